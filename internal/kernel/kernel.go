@@ -6,35 +6,15 @@ package kernel
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io"
 	"log/slog"
+	"sync"
 	"time"
-)
 
-// Options configure [Open]. The zero value of a field means its default.
-type Options struct {
-	// Buckets are the classic histogram bounds, ascending, more than 0.
-	Buckets []time.Duration
-	// SettleAfter is how long a response must have paused to count as ended
-	// (default 5 s).
-	SettleAfter time.Duration
-	// MaxConnections is the size of the connection table (default 32,768).
-	MaxConnections int
-	// MaxWorkloads bounds the workloads known at one time (default 1,024).
-	MaxWorkloads int
-	// MaxSeries bounds the HTTP series in all (default 4,096).
-	MaxSeries int
-	// MaxSeriesPerWorkload bounds the HTTP series of one workload (default 256).
-	MaxSeriesPerWorkload int
-	// MaxPeers bounds the edges in all (default 4,096).
-	MaxPeers int
-	// MaxPeersPerWorkload bounds the edges of one workload (default 128).
-	MaxPeersPerWorkload int
-	// Empty attaches programs of the same kinds that do nothing: the floor that
-	// benchmarks compare with.
-	Empty bool
-	// Logger receives what the start-up has to say (default: discarded).
-	Logger *slog.Logger
-}
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/rlimit"
+)
 
 // Reasons why [Open] can fail; test with errors.Is. The error's text tells the user
 // what to do.
@@ -45,41 +25,84 @@ var (
 
 // Kernel is the attached kernel side. Its methods may be called concurrently.
 type Kernel struct {
-	impl
+	options Options
+	log     *slog.Logger
+	objects bpfObjects
+	empty   map[string]*ebpf.Program // with Options.Empty: what is attached instead
+
+	upper []time.Duration // bounds
+
+	mu   sync.Mutex // one sweep or snapshot at a time; guards what follows
+	taps []attachedTap
+	seen memories
 }
 
-// Open loads and attaches the BPF programs.
-func Open(ctx context.Context, o Options) (*Kernel, error) { return open(ctx, o) }
+// Open loads the BPF programs and attaches them. The context bounds the loading only.
+func Open(ctx context.Context, o Options) (*Kernel, error) {
+	o, err := o.withDefaults()
+	if err != nil {
+		return nil, err
+	}
+	k := &Kernel{options: o, log: o.Logger, upper: mergeBounds(o.Buckets)}
+	if k.log == nil {
+		k.log = slog.New(slog.NewTextHandler(io.Discard, nil))
+	}
+	if err := k.load(); err != nil {
+		return nil, err
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, errors.Join(err, k.Close())
+	}
+	if err := k.Attach(); err != nil {
+		return nil, errors.Join(err, k.Close())
+	}
+	return k, nil
+}
+
+func (k *Kernel) load() error {
+	// Kernels before 5.11 count maps against RLIMIT_MEMLOCK. Later ones do not,
+	// where a failure to raise it (no CAP_SYS_RESOURCE) does not matter.
+	if err := rlimit.RemoveMemlock(); err != nil {
+		k.log.Debug("cannot raise the memlock limit", "err", err)
+	}
+	spec, err := loadBpf()
+	if err != nil {
+		return fmt.Errorf("read the BPF object: %w", err)
+	}
+	if err := k.configure(spec); err != nil {
+		return err
+	}
+	if err := spec.LoadAndAssign(&k.objects, nil); err != nil {
+		var verifier *ebpf.VerifierError
+		if errors.As(err, &verifier) {
+			k.log.Debug("the verifier refused a program", "log", fmt.Sprintf("%+v", verifier))
+		}
+		return explainLoad(err)
+	}
+	if k.options.Empty {
+		if k.empty, err = loadEmpty(); err != nil {
+			return errors.Join(err, k.objects.Close())
+		}
+	}
+	if k.seen, err = mapMemories(&k.objects); err != nil {
+		return errors.Join(err, k.Close())
+	}
+	return nil
+}
 
 // Close detaches everything and frees the maps.
-func (k *Kernel) Close() error { return k.close() }
-
-// Detach takes all programs off their taps; what was counted stays readable.
-func (k *Kernel) Detach() error { return k.detach() }
-
-// Attach attaches the programs again after [Kernel.Detach].
-func (k *Kernel) Attach() error { return k.attach() }
+func (k *Kernel) Close() error {
+	err := k.Detach()
+	for _, p := range k.empty {
+		err = errors.Join(err, p.Close())
+	}
+	return errors.Join(err, k.objects.Close())
+}
 
 // Bounds returns the upper bounds of all [Histogram] values except RTT, ascending:
 // the union of Options.Buckets and the bounds of Prometheus' native histograms of
 // schema 3 (2^(i/8) seconds) from 2^-17 s to 2^8 s.
-func (k *Kernel) Bounds() []time.Duration { return k.bounds() }
+func (k *Kernel) Bounds() []time.Duration { return k.upper }
 
 // RTTBounds returns the upper bounds of [Edge.RTT].
-func (k *Kernel) RTTBounds() []time.Duration { return k.rttBounds() }
-
-// Taps tells how each tap is attached.
-func (k *Kernel) Taps() []Tap { return k.taps() }
-
-// Sweep settles exchanges that have paused for Options.SettleAfter, samples the
-// TCP counters of live connections and evicts dead ones. The owner calls it
-// every second or two; [Kernel.Snapshot] sweeps too.
-func (k *Kernel) Sweep() error { return k.sweep() }
-
-// Snapshot sweeps and returns everything counted so far.
-func (k *Kernel) Snapshot() (*Snapshot, error) { return k.snapshot() }
-
-// Forget releases workloads: their series, edges and coverage. Those which
-// still have connections are kept; Forget returns the ids that it released.
-// The caller folds their last values into its own state first.
-func (k *Kernel) Forget(ids []WorkloadID) ([]WorkloadID, error) { return k.forget(ids) }
+func (k *Kernel) RTTBounds() []time.Duration { return rttBounds() }

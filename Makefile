@@ -1,0 +1,64 @@
+# Fathom. `make help` lists the targets. The scripts install the Debian packages that a
+# target needs and nothing else; go.mod says which Go.
+SHELL       := bash
+.SHELLFLAGS := -euo pipefail -c
+MAKEFLAGS   += --no-print-directory
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+COMMIT  ?= $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+
+# What attaches to the kernel runs as root: with sudo, unless make does already.
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+
+FUZZTIME ?= 30s
+# Further arguments of the demonstration, the benchmark and the tests.
+DEMO  ?=
+BENCH ?=
+TEST  ?=
+
+.PHONY: help run build test generate verify-generated lint bench fuzz prometheus clean
+
+help: ## List the targets.
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
+
+run: build ## Start the demonstration: services, load and an agent. Ctrl-C removes everything.
+	@exec $(SUDO) bin/fathom demo $(DEMO)
+
+build: ## Build bin/fathom. Needs Go only: the BPF objects are committed.
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/fathom ./cmd/fathom
+
+test: ## Run all tests: unit tests, race detector, sanitizers, integration. Installs what they need.
+	@scripts/deps.sh test
+	@scripts/test.sh $(TEST)
+
+generate: ## Build the BPF objects and the generated documents. Installs the pinned compiler.
+	@scripts/deps.sh generate
+	go generate ./...
+
+verify-generated: ## Fail if what is generated differs from what is committed.
+	@scripts/verify-generated.sh
+
+lint: bin/golangci-lint ## Run the linters.
+	bin/golangci-lint run ./...
+
+# In a module of its own, so that no version in go.mod depends on a linter.
+bin/golangci-lint: tools/go.mod tools/go.sum
+	@mkdir -p bin
+	go build -C tools -o ../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+bench: build ## Measure what Fathom costs, on this machine. Prints a table, writes JSON.
+	@scripts/deps.sh bench
+	@go build -o bin/bench ./bench
+	@$(SUDO) bin/bench $(BENCH)
+
+fuzz: ## Run every fuzz target for FUZZTIME (30s).
+	@scripts/fuzz.sh $(FUZZTIME)
+
+prometheus: build ## Let a real Prometheus scrape a running agent. Installs it.
+	@scripts/deps.sh prometheus
+	@scripts/prometheus.sh
+
+clean: ## Remove what the other targets built.
+	rm -rf bin build

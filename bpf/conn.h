@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* The life of a connection's state. */
+#ifndef FATHOM_CONN_H
+#define FATHOM_CONN_H
+
+/* Where a socket is bound and connected: if it changes, the pointer was reused. */
+static __always_inline u32 ports_of(struct sock *sk)
+{
+	return (u32)BPF_CORE_READ(sk, __sk_common.skc_num) << 16 |
+	       BPF_CORE_READ(sk, __sk_common.skc_dport);
+}
+
+static __always_inline bool is_tcp(struct sock *sk)
+{
+	struct sock *s = cast(struct sock, sk);
+	u16 family = load(s, __sk_common.skc_family);
+
+	return (family == AF_INET || family == AF_INET6) && load(s, sk_protocol) == IPPROTO_TCP &&
+	       load(s, sk_type) == SOCK_STREAM;
+}
+
+/*
+ * Makes the state of a connection; what there was under that pointer is
+ * overwritten. NULL where the table is full, which is counted.
+ */
+__noinline int conn_add(u64 sk, u32 role, u32 flags)
+{
+	u64 key = sk;
+	u32 slot, *known;
+	struct conn *c;
+	long err;
+
+	known = bpf_map_lookup_elem(&conn_index, &key);
+	if (known) {
+		slot = *known;
+		count_lost(LOST_DESTROY, 1);
+	} else {
+		slot = alloc_slot(TABLE_CONNECTIONS, &conn_free, max_connections);
+		if (!slot)
+			return 0;
+	}
+	c = conn_of(slot);
+	if (!c)
+		return 0;
+	__builtin_memset(c, 0, sizeof(*c));
+	c->slot = slot;
+	c->role = role;
+	c->flags = flags;
+	c->opened_at = bpf_ktime_get_ns();
+	c->sk = key;
+	if (known)
+		return slot;
+	err = bpf_map_update_elem(&conn_index, &key, &slot, BPF_NOEXIST);
+	if (!err)
+		return slot;
+	c->sk = 0;
+	free_slot(&conn_free, slot);
+	known = bpf_map_lookup_elem(&conn_index, &key);
+	if (known)
+		return *known;
+	count_map_error(err);
+	return 0;
+}
+
+/* Notes who is at the other end, and from where TCP's counters are counted. */
+static __always_inline void conn_describe(struct conn *c, struct sock *sk)
+{
+	struct tcp_sock *tp = (struct tcp_sock *)sk;
+
+	read_peer(c->addr, &sk->__sk_common);
+	c->port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	c->ports = ports_of(sk);
+	c->arrived = BPF_CORE_READ(tp, rcv_nxt);
+}
+
+/* Counts the connection as opened, as soon as it is known where. */
+static __always_inline void conn_count_opened(struct conn *c)
+{
+	struct edge *e = edge_of(c->edge);
+
+	if ((c->flags & (CONN_OPENED | CONN_EDGE | CONN_COUNTED)) != (CONN_OPENED | CONN_EDGE) || !e)
+		return;
+	c->flags |= CONN_COUNTED;
+	__sync_fetch_and_add(&e->opened, 1);
+}
+
+__noinline int conn_learn_edge(u32 slot)
+{
+	struct conn *c = conn_of(slot);
+	struct edge_key key = {};
+
+	if (!c || c->flags & CONN_EDGE)
+		return 0;
+	key.workload = c->workload;
+	key.role = c->role;
+	if (c->role == ROLE_CLIENT)
+		key.port = c->port;
+	__builtin_memcpy(key.addr, c->addr, sizeof(key.addr));
+	c->edge = edge_find(&key);
+	c->flags |= CONN_EDGE;
+	conn_count_opened(c);
+	return 0;
+}
+
+/* Called in the context of the process that uses the connection. */
+__noinline int conn_learn_workload(u32 slot)
+{
+	struct conn *c = conn_of(slot);
+
+	if (!c)
+		return 0;
+	if (!(c->flags & CONN_EDGE)) /* else it was learnt from the socket */
+		c->workload = workload_of_task();
+	c->flags |= CONN_WORKLOAD;
+	if (c->role)
+		conn_learn_edge(slot);
+	return 0;
+}
+
+/* Makes sure that the connection has an edge, from wherever it can be known. */
+__noinline int conn_need_edge(u32 slot)
+{
+	struct conn *c = conn_of(slot);
+	struct sock *sk;
+
+	if (!c || c->flags & CONN_EDGE)
+		return 0;
+	sk = (struct sock *)c->sk;
+	if (!(c->flags & CONN_WORKLOAD))
+		c->workload = workload_of_socket(sk);
+	if (!c->role) {
+		/* Older than the agent, and never understood: servers have the lower port. */
+		u16 local = BPF_CORE_READ(sk, __sk_common.skc_num);
+
+		c->role = local < c->port ? ROLE_SERVER : ROLE_CLIENT;
+	}
+	return conn_learn_edge(slot);
+}
+
+/* A connection that was open when it was first seen. */
+__noinline int conn_join(u64 key)
+{
+	struct sock *sk = (struct sock *)key;
+	struct tcp_sock *tp = (struct tcp_sock *)sk;
+	struct conn *c;
+	u8 state;
+	u32 slot;
+
+	if (!is_tcp(sk))
+		return 0;
+	state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	if (state == TCP_CLOSE || state == TCP_LISTEN || state == TCP_SYN_SENT ||
+	    state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV)
+		return 0;
+	slot = conn_add(key, ROLE_UNKNOWN, CONN_JOINED);
+	c = conn_of(slot);
+	if (!slot || !c)
+		return 0;
+	conn_describe(c, sk);
+	c->segments_sent = BPF_CORE_READ(tp, data_segs_out);
+	c->bytes_sent = BPF_CORE_READ(tp, bytes_sent) - BPF_CORE_READ(tp, bytes_retrans);
+	c->bytes_received = BPF_CORE_READ(tp, bytes_received);
+	c->bytes_acked = BPF_CORE_READ(tp, bytes_acked);
+	return slot;
+}
+
+static __always_inline void conn_remove(struct conn *c, u64 sk)
+{
+	u32 slot = c->slot;
+
+	if (!bpf_map_delete_elem(&conn_index, &sk)) {
+		c->sk = 0;
+		free_slot(&conn_free, slot);
+	}
+}
+
+/* Ends the exchanges of a connection that is no more. */
+static __always_inline void conn_settle_all(struct conn *c)
+{
+	u32 end = c->responses, requests = c->requests;
+
+	if ((s32)(end - requests) > 0) { /* the hook of a request never ran */
+		count_lost(LOST_REQUEST, end - requests);
+		end = requests;
+	}
+	settle_answered(c->slot, end);
+	settle_aborted(c->slot, c->closed_at ? c->closed_at : bpf_ktime_get_ns());
+	if ((s32)(requests - c->settled) > 0)
+		resync(c->slot, LOST_PIPELINED);
+}
+
+/* Bytes that passed in one direction unseen, if POSITION is where TCP is now. */
+static __always_inline u32 conn_gap(u32 position, u32 seen, bool known)
+{
+	s32 gap = position - seen;
+
+	return known && gap > 1 ? gap : 0; /* 1 may be the FIN */
+}
+
+/* Puts a connection that ends into a class, if it has none yet. */
+static __always_inline void conn_classify_end(struct conn *c, struct sock *sk, u32 unseen)
+{
+	struct tcp_sock *tp = (struct tcp_sock *)sk;
+	struct coverage_key key = {};
+
+	if (c->class != CLASS_UNKNOWN)
+		return;
+	if (BPF_CORE_READ(tp, is_mptcp)) {
+		classify(c->slot, CLASS_MPTCP, COVERAGE_NONE);
+	} else if (unseen) {
+		classify(c->slot, CLASS_UNREADABLE, COVERAGE_UNTAPPED);
+	} else if (c->request.prefix_len || c->response.prefix_len || c->attempts) {
+		classify(c->slot, CLASS_OTHER, COVERAGE_NONE);
+	} else {
+		if (c->flags & CONN_JOINED)
+			c->reason = COVERAGE_JOINED;
+		key.workload = c->workload;
+		key.reason = c->reason;
+		coverage_count(&key, 1, 0, 0);
+	}
+}
+
+/* The end of a connection: everything that is still open is counted. */
+__noinline int conn_finish(u32 slot)
+{
+	struct conn *c = conn_of(slot);
+	u32 unread, unwritten;
+	struct tcp_sock *tp;
+	struct sock *sk;
+	struct edge *e;
+
+	if (!c)
+		return 0;
+	sk = (struct sock *)c->sk;
+	tp = (struct tcp_sock *)sk;
+	conn_need_edge(slot);
+	unread = conn_gap(BPF_CORE_READ(tp, copied_seq), c->rx_pos, c->flags & CONN_RX_KNOWN);
+	unwritten = conn_gap(BPF_CORE_READ(tp, write_seq), c->tx_pos, c->flags & CONN_TX_KNOWN);
+	conn_classify_end(c, sk, unread | unwritten);
+	if (c->class != CLASS_MPTCP) {
+		if (unread)
+			count_lost_bytes(READ, BYTES_UNTAPPED, unread);
+		if (unwritten)
+			count_lost_bytes(WRITE, BYTES_UNTAPPED, unwritten);
+	}
+	edge_sample(slot);
+	if (c->class == CLASS_HTTP1 && !c->opaque) {
+		if (c->role == ROLE_SERVER ? unwritten : unread)
+			resync(slot, LOST_GAP);
+		conn_settle_all(c);
+	}
+	e = edge_of(c->edge);
+	if (e)
+		__sync_fetch_and_add(&e->closed, 1);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * What every other file builds on: the knobs that user space sets before loading,
+ * reading kernel memory, counting what is lost, handing out slots.
+ *
+ * Functions that are not static, here and elsewhere, are verified once and on their own,
+ * which keeps the verifier's work small. They take numbers only, such as the slot of a
+ * connection: kernels before 5.13 accept no pointers there.
+ */
+#ifndef FATHOM_CORE_H
+#define FATHOM_CORE_H
+
+/* Whether bpf_rdonly_cast() is there (6.2): kernel memory is read by plain loads. */
+const volatile bool direct_loads;
+const volatile u64 settle_after_ns = 5000000000ULL;
+const volatile u32 max_connections = MAX_CONNECTIONS;
+const volatile u32 max_workloads = MAX_WORKLOADS;
+const volatile u32 max_series = MAX_SERIES;
+const volatile u32 max_series_per_workload = 256;
+const volatile u32 max_edges = MAX_EDGES;
+const volatile u32 max_edges_per_workload = 128;
+/* Upper bounds of the buckets in ns, ascending; unused ones are the highest u64. */
+const volatile u64 bounds[256] = {};
+
+void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
+
+/*
+ * cast() and load() read a field of a kernel structure: a plain load, which the
+ * verifier turns into one that survives a bad pointer, or bpf_probe_read_kernel().
+ *
+ *	struct tcp_sock *tp = cast(struct tcp_sock, sk);
+ *	u32 seq = load(tp, copied_seq);
+ */
+#define cast(type, p)                                                                \
+	(direct_loads ? (type *)bpf_rdonly_cast((void *)(p), bpf_core_type_id_kernel(type)) : \
+			(type *)(p))
+#define load(p, field)                                                               \
+	({                                                                           \
+		typeof((p)->field) __value;                                          \
+		if (direct_loads)                                                    \
+			__value = (p)->field;                                        \
+		else                                                                 \
+			bpf_core_read(&__value, sizeof(__value), &(p)->field);       \
+		__value;                                                             \
+	})
+
+/* N, at most MAX; in a way that the compiler does not undo before the verifier sees it. */
+#define at_most(n, max)                    \
+	({                                 \
+		u64 __n = (n);             \
+		if (__n > (max))           \
+			__n = (max);       \
+		asm volatile("" : "+r"(__n)); \
+		if (__n > (max))           \
+			__n = (max);       \
+		__n;                       \
+	})
+
+static __always_inline u64 load_pointer(const void *address)
+{
+	u64 value = 0;
+
+	if (direct_loads)
+		return (u64)cast(struct hlist_head, address)->first;
+	bpf_probe_read_kernel(&value, sizeof(value), address);
+	return value;
+}
+
+static __always_inline struct cpu_counters *my_counters(void)
+{
+	u32 zero = 0;
+
+	return bpf_map_lookup_elem(&counters, &zero);
+}
+
+__noinline int count_lost(u32 reason, u64 n)
+{
+	struct cpu_counters *c = my_counters();
+
+	if (c && reason < LOST_COUNT)
+		__sync_fetch_and_add(&c->lost[reason], n);
+	return 0;
+}
+
+__noinline int count_lost_bytes(u32 direction, u32 reason, u64 n)
+{
+	struct cpu_counters *c = my_counters();
+
+	if (c && reason < BYTES_COUNT)
+		__sync_fetch_and_add(&c->lost_bytes[direction & 1][reason], n);
+	return 0;
+}
+
+__noinline int count_overflow(u32 table)
+{
+	struct cpu_counters *c = my_counters();
+
+	if (c && table < TABLE_COUNT)
+		__sync_fetch_and_add(&c->overflows[table], 1);
+	return 0;
+}
+
+/* Counts a failed map update. A full table (E2BIG) has its own counter besides. */
+static __always_inline void count_map_error(long err)
+{
+	u32 e = MAP_EOTHER;
+
+	switch (-err) {
+	case E2BIG:
+		e = MAP_E2BIG;
+		break;
+	case EBUSY:
+		e = MAP_EBUSY;
+		break;
+	case ENOMEM:
+		e = MAP_ENOMEM;
+		break;
+	case EDEADLK:
+		e = MAP_EDEADLK;
+		break;
+	case ETIMEDOUT:
+		e = MAP_ETIMEDOUT;
+		break;
+	}
+	count_lost(LOST_MAP + e, 1);
+}
+
+/*
+ * Counts a run's time, for one in 1,024 runs. Which ones is drawn from the low bits of
+ * the clock, that nothing else aligns with: a fixed stride would alias with
+ * periodic traffic, and a call of bpf_get_prandom_u32() costs as much as a look-up.
+ */
+static __always_inline void count_run(u32 program, u64 began)
+{
+	struct cpu_counters *c;
+
+	if ((began * 0x9e3779b97f4a7c15ULL) >> 54)
+		return;
+	c = my_counters();
+	if (!c || program >= PROG_COUNT)
+		return;
+	c->runs[program].samples++;
+	c->runs[program].ns += bpf_ktime_get_ns() - began;
+}
+
+/*
+ * Hands out a slot of a table: one that was never used, else the one that has been
+ * free for longest; 0 if there is none. LIMIT is the number of slots.
+ */
+static __always_inline u32 alloc_slot(u32 table, void *free, u32 limit)
+{
+	u32 zero = 0, slot = 0;
+	struct fresh_slots *f = bpf_map_lookup_elem(&fresh, &zero);
+
+	if (f && f->next[table] < limit) {
+		slot = __sync_fetch_and_add(&f->next[table], 1) + 1;
+		if (slot <= limit)
+			return slot;
+		slot = 0;
+	}
+	if (bpf_map_pop_elem(free, &slot))
+		return 0;
+	return slot;
+}
+
+static __always_inline void free_slot(void *free, u32 slot)
+{
+	long err = bpf_map_push_elem(free, &slot, BPF_ANY);
+
+	if (err)
+		count_map_error(err);
+}
+
+/* The state of the connection in a slot, and of that of a socket. */
+static __always_inline struct conn *conn_of(u32 slot)
+{
+	return bpf_map_lookup_elem(&conns, &slot);
+}
+
+static __always_inline struct conn *conn_find(struct sock *sk)
+{
+	u64 key = (u64)sk;
+	u32 *slot = bpf_map_lookup_elem(&conn_index, &key);
+
+	return slot ? conn_of(*slot) : NULL;
+}
+
+#endif

@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+/* The data taps: bytes were read, were written, have arrived. */
+
+/* How many iovecs a head may be spread over. */
+#define MAX_IOVECS 32
+
+/* The bytes that one system call moved. */
+struct passage {
+	u64 now;
+	u32 slot;
+	u32 length;
+	u32 seq; /* of the first byte */
+	u32 direction;
+};
+
+static __always_inline int feed(bool is_request, u32 slot, u64 address, u32 length, u32 seq, u64 now)
+{
+	if (is_request)
+		return feed_request(slot, address, length, seq, now);
+	return feed_response(slot, address, length, seq, now);
+}
+
+static __always_inline u32 feed_iovecs(bool is_request, const struct passage *p,
+				       const struct user_buffer *b)
+{
+	struct user_iovec iov;
+	u32 i, n, done = 0;
+	int fault;
+
+	for (i = 0; i < MAX_IOVECS; i++) {
+		if (i >= b->iovs || done >= p->length)
+			return FAULT_NONE;
+		if (bpf_probe_read_user(&iov, sizeof(iov), (void *)(b->address + 16ULL * i)))
+			return FAULT_MEMORY;
+		n = p->length - done;
+		if (n > iov.length)
+			n = iov.length;
+		if (!n)
+			continue;
+		fault = feed(is_request, p->slot, iov.base, n, p->seq + done, p->now);
+		if (fault)
+			return fault;
+		done += n;
+	}
+	return done < p->length ? FAULT_IOVECS : FAULT_NONE;
+}
+
+/* A joined connection shows its role by the first message that it carries. */
+static __always_inline void find_role(struct conn *c, const struct passage *p,
+				      const struct user_buffer *b)
+{
+	struct user_iovec iov = { b->address, p->length };
+	u64 prefix[2] = {};
+	u16 status;
+	u8 method, class;
+	u64 n;
+
+	if (b->iovs && bpf_probe_read_user(&iov, sizeof(iov), (void *)b->address))
+		return;
+	n = at_most(iov.length < p->length ? iov.length : p->length, HTTP1_PREFIX);
+	if (bpf_probe_read_user(prefix, n, (void *)iov.base))
+		return;
+	if (http1_request(prefix[0], prefix[1], n, &method) == HTTP1_YES) {
+		c->role = p->direction == READ ? ROLE_SERVER : ROLE_CLIENT;
+	} else if (http1_response(prefix[0], prefix[1], n, &status) == HTTP1_YES) {
+		c->role = p->direction == READ ? ROLE_CLIENT : ROLE_SERVER;
+		classify(c->slot, CLASS_HTTP1, COVERAGE_NONE);
+	} else {
+		class = preface_class(prefix[0], prefix[1], n);
+		if (class == CLASS_TLS || class == CLASS_HTTP2 || ++c->attempts > 16)
+			classify(c->slot, class, COVERAGE_NONE);
+		return;
+	}
+	conn_learn_edge(c->slot);
+}
+
+/* A message's head, or a connection's first bytes, could not be read. */
+__noinline int count_unreadable(u32 slot, u32 is_request, u32 fault, u32 direction, u32 length)
+{
+	struct conn *c = conn_of(slot);
+
+	if (!c)
+		return 0;
+	if (c->class == CLASS_UNKNOWN) {
+		classify(c->slot, CLASS_UNREADABLE, COVERAGE_UNREADABLE + fault);
+		count_lost(LOST_UNREADABLE + fault, 1);
+	} else if (is_request) {
+		if (c->request.in_head) { /* only its end is not known now */
+			c->request.in_head = 0;
+			return 0;
+		}
+		if (is_answering_over(c))
+			settle_answered(slot, c->requests);
+		resync(slot, LOST_UNREADABLE + fault);
+		count_lost(LOST_UNREADABLE + fault, 1);
+	} else {
+		resync(slot, LOST_UNREADABLE + fault);
+	}
+	return count_lost_bytes(direction, BYTES_UNREADABLE, length);
+}
+
+/* Whether the bytes of this direction need to be looked at. */
+static __always_inline bool wants(struct conn *c, bool is_request)
+{
+	if (c->class == CLASS_UNKNOWN)
+		return true;
+	if (is_request)
+		return c->request.in_head || c->request.prefix_len || expects_request(c);
+	return c->response.in_head || c->response.prefix_len || expects_response(c);
+}
+
+/* The response direction carries the first bytes of a connection. */
+static __always_inline bool server_spoke_first(struct conn *c, struct sock *sk, u32 direction)
+{
+	struct tcp_sock *tp = cast(struct tcp_sock, sk);
+
+	if (c->class != CLASS_UNKNOWN || c->request.prefix_len)
+		return false;
+	if (direction == READ) {
+		if (write_pending(c))
+			return false; /* the hook of the request's write is late */
+		classify(c->slot, CLASS_OTHER, COVERAGE_SERVER_FIRST);
+		return true;
+	}
+	if (c->flags & CONN_RX_KNOWN && load(tp, copied_seq) != c->rx_pos)
+		classify(c->slot, CLASS_UNREADABLE, COVERAGE_UNTAPPED);
+	else
+		classify(c->slot, CLASS_OTHER, COVERAGE_SERVER_FIRST);
+	return true;
+}
+
+static __always_inline void look_at(struct conn *c, struct sock *sk, const struct passage *p, int flags)
+{
+	bool is_request;
+	struct user_buffer b;
+	u32 fault;
+
+	is_request = (c->role == ROLE_SERVER) == (p->direction == READ);
+	if (c->role && !is_request && server_spoke_first(c, sk, p->direction))
+		return;
+	if (c->role && !wants(c, is_request)) {
+		if (!is_request)
+			continue_response(c, p->length, p->now);
+		return;
+	}
+	fault = flags & MSG_TRUNC ? FAULT_TRUNC : find_user_buffer(sk, p->direction, &b);
+	if (!fault && b.batch > 1 && c->batch_buffer == b.messages)
+		fault = FAULT_BATCH;
+	if (!fault) {
+		c->batch_buffer = b.messages;
+		if (!c->role) {
+			find_role(c, p, &b);
+			is_request = (c->role == ROLE_SERVER) == (p->direction == READ);
+			if (!c->role)
+				return;
+		}
+		if (b.iovs)
+			fault = feed_iovecs(is_request, p, &b);
+		else
+			fault = feed(is_request, p->slot, b.address, p->length, p->seq, p->now);
+	}
+	if (fault)
+		count_unreadable(p->slot, is_request, fault, p->direction, p->length);
+}
+
+/* Bytes passed in a direction that no tap saw: GAP of them, before those of this call. */
+__noinline int note_gap(u32 slot, u32 direction, u32 gap)
+{
+	struct conn *c = conn_of(slot);
+	bool is_request;
+
+	if (!c)
+		return 0;
+	is_request = (c->role == ROLE_SERVER) == (direction == READ);
+	count_lost_bytes(direction, BYTES_UNTAPPED, gap);
+	if (c->class == CLASS_UNKNOWN) {
+		classify(slot, CLASS_UNREADABLE, COVERAGE_UNTAPPED);
+		return 0;
+	}
+	if (c->class != CLASS_HTTP1 || c->opaque)
+		return 0;
+	if (is_request) {
+		if (!c->request.in_head && !expects_request(c))
+			return 0; /* a body */
+		if (is_answering_over(c))
+			settle_answered(slot, c->requests);
+		resync(slot, LOST_GAP);
+	} else if (expects_response(c)) {
+		resync(slot, LOST_GAP);
+	}
+	return 0;
+}
+
+/* The connection of a socket that has none yet. */
+static __always_inline struct conn *join_for_data(struct sock *sk, u32 direction, u32 length)
+{
+	u32 slot = conn_join((u64)sk);
+
+	if (!slot) {
+		if (is_tcp(sk) && BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE)
+			count_lost_bytes(direction, BYTES_UNTRACKED, length);
+		return NULL;
+	}
+	return conn_of(slot);
+}
+
+static __always_inline void data_read(struct sock *sk, int length, int flags)
+{
+	struct conn *c;
+	struct tcp_sock *tp = cast(struct tcp_sock, sk);
+	struct sock *s = cast(struct sock, sk);
+	struct passage p;
+	u32 end, gap;
+
+	if (length <= 0 || flags & (MSG_PEEK | MSG_ERRQUEUE))
+		return;
+	c = conn_find(sk);
+	if (!c)
+		c = join_for_data(sk, READ, length);
+	if (!c)
+		return;
+	p.now = bpf_ktime_get_ns();
+	p.slot = c->slot;
+	p.length = length;
+	p.direction = READ;
+	end = load(tp, copied_seq);
+	p.seq = end - length;
+	if (!(c->flags & CONN_WORKLOAD))
+		conn_learn_workload(c->slot);
+	gap = c->flags & CONN_RX_KNOWN ? p.seq - c->rx_pos : 0;
+	if (gap) {
+		if ((s32)gap < 0)
+			return; /* another thread's read came first, and was counted */
+		if (gap == 1 && load(s, sk_shutdown) & RCV_SHUTDOWN)
+			p.seq--; /* the FIN has a number too */
+		else
+			note_gap(p.slot, READ, gap);
+	}
+	c->rx_pos = end;
+	if (!(c->flags & CONN_RX_KNOWN))
+		c->flags |= CONN_RX_KNOWN;
+	if (c->class <= CLASS_HTTP1 && !c->opaque)
+		look_at(c, sk, &p, flags);
+	if (c->role == ROLE_SERVER)
+		arrivals_read(c, end);
+	count_run(PROG_READ, p.now);
+}
+
+static __always_inline void data_written(struct sock *sk, int length)
+{
+	struct tcp_sock *tp = cast(struct tcp_sock, sk);
+	struct conn *c;
+	struct passage p;
+	u32 end, gap;
+
+	if (length <= 0)
+		return;
+	c = conn_find(sk);
+	if (!c)
+		c = join_for_data(sk, WRITE, length);
+	if (!c)
+		return;
+	p.now = bpf_ktime_get_ns();
+	p.slot = c->slot;
+	p.length = length;
+	p.direction = WRITE;
+	end = load(tp, write_seq);
+	p.seq = end - length;
+	if (!(c->flags & CONN_WORKLOAD))
+		conn_learn_workload(c->slot);
+	gap = c->flags & CONN_TX_KNOWN ? p.seq - c->tx_pos : 0;
+	if (gap && (s32)gap > 1) /* 1: the FIN of a shutdown by another thread */
+		note_gap(p.slot, WRITE, gap);
+	if (c->class <= CLASS_HTTP1 && !c->opaque)
+		look_at(c, sk, &p, 0);
+	barrier();
+	c->tx_pos = end; /* last: write_pending() tells by it that this hook has run */
+	if (!(c->flags & CONN_TX_KNOWN))
+		c->flags |= CONN_TX_KNOWN;
+	count_run(PROG_WRITTEN, p.now);
+}
+
+static __always_inline void data_arrived(struct sock *sk)
+{
+	struct tcp_sock *tp = cast(struct tcp_sock, sk);
+	struct conn *c = conn_find(sk);
+	struct stamp *s;
+	u32 end, head;
+	u64 now;
+
+	if (!c) {
+		struct sock *plain = cast(struct sock, sk);
+
+		if (load(plain, __sk_common.skc_state) == TCP_LISTEN)
+			listener_add((u64)sk, false);
+		else
+			c = conn_of(conn_join((u64)sk));
+		if (!c || !c->sk)
+			return;
+		c->arrived = load(tp, copied_seq);
+	}
+	if (c->role == ROLE_CLIENT || c->class > CLASS_HTTP1 || c->opaque)
+		return;
+	now = bpf_ktime_get_ns();
+	end = load(tp, rcv_nxt);
+	if (end == c->arrived)
+		return;
+	head = c->stamp_head;
+	if (head - c->stamp_tail < STAMPS) {
+		s = &c->stamps[head & (STAMPS - 1)];
+		s->time = now;
+		s->seq = c->arrived;
+		barrier();
+		c->stamp_head = head + 1;
+	}
+	c->arrived = end;
+	count_run(PROG_ARRIVED, now);
+}
+
+SEC("raw_tp/sock_recv_length")
+int fathom_read(struct bpf_raw_tracepoint_args *ctx)
+{
+	data_read((struct sock *)ctx->args[0], ctx->args[1], ctx->args[2]);
+	return 0;
+}
+
+SEC("raw_tp/sock_send_length")
+int fathom_written(struct bpf_raw_tracepoint_args *ctx)
+{
+	data_written((struct sock *)ctx->args[0], ctx->args[1]);
+	return 0;
+}
+
+SEC("raw_tp/sk_data_ready")
+int fathom_arrived(struct bpf_raw_tracepoint_args *ctx)
+{
+	data_arrived((struct sock *)ctx->args[0]);
+	return 0;
+}

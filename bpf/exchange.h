@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * Exchanges: requests and their responses, matched by order.
+ *
+ * A connection numbers its requests and its responses; response N answers request N
+ * (RFC 9112, section 9.3.2). Exchange N lives in slot N modulo EXCHANGES. The request
+ * side (reads of a server, writes of a client) writes its half of the slot, the response
+ * side the other. Neither waits for the other, because their hooks, which run on
+ * return of the system calls, come in any order across threads: a client may read the
+ * response before the hook of its own send has run, and a server the next
+ * request before that of its last response. An exchange is complete
+ * when both have begun it, and is settled when `settled` is moved past it, by
+ * compare-and-swap and thus once.
+ */
+#ifndef FATHOM_EXCHANGE_H
+#define FATHOM_EXCHANGE_H
+
+static __always_inline struct exchange *exchange_of(struct conn *c, u32 number)
+{
+	return &c->exchanges[number & (EXCHANGES - 1)];
+}
+
+/*
+ * Settles the oldest open exchange with STATUS, ended at END. The fields are copied before the
+ * swap: its success tells that the slot was not used again in between.
+ */
+static __always_inline void settle_one(struct conn *c, u32 number, bool aborted, u64 end)
+{
+	struct exchange *slot = exchange_of(c, number);
+	u64 start = slot->start, last = aborted ? end : slot->last;
+	u16 status = aborted ? STATUS_ABORTED : slot->status;
+	u8 id = slot->id, method_flags = slot->method_flags;
+
+	if (__sync_val_compare_and_swap(&c->settled, number, number + 1) != number)
+		return;
+	if (id != (u8)number) {
+		count_lost(LOST_PIPELINED, 1);
+		return;
+	}
+	if (method_flags & EXCHANGE_NO_ARRIVAL || !start) {
+		count_lost(LOST_ARRIVAL, 1);
+		return;
+	}
+	series_observe(c, method_flags & EXCHANGE_METHOD, status, last > start ? last - start : 0);
+}
+
+/* Settles what is answered, up to and without exchange END. */
+__noinline int settle_answered(u32 slot, u32 end)
+{
+	struct conn *c = conn_of(slot);
+	u32 i, number;
+
+	if (!c)
+		return 0;
+	for (i = 0; i < EXCHANGES; i++) {
+		number = c->settled;
+		if ((s32)(end - number) <= 0)
+			return 0;
+		settle_one(c, number, false, 0);
+	}
+	return 0;
+}
+
+/* Settles all that is left as aborted, ended at END. */
+__noinline int settle_aborted(u32 slot, u64 end)
+{
+	struct conn *c = conn_of(slot);
+	u32 i, number;
+
+	if (!c)
+		return 0;
+	for (i = 0; i < EXCHANGES; i++) {
+		number = c->settled;
+		if ((s32)(c->requests - number) <= 0)
+			return 0;
+		settle_one(c, number, true, end);
+	}
+	return 0;
+}
+
+/*
+ * Gives up all open exchanges: bytes passed that nobody saw, so that their status or end
+ * is not known. Matching starts afresh with the next request.
+ */
+__noinline int resync(u32 slot, u32 reason)
+{
+	struct conn *c = conn_of(slot);
+	u32 end, settled;
+
+	if (!c)
+		return 0;
+	end = c->requests;
+	if ((s32)(c->responses - end) > 0)
+		end = c->responses;
+	settled = __sync_lock_test_and_set(&c->settled, end);
+	if ((s32)(end - settled) > 0)
+		count_lost(reason, end - settled);
+	c->requests = end;
+	c->responses = end;
+	c->request.prefix_len = 0;
+	c->request.in_head = 0;
+	c->response.prefix_len = 0;
+	c->response.in_head = 0;
+	return 0;
+}
+
+/*
+ * The arrival time of the byte with sequence number SEQ, 0 if it was missed. Drops the
+ * stamps of bytes before it.
+ */
+static __always_inline u64 arrival_of(struct conn *c, u32 seq)
+{
+	u32 head = c->stamp_head, tail = c->stamp_tail, i;
+	u64 time = 0;
+
+	for (i = 0; i < STAMPS; i++) {
+		struct stamp *s;
+
+		if (tail == head)
+			break;
+		s = &c->stamps[tail & (STAMPS - 1)];
+		if ((s32)(s->seq - seq) > 0)
+			break;
+		time = s->time;
+		tail++;
+	}
+	if (!time)
+		return 0;
+	c->stamp_tail = tail - 1; /* the bytes behind may be of the same run */
+	return time;
+}
+
+/* Drops the stamps of bytes before SEQ: they were read. */
+static __always_inline void arrivals_read(struct conn *c, u32 seq)
+{
+	u32 head = c->stamp_head, tail = c->stamp_tail, i;
+
+	for (i = 0; i < STAMPS; i++) {
+		u32 end;
+
+		if (tail == head)
+			break;
+		if (tail + 1 == head)
+			end = c->arrived;
+		else
+			end = c->stamps[(tail + 1) & (STAMPS - 1)].seq;
+		if ((s32)(end - seq) > 0)
+			break;
+		tail++;
+	}
+	c->stamp_tail = tail;
+}
+
+/* The request's first bytes were recognised. */
+static __always_inline void begin_request(struct conn *c, u8 method, u32 write_seq)
+{
+	u32 number = c->requests;
+	bool answered = (s32)(c->responses - number) > 0;
+	struct exchange *x = exchange_of(c, number);
+
+	c->request.method = method;
+	c->request.head_done = 0;
+	c->request.line = HTTP1_LINE_SOME;
+	c->request.in_head = method == METHOD_GET || method == METHOD_HEAD;
+	if (number - c->settled < EXCHANGES) {
+		x->start = c->request_time;
+		x->write_seq = write_seq;
+		x->method_flags = method;
+		x->id = number;
+		/* A client whose response was read before the hook of its send ran: */
+		if (c->role == ROLE_CLIENT && answered) {
+			struct tcp_sock *tp = cast(struct tcp_sock, c->sk);
+
+			x->start = load(tp, first_tx_mstamp) * 1000;
+			if (x->start > x->last)
+				x->start = 0;
+			if (method == METHOD_CONNECT && x->status / 100 == 2)
+				c->opaque = 1;
+		}
+		if (!x->start)
+			x->method_flags |= EXCHANGE_NO_ARRIVAL;
+	}
+	if (c->role == ROLE_SERVER && c->request_time) {
+		struct histogram *queue = bpf_map_lookup_elem(&queue_series, &c->workload);
+
+		if (queue)
+			observe(queue, c->request_queue);
+	}
+	barrier();
+	c->requests = number + 1;
+}
+
+/* The response's status was recognised. */
+static __always_inline void begin_response(struct conn *c, u16 status, u32 end, u64 now)
+{
+	u32 number = c->responses;
+	struct exchange *x = exchange_of(c, number);
+	u32 later = c->requests - number; /* 1 is the usual */
+
+	settle_answered(c->slot, number);
+	if (number - c->settled < EXCHANGES) {
+		u64 last = now;
+
+		/*
+		 * If the next request was read when this had been written already, only this hook
+		 * comes late: what was written before a request arrived did not end after it.
+		 */
+		if (c->role == ROLE_SERVER && later == 2) {
+			struct exchange *next = exchange_of(c, number + 1);
+
+			if ((s32)(end - next->write_seq) <= 0 && next->start &&
+			    next->start < last)
+				last = next->start;
+		}
+		x->status = status;
+		x->last = last;
+	}
+	barrier();
+	c->responses = number + 1;
+	if (status == 101 ||
+	    (status / 100 == 2 && x->id == (u8)number &&
+	     (x->method_flags & EXCHANGE_METHOD) == METHOD_CONNECT)) {
+		c->opaque = 1;
+		c->reason = COVERAGE_UPGRADED;
+		settle_answered(c->slot, number + 1);
+	}
+}
+
+#endif

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * The maps. The sizes here are the defaults; user space sets them from its options before
+ * loading. Arrays that user space reads at every scrape are mapped into its memory.
+ */
+#ifndef FATHOM_MAPS_H
+#define FATHOM_MAPS_H
+
+#define MAX_CONNECTIONS 32768
+#define MAX_WORKLOADS 1024
+#define MAX_SERIES 4096
+#define MAX_EDGES 4096
+#define MAX_COVERAGE 4096
+#define MAX_LISTENERS 1024
+
+/* struct sock * -> slot. Full: the connection is not tracked and counted as lost. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_CONNECTIONS);
+	__type(key, u64);
+	__type(value, u32);
+} conn_index SEC(".maps");
+
+/* Slot 0 of each array below is not handed out: 0 means "none", or the overflow. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_CONNECTIONS + 1);
+	__type(key, u32);
+	__type(value, struct conn);
+} conns SEC(".maps");
+
+/* First in, first out: a slot rests for a while before it is used again, so that a
+ * sweep that still looks at it does no harm. */
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, MAX_CONNECTIONS);
+	__type(value, u32);
+} conn_free SEC(".maps");
+
+/* Full: the process's numbers go to workload 0. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_WORKLOADS);
+	__type(key, struct workload_key);
+	__type(value, u32);
+} workload_index SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_WORKLOADS + 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, u32);
+	__type(value, struct workload);
+} workloads SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_WORKLOADS + 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, u32);
+	__type(value, struct census);
+} censuses SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_WORKLOADS + 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, u32);
+	__type(value, struct histogram);
+} queue_series SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, MAX_WORKLOADS);
+	__type(value, u32);
+} workload_free SEC(".maps");
+
+/* Full, or the workload's share used up: the workload's overflow series, then slot 0. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_SERIES);
+	__type(key, struct series_key);
+	__type(value, u32);
+} series_index SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_SERIES + 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, u32);
+	__type(value, struct histogram);
+} series SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, MAX_SERIES);
+	__type(value, u32);
+} series_free SEC(".maps");
+
+/* Full, or the workload's share used up: the workload's overflow edge, then slot 0. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_EDGES);
+	__type(key, struct edge_key);
+	__type(value, u32);
+} edge_index SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_EDGES + 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, u32);
+	__type(value, struct edge);
+} edges SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, MAX_EDGES);
+	__type(value, u32);
+} edge_free SEC(".maps");
+
+/* A handful of classes and reasons per workload. Full: counted as an overflow, and
+ * the connection is missing from the coverage. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_COVERAGE);
+	__type(key, struct coverage_key);
+	__type(value, struct covered);
+} coverage SEC(".maps");
+
+/* Full: counted as an overflow; the listener is not shown. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_LISTENERS);
+	__type(key, u64);
+	__type(value, struct listener);
+} listeners SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct cpu_counters);
+} counters SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__type(key, u32);
+	__type(value, struct fresh_slots);
+} fresh SEC(".maps");
+
+#endif

@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * From the bytes that pass a tap to the beginnings of requests and responses.
+ *
+ * A message may come in pieces of any size, over reads, writes and iovecs: each piece is fed
+ * on its own, and what must be remembered is in struct side.
+ */
+#ifndef FATHOM_PARSE_H
+#define FATHOM_PARSE_H
+
+#define SCAN_CHUNK 128
+#define SCAN_CHUNKS 64
+
+static __always_inline struct side *side_of(struct conn *c, bool is_response)
+{
+	return is_response ? &c->response : &c->request;
+}
+
+/*
+ * Looks for the end of a head in up to SCAN_CHUNK bytes at ADDRESS. Returns how many bytes it
+ * is away, 0 if it is not there, or a negative number if they cannot be read.
+ */
+__noinline int scan_chunk(u32 slot, u32 is_response, u64 address, u32 length)
+{
+	u64 words[SCAN_CHUNK / 8] = {};
+	struct conn *c = conn_of(slot);
+	u64 n = at_most(length, SCAN_CHUNK);
+	struct side *side;
+	u32 i, end;
+	u8 line;
+
+	if (!c)
+		return -1;
+	side = side_of(c, is_response);
+	if (bpf_probe_read_user(words, n, (void *)address))
+		return -1;
+	line = side->line;
+	for (i = 0; i < SCAN_CHUNK / 8; i++) {
+		if (8 * i >= n)
+			break;
+		end = http1_head_end(words[i], n - 8 * i < 8 ? n - 8 * i : 8, &line);
+		if (end) {
+			side->line = HTTP1_LINE_SOME;
+			return 8 * i + end;
+		}
+	}
+	side->line = line;
+	return 0;
+}
+
+/*
+ * Looks for the end of a head in LENGTH bytes at ADDRESS. Returns how many bytes it is away,
+ * 0 if it is not there, or a negative number if that cannot be said.
+ */
+__noinline int scan_head(u32 slot, u32 is_response, u64 address, u32 length)
+{
+	u32 done = 0, chunk;
+	int end;
+
+	for (chunk = 0; chunk < SCAN_CHUNKS; chunk++) {
+		if (done >= length)
+			return 0;
+		end = scan_chunk(slot, is_response, address + done, length - done);
+		if (end < 0)
+			return end;
+		if (end > 0)
+			return done + end;
+		done += SCAN_CHUNK;
+	}
+	return done < length ? -1 : 0;
+}
+
+/* Adds up to 16 bytes at ADDRESS to the prefix; returns how many, 0 on a fault. */
+static __always_inline u32 fill_prefix(struct side *side, u64 address, u32 length)
+{
+	u32 have = side->prefix_len & (HTTP1_PREFIX - 1);
+	u64 piece[2] = {};
+	u64 n = HTTP1_PREFIX - have;
+
+	if (length >= HTTP1_PREFIX && !have) {
+		if (bpf_probe_read_user(side->prefix, HTTP1_PREFIX, (void *)address))
+			return 0;
+		side->prefix_len = HTTP1_PREFIX;
+		return HTTP1_PREFIX;
+	}
+	n = at_most(n < length ? n : length, HTTP1_PREFIX);
+	if (bpf_probe_read_user(piece, n, (void *)address))
+		return 0;
+	if (!have) {
+		side->prefix[0] = piece[0];
+		side->prefix[1] = piece[1];
+	} else if (have < 8) {
+		side->prefix[0] |= piece[0] << 8 * have;
+		side->prefix[1] |= piece[1] << 8 * have | piece[0] >> (64 - 8 * have);
+	} else {
+		side->prefix[1] |= piece[0] << 8 * (have - 8);
+	}
+	side->prefix_len = have + n;
+	return n;
+}
+
+/* The prefix has served: nothing of the payload is kept. */
+static __always_inline void clear_prefix(struct side *side)
+{
+	side->prefix[0] = 0;
+	side->prefix[1] = 0;
+	side->prefix_len = 0;
+}
+
+static __always_inline u32 write_seq_of(struct conn *c)
+{
+	struct tcp_sock *tp = cast(struct tcp_sock, c->sk);
+
+	return load(tp, write_seq);
+}
+
+/* Whether a write is under way, or done, whose hook has not run yet. */
+static __always_inline bool write_pending(struct conn *c)
+{
+	return c->flags & CONN_TX_KNOWN && write_seq_of(c) != c->tx_pos;
+}
+
+static __always_inline bool all_answered(struct conn *c)
+{
+	return (s32)(c->responses - c->requests) >= 0;
+}
+
+/*
+ * Whether the request direction may carry the beginning of a request now. After a GET or
+ * HEAD, which has no body, always. After others once they are answered, or, at a server, if
+ * the answer may have been written and only its hook is late.
+ */
+static __always_inline bool expects_request(struct conn *c)
+{
+	return !c->requests || c->request.head_done || all_answered(c) ||
+	       (c->role == ROLE_SERVER && write_pending(c));
+}
+
+/* Whether the response direction may carry the beginning of a response now. */
+static __always_inline bool expects_response(struct conn *c)
+{
+	return (s32)(c->requests - c->responses) > 0 ||
+	       (c->role == ROLE_CLIENT && write_pending(c));
+}
+
+static __always_inline bool is_answering_over(struct conn *c)
+{
+	return all_answered(c) && !(c->role == ROLE_SERVER && write_pending(c));
+}
+
+/* The first bytes of a connection were no request. */
+static __always_inline void classify_other(struct conn *c, struct side *side)
+{
+	u8 class = preface_class(side->prefix[0], side->prefix[1], side->prefix_len);
+
+	if (class == CLASS_UNKNOWN)
+		return;
+	classify(c->slot, class, COVERAGE_NONE);
+	clear_prefix(side);
+}
+
+/* Starts the clock of the request whose first byte has the sequence number SEQ. */
+static __always_inline void start_clock(struct conn *c, u32 seq, u64 now)
+{
+	u64 arrived;
+
+	if (c->role != ROLE_SERVER) {
+		c->request_time = now;
+		return;
+	}
+	arrived = arrival_of(c, seq);
+	if (!arrived && c->flags & CONN_EARLY) /* in the SYN: no arrival tap fires */
+		arrived = c->opened_at;
+	c->request_time = arrived;
+	c->request_queue = now > arrived ? now - arrived : 0;
+}
+
+/* Feeds bytes of the request direction. */
+__noinline int feed_request(u32 slot, u64 address, u32 length, u32 seq, u64 now)
+{
+	struct conn *c = conn_of(slot);
+	struct side *side;
+	u32 done = 0, i, n;
+	int verdict, end;
+	u8 method, first;
+
+	if (!c)
+		return 0;
+	side = &c->request;
+	for (i = 0; i < 4 * EXCHANGES; i++) {
+		if (done >= length)
+			return 0;
+		if (side->in_head) {
+			end = scan_head(slot, 0, address + done, length - done);
+			if (!end)
+				return 0;
+			side->in_head = 0;
+			if (end < 0)
+				return 0;
+			side->head_done = 1;
+			done += end;
+			continue;
+		}
+		if (!side->prefix_len) {
+			if (!expects_request(c))
+				return 0;
+			start_clock(c, seq + done, now);
+		}
+		n = fill_prefix(side, address + done, length - done);
+		if (!n)
+			return FAULT_MEMORY;
+		first = side->prefix[0];
+		if (first == '\r' || first == '\n') { /* RFC 9112, section 2.2 */
+			clear_prefix(side);
+			done++;
+			continue;
+		}
+		verdict = http1_request(side->prefix[0], side->prefix[1], side->prefix_len,
+					&method);
+		if (verdict == HTTP1_PARTIAL)
+			return 0;
+		if (verdict == HTTP1_NO) {
+			if (c->class == CLASS_UNKNOWN)
+				classify_other(c, side);
+			else
+				clear_prefix(side);
+			return 0;
+		}
+		if (c->class == CLASS_UNKNOWN)
+			classify(slot, CLASS_HTTP1, COVERAGE_NONE);
+		clear_prefix(side);
+		if (is_answering_over(c))
+			settle_answered(slot, c->requests);
+		begin_request(c, method, c->role == ROLE_SERVER ? write_seq_of(c) : 0);
+		if (!side->in_head)
+			return 0;
+	}
+	/* More requests in one read than are followed. */
+	count_lost(LOST_PIPELINED, 1);
+	return 0;
+}
+
+/* Bytes of a response whose status is known already. */
+static __always_inline void continue_response(struct conn *c, u32 length, u64 now)
+{
+	u32 last = c->responses - 1;
+
+	if (!c->responses)
+		return;
+	if ((s32)(c->settled - last) > 0)
+		count_lost_bytes(c->role == ROLE_SERVER ? WRITE : READ, BYTES_LATE, length);
+	else
+		exchange_of(c, last)->last = now;
+}
+
+/* Feeds bytes of the response direction. */
+__noinline int feed_response(u32 slot, u64 address, u32 length, u32 seq, u64 now)
+{
+	struct conn *c = conn_of(slot);
+	struct side *side;
+	u32 done = 0, i, n;
+	int verdict, end;
+	u16 status;
+
+	if (!c)
+		return 0;
+	side = &c->response;
+	for (i = 0; i < 8; i++) {
+		if (done >= length)
+			return 0;
+		if (side->in_head) { /* of an interim response */
+			end = scan_head(slot, 1, address + done, length - done);
+			if (end <= 0) {
+				if (end < 0)
+					side->in_head = 0;
+				return 0;
+			}
+			side->in_head = 0;
+			done += end;
+			continue;
+		}
+		if (!side->prefix_len && !expects_response(c)) {
+			continue_response(c, length - done, now);
+			return 0;
+		}
+		n = fill_prefix(side, address + done, length - done);
+		if (!n)
+			return FAULT_MEMORY;
+		verdict = http1_response(side->prefix[0], side->prefix[1], side->prefix_len,
+					 &status);
+		if (verdict == HTTP1_PARTIAL)
+			return 0;
+		clear_prefix(side);
+		if (verdict == HTTP1_NO) {
+			/* More of the previous response, or none of HTTP. */
+			if (c->responses && (s32)(c->settled - c->responses) < 0)
+				continue_response(c, length - done, now);
+			else if ((s32)(c->requests - c->responses) > 0)
+				begin_response(c, STATUS_OTHER, seq + length, now);
+			return 0;
+		}
+		if (c->class == CLASS_UNKNOWN)
+			classify(slot, CLASS_HTTP1, COVERAGE_NONE);
+		if (status >= 100 && status < 200 && status != 101) {
+			side->in_head = 1;
+			side->line = HTTP1_LINE_SOME;
+			continue;
+		}
+		begin_response(c, status, seq + length, now);
+		return 0;
+	}
+	return 0;
+}
+
+#endif

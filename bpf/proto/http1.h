@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * HTTP/1.0 and 1.1 (RFC 9112), as much of it as fits the first 16 bytes of a
+ * message, and the search for the end of a head.
+ *
+ * Pure functions: bytes in, verdict out. The same file is compiled for BPF and,
+ * with sanitizers and a fuzzer, for the host. It needs u8 to u64 defined.
+ */
+#ifndef FATHOM_HTTP1_H
+#define FATHOM_HTTP1_H
+
+#define HTTP1_PREFIX 16
+
+enum http1_verdict {
+	HTTP1_NO,	/* cannot be the beginning of such a message */
+	HTTP1_PARTIAL,	/* all bytes so far fit; more are needed */
+	HTTP1_YES,
+};
+
+/* RFC 9110, section 9, and RFC 5789 (PATCH). Everything else is METHOD_OTHER. */
+enum http_method {
+	METHOD_OTHER,
+	METHOD_GET,
+	METHOD_HEAD,
+	METHOD_POST,
+	METHOD_PUT,
+	METHOD_DELETE,
+	METHOD_CONNECT,
+	METHOD_OPTIONS,
+	METHOD_TRACE,
+	METHOD_PATCH,
+	METHOD_COUNT,
+};
+
+/* A status code outside 100-599, or something else in its place. */
+#define STATUS_OTHER 0xffff
+
+/* The first 8 characters of S as the little-endian word that they make. */
+#define HTTP1_WORD(s) ((u64)(u8)(s)[0] | (u64)(u8)(s)[1] << 8 | (u64)(u8)(s)[2] << 16 | \
+		       (u64)(u8)(s)[3] << 24 | (u64)(u8)(s)[4] << 32 | (u64)(u8)(s)[5] << 40 | \
+		       (u64)(u8)(s)[6] << 48 | (u64)(u8)(s)[7] << 56)
+#define HTTP1_LOW_BYTES(n) ((1ULL << 8 * (n)) - 1)
+/* Whether the word W begins with the N (1 to 7) first characters of S (8 long). */
+#define HTTP1_BEGINS(w, s, n) (!(((w) ^ HTTP1_WORD(s)) & HTTP1_LOW_BYTES(n)))
+
+/* Byte I (0 to 15) of the message whose first 16 bytes are the words LO and HI. */
+static __always_inline u8 http1_byte(u64 lo, u64 hi, u32 i)
+{
+	return (i < 8 ? lo : hi) >> (8 * (i & 7));
+}
+
+/*
+ * Whether C can begin a request target (RFC 9112, section 3.2): origin-form,
+ * asterisk-form, or absolute-form with http or https. Being strict here is what
+ * keeps "GET key" of other protocols and words of a body out.
+ */
+static __always_inline int http1_is_target(u8 c)
+{
+	return c == '/' || c == '*' || c == 'h' || c == 'H';
+}
+
+/* CONNECT takes the authority-form: host:port, or [IPv6 address]:port. */
+static __always_inline int http1_is_authority(u8 c)
+{
+	return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+	       c == '[';
+}
+
+/* The method whose name is the first N bytes of W. */
+static __always_inline u8 http1_method(u64 w, u32 n)
+{
+	switch (n) {
+	case 3:
+		if (HTTP1_BEGINS(w, "GET     ", 3))
+			return METHOD_GET;
+		if (HTTP1_BEGINS(w, "PUT     ", 3))
+			return METHOD_PUT;
+		break;
+	case 4:
+		if (HTTP1_BEGINS(w, "HEAD    ", 4))
+			return METHOD_HEAD;
+		if (HTTP1_BEGINS(w, "POST    ", 4))
+			return METHOD_POST;
+		break;
+	case 5:
+		if (HTTP1_BEGINS(w, "PATCH   ", 5))
+			return METHOD_PATCH;
+		if (HTTP1_BEGINS(w, "TRACE   ", 5))
+			return METHOD_TRACE;
+		break;
+	case 6:
+		if (HTTP1_BEGINS(w, "DELETE  ", 6))
+			return METHOD_DELETE;
+		break;
+	case 7:
+		if (HTTP1_BEGINS(w, "OPTIONS ", 7))
+			return METHOD_OPTIONS;
+		if (HTTP1_BEGINS(w, "CONNECT ", 7))
+			return METHOD_CONNECT;
+		break;
+	}
+	return METHOD_OTHER;
+}
+
+/*
+ * http1_request tells whether a message is a request, and its method. LO and HI
+ * are its first 16 bytes as little-endian words, LEN (1 to 16) how many of them
+ * there are; the others are ignored. A method has 3 to 14 characters, upper
+ * case or one of - and _.
+ */
+static __always_inline int http1_request(u64 lo, u64 hi, u32 len, u8 *method)
+{
+	u32 i;
+	u8 c;
+
+	*method = METHOD_GET;
+	if (len >= 5 && HTTP1_BEGINS(lo, "GET /   ", 5))
+		return HTTP1_YES;
+	*method = METHOD_OTHER;
+	for (i = 0; i < HTTP1_PREFIX - 1; i++) {
+		if (i >= len)
+			return HTTP1_PARTIAL;
+		c = http1_byte(lo, hi, i);
+		if (c == ' ')
+			break;
+		if (!((c >= 'A' && c <= 'Z') || c == '-' || c == '_'))
+			return HTTP1_NO;
+	}
+	if (i < 3 || i == HTTP1_PREFIX - 1)
+		return HTTP1_NO;
+	/* Reserved for the preface of HTTP/2 (RFC 9113, section 11.6). */
+	if (i == 3 && HTTP1_BEGINS(lo, "PRI     ", 3))
+		return HTTP1_NO;
+	if (i + 1 >= len)
+		return HTTP1_PARTIAL;
+	*method = http1_method(lo, i);
+	c = http1_byte(lo, hi, i + 1);
+	if (*method == METHOD_CONNECT ? http1_is_authority(c) : http1_is_target(c))
+		return HTTP1_YES;
+	return HTTP1_NO;
+}
+
+/*
+ * http1_response tells whether a message is a response, and its status: 100 to
+ * 599, or STATUS_OTHER. LO, HI and LEN are as for http1_request.
+ * HTTP/1. DIGIT SP 3DIGIT (RFC 9112, section 4).
+ */
+static __always_inline int http1_response(u64 lo, u64 hi, u32 len, u16 *status)
+{
+	u32 n = len < 7 ? len : 7;
+	u8 a, b, c;
+
+	if ((lo ^ HTTP1_WORD("HTTP/1. ")) & HTTP1_LOW_BYTES(n))
+		return HTTP1_NO;
+	if (len < 12)
+		return HTTP1_PARTIAL;
+	a = (u8)(hi >> 8) - '0';
+	b = (u8)(hi >> 16) - '0';
+	c = (u8)(hi >> 24) - '0';
+	*status = STATUS_OTHER;
+	if ((u8)hi == ' ' && a >= 1 && a <= 5 && b <= 9 && c <= 9)
+		*status = a * 100 + b * 10 + c;
+	return HTTP1_YES;
+}
+
+/*
+ * State of the search for the end of a head: an empty line. A bare LF ends a line
+ * too (RFC 9112, section 2.2).
+ */
+enum http1_line {
+	HTTP1_LINE_SOME,	/* within a line */
+	HTTP1_LINE_LF,		/* behind LF */
+	HTTP1_LINE_LF_CR,	/* behind LF CR */
+};
+
+/* A word whose bytes are 0x80 where those of W equal C, else 0 (exact). */
+static __always_inline u64 http1_bytes_equal(u64 w, u8 c)
+{
+	u64 low = 0x7f7f7f7f7f7f7f7fULL;
+	u64 x = w ^ (0x0101010101010101ULL * c);
+
+	return ~(((x & low) + low) | x | low);
+}
+
+/*
+ * http1_head_end looks for the end of a head in the 8 bytes of W (the first is
+ * the lowest), of which N (1 to 8) count. It returns the number of bytes up to
+ * and with the end, or 0. STATE carries over from word to word.
+ */
+static __always_inline u32 http1_head_end(u64 w, u32 n, u8 *state)
+{
+	u64 lf, cr, end, lf1, cr1, lf2;
+	u32 i;
+
+	if (n < 8)
+		w &= HTTP1_LOW_BYTES(n & 7);
+	lf = http1_bytes_equal(w, '\n');
+	if (!lf && *state == HTTP1_LINE_SOME)
+		return 0;
+	cr = http1_bytes_equal(w, '\r');
+	lf1 = lf << 8;
+	cr1 = cr << 8;
+	lf2 = lf << 16;
+	if (*state == HTTP1_LINE_LF) {
+		lf1 |= 0x80;
+		lf2 |= 0x8000;
+	} else if (*state == HTTP1_LINE_LF_CR) {
+		cr1 |= 0x80;
+		lf2 |= 0x80;
+	}
+	end = lf & (lf1 | (cr1 & lf2));
+	if (end) {
+		for (i = 1; i < 8; i++) {
+			if (end & 0x80)
+				break;
+			end >>= 8;
+		}
+		*state = HTTP1_LINE_SOME;
+		return i;
+	}
+	/* What the last of the N bytes, and the one before it, were. */
+	n = 8 * (n - 1);
+	if (lf >> (n & 63) & 0x80)
+		*state = HTTP1_LINE_LF;
+	else if ((cr & lf1) >> (n & 63) & 0x80)
+		*state = HTTP1_LINE_LF_CR;
+	else
+		*state = HTTP1_LINE_SOME;
+	return 0;
+}
+
+#endif

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+/*
+ * The sweep: settles what has paused, samples TCP's counters, evicts what is gone. User space
+ * runs it over slices of the connection table: a slice has the CPU for itself.
+ */
+
+#define SWEEP_SLICE 256
+
+static __always_inline void sweep_exchanges(struct conn *c, struct sock *sk, u64 now)
+{
+	struct tcp_sock *tp = cast(struct tcp_sock, sk);
+	u32 answered = c->responses, requests = c->requests;
+	u32 number = c->settled, client = c->role == ROLE_CLIENT;
+	struct exchange *x;
+	struct census *census;
+	u32 gap;
+	u64 start;
+
+	if ((s32)(answered - number) > 0 && (s32)(requests - answered) >= 0) {
+		x = exchange_of(c, answered - 1);
+		if (now - x->last > settle_after_ns && (s64)(now - x->last) > 0) {
+			if (client)
+				gap = conn_gap(load(tp, copied_seq), c->rx_pos,
+					       c->flags & CONN_RX_KNOWN);
+			else
+				gap = conn_gap(load(tp, write_seq), c->tx_pos,
+					       c->flags & CONN_TX_KNOWN);
+			if (!gap)
+				settle_answered(c->slot, answered);
+			else if (requests == answered)
+				resync(c->slot, LOST_GAP);
+		}
+	}
+	if ((s32)(requests - answered) <= 0)
+		return;
+	census = bpf_map_lookup_elem(&censuses, &c->workload);
+	if (!census)
+		return;
+	__sync_fetch_and_add(&census->active[client], requests - answered);
+	start = exchange_of(c, answered)->start;
+	if (start && (!census->oldest[client] || start < census->oldest[client]))
+		census->oldest[client] = start;
+}
+
+static __always_inline bool is_gone(struct conn *c, struct sock *sk)
+{
+	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+
+	if (family != AF_INET && family != AF_INET6)
+		return true;
+	return c->ports && (c->ports >> 16) != BPF_CORE_READ(sk, __sk_common.skc_num) &&
+	       BPF_CORE_READ(sk, __sk_common.skc_num);
+}
+
+__noinline int sweep_slot(u32 slot, u64 now)
+{
+	struct conn *c = conn_of(slot);
+	struct census *census;
+	struct sock *sk;
+
+	if (!c || !c->sk)
+		return 0;
+	sk = (struct sock *)c->sk;
+	if (is_gone(c, sk)) {
+		count_lost(LOST_DESTROY, 1);
+		conn_settle_all(c);
+		conn_remove(c, (u64)sk);
+		return 0;
+	}
+	census = bpf_map_lookup_elem(&censuses, &c->workload);
+	if (census)
+		__sync_fetch_and_add(&census->connections, 1);
+	if (c->role == ROLE_LISTENER) {
+		listener_sample(sk);
+		return 0;
+	}
+	if (c->flags & (CONN_OPENED | CONN_JOINED)) {
+		if (c->class > CLASS_HTTP1 || c->closed_at)
+			conn_need_edge(slot);
+		if (c->flags & CONN_EDGE)
+			edge_sample(slot);
+	}
+	if (c->class == CLASS_HTTP1 && !c->opaque)
+		sweep_exchanges(c, sk, now);
+	return 0;
+}
+
+/* Arguments: the first slot. Returns whether there may be more. */
+SEC("raw_tp/fathom_sweep")
+int fathom_sweep(struct bpf_raw_tracepoint_args *ctx)
+{
+	u64 now = bpf_ktime_get_ns();
+	u32 first = ctx->args[0], i, zero = 0;
+	struct fresh_slots *f = bpf_map_lookup_elem(&fresh, &zero);
+
+	if (!f)
+		return 0;
+	for (i = 0; i < SWEEP_SLICE; i++) {
+		if (first + i > f->next[TABLE_CONNECTIONS])
+			return 0;
+		sweep_slot(first + i, now);
+	}
+	count_run(PROG_SWEEP, now);
+	return 1;
+}

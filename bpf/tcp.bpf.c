@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
+/* The taps of TCP itself: states, retransmissions, resets. */
+
+/* icsk_ca_state, icsk_pending: include/uapi/linux/tcp.h, include/net/inet_connection_sock.h */
+#define TCP_CA_RECOVERY 3
+#define TCP_CA_LOSS 4
+#define ICSK_TIME_LOSS_PROBE 5
+
+/* connect(): in the context of the process. */
+static __always_inline void connecting(struct sock *sk)
+{
+	struct conn *c = conn_find(sk);
+	u32 slot;
+
+	if (c) { /* the socket is used a second time */
+		conn_finish(c->slot);
+		conn_remove(c, (u64)sk);
+	}
+	slot = conn_add((u64)sk, ROLE_CLIENT, 0);
+	c = conn_of(slot);
+	if (!slot || !c)
+		return; /* counted if it gets established */
+	read_peer(c->addr, &sk->__sk_common);
+	c->port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	c->workload = workload_of_task();
+	c->flags |= CONN_WORKLOAD;
+	conn_learn_edge(slot);
+}
+
+/* A listener's child was made, by the last packet of the handshake or by a Fast Open SYN. */
+static __always_inline void accepting(struct sock *sk)
+{
+	conn_add((u64)sk, ROLE_SERVER, CONN_EARLY);
+}
+
+static __always_inline void established(struct sock *sk, u8 role)
+{
+	struct tcp_sock *tp = (struct tcp_sock *)sk;
+	struct conn *c = conn_find(sk);
+	u32 slot;
+
+	if (!c) {
+		slot = conn_add((u64)sk, role, 0);
+		c = conn_of(slot);
+		if (!slot || !c) {
+			count_lost(LOST_CONNECTION, 1);
+			return;
+		}
+	}
+	if (!(c->flags & CONN_RX_KNOWN)) { /* else a Fast Open request was read already */
+		conn_describe(c, sk);
+		c->rx_pos = BPF_CORE_READ(tp, copied_seq);
+		c->flags |= CONN_RX_KNOWN;
+	}
+	c->ports = ports_of(sk);
+	if (!(c->flags & CONN_TX_KNOWN) && !BPF_CORE_READ_BITFIELD_PROBED(tp, syn_data)) {
+		c->tx_pos = BPF_CORE_READ(tp, write_seq);
+		c->flags |= CONN_TX_KNOWN;
+	}
+	c->flags |= CONN_OPENED;
+	conn_count_opened(c);
+}
+
+static __always_inline u32 failure_of(struct sock *sk)
+{
+	switch (BPF_CORE_READ(sk, sk_err)) {
+	case 0:
+		return CONNECT_ABANDONED;
+	case ECONNREFUSED:
+		return CONNECT_REFUSED;
+	case ETIMEDOUT:
+		return CONNECT_TIMED_OUT;
+	case ECONNRESET:
+		return CONNECT_RESET;
+	case ENETUNREACH:
+	case EHOSTUNREACH:
+		return CONNECT_UNREACHABLE;
+	}
+	return CONNECT_OTHER;
+}
+
+static __always_inline void connect_failed(struct sock *sk)
+{
+	struct conn *c = conn_find(sk);
+	u32 failure = failure_of(sk);
+	struct edge *e;
+
+	if (!c)
+		return;
+	e = edge_of(c->edge);
+	if (e && failure < CONNECT_COUNT)
+		__sync_fetch_and_add(&e->connect_failures[failure], 1);
+	conn_remove(c, (u64)sk);
+}
+
+static __always_inline void closed(struct sock *sk, int old)
+{
+	struct conn *c;
+
+	if (old == TCP_SYN_SENT) {
+		connect_failed(sk);
+		return;
+	}
+	c = conn_find(sk);
+	if (!c)
+		return;
+	if (c->role == ROLE_LISTENER)
+		listener_remove(c, (u64)sk);
+	else
+		c->closed_at = bpf_ktime_get_ns();
+}
+
+static __always_inline void state_changed(struct sock *sk, int old, int new)
+{
+	u64 began;
+
+	if (new != TCP_SYN_SENT && new != TCP_SYN_RECV && new != TCP_ESTABLISHED &&
+	    new != TCP_CLOSE && new != TCP_LISTEN)
+		return;
+	if (!is_tcp(sk))
+		return;
+	began = bpf_ktime_get_ns();
+	if (new == TCP_SYN_SENT)
+		connecting(sk);
+	else if (new == TCP_SYN_RECV && old == TCP_LISTEN)
+		accepting(sk);
+	else if (new == TCP_ESTABLISHED)
+		established(sk, old == TCP_SYN_SENT ? ROLE_CLIENT : ROLE_SERVER);
+	else if (new == TCP_CLOSE)
+		closed(sk, old);
+	else if (new == TCP_LISTEN)
+		listener_add((u64)sk, true);
+	count_run(PROG_STATE, began);
+}
+
+static __always_inline void destroyed(struct sock *sk)
+{
+	struct conn *c = conn_find(sk);
+	u64 began;
+
+	if (!c)
+		return;
+	began = bpf_ktime_get_ns();
+	if (c->role == ROLE_LISTENER) {
+		listener_remove(c, (u64)sk);
+	} else {
+		if (c->flags & (CONN_OPENED | CONN_JOINED | CONN_RX_KNOWN))
+			conn_finish(c->slot);
+		conn_remove(c, (u64)sk);
+	}
+	count_run(PROG_DESTROY, began);
+}
+
+static __always_inline u32 retransmit_kind_of(struct sock *sk)
+{
+	struct inet_connection_sock *icsk = (struct inet_connection_sock *)sk;
+
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_SYN_SENT)
+		return RETRANSMIT_SYN;
+	if (BPF_CORE_READ(icsk, icsk_pending) == ICSK_TIME_LOSS_PROBE)
+		return RETRANSMIT_PROBE;
+	if (BPF_CORE_READ_BITFIELD_PROBED(icsk, icsk_ca_state) == TCP_CA_LOSS)
+		return RETRANSMIT_TIMEOUT;
+	return RETRANSMIT_FAST;
+}
+
+static __always_inline void retransmitted(struct sock *sk, struct sk_buff *skb)
+{
+	u64 began = bpf_ktime_get_ns();
+	struct tcp_skb_cb *cb = (struct tcp_skb_cb *)__builtin_preserve_access_index(&skb->cb[0]);
+	u32 kind = retransmit_kind_of(sk);
+	struct conn *c = conn_find(sk);
+	struct edge *e;
+	u16 segments;
+
+	if (!c)
+		c = conn_of(conn_join((u64)sk));
+	if (!c || !c->sk)
+		return;
+	conn_need_edge(c->slot);
+	e = edge_of(c->edge);
+	/* TCP's own statistic counts segments (tcp_skb_pcount), this hook runs per skb. */
+	segments = BPF_CORE_READ(cb, tcp_gso_segs);
+	if (e && kind < RETRANSMIT_COUNT)
+		__sync_fetch_and_add(&e->retransmits[kind], segments ? segments : 1);
+	count_run(PROG_RETRANSMIT, began);
+}
+
+static __always_inline void retransmitted_synack(struct sock *sk, struct request_sock *req)
+{
+	u64 began = bpf_ktime_get_ns();
+	struct edge_key key = {};
+	struct conn *c = conn_find(sk);
+	struct edge *e;
+
+	if (!c) {
+		listener_add((u64)sk, false);
+		c = conn_find(sk);
+	}
+	if (!c)
+		return;
+	key.workload = c->workload;
+	key.role = ROLE_SERVER;
+	read_peer(key.addr, &req->__req_common);
+	e = edge_of(edge_find(&key));
+	if (e)
+		__sync_fetch_and_add(&e->retransmits[RETRANSMIT_SYNACK], 1);
+	count_run(PROG_SYNACK, began);
+}
+
+static __always_inline void reset(struct sock *sk, bool sent)
+{
+	u64 began = bpf_ktime_get_ns();
+	struct conn *c = conn_find(sk);
+	struct edge *e;
+
+	if (!c || c->role == ROLE_LISTENER)
+		return;
+	conn_need_edge(c->slot);
+	e = edge_of(c->edge);
+	if (e)
+		__sync_fetch_and_add(sent ? &e->resets_sent : &e->resets_received, 1);
+	count_run(sent ? PROG_RESET_SENT : PROG_RESET_RECEIVED, began);
+}
+
+SEC("raw_tp/inet_sock_set_state")
+int fathom_state(struct bpf_raw_tracepoint_args *ctx)
+{
+	state_changed((struct sock *)ctx->args[0], ctx->args[1], ctx->args[2]);
+	return 0;
+}
+
+SEC("raw_tp/tcp_destroy_sock")
+int fathom_destroy(struct bpf_raw_tracepoint_args *ctx)
+{
+	destroyed((struct sock *)ctx->args[0]);
+	return 0;
+}
+
+SEC("raw_tp/tcp_retransmit_skb")
+int fathom_retransmit(struct bpf_raw_tracepoint_args *ctx)
+{
+	retransmitted((struct sock *)ctx->args[0], (struct sk_buff *)ctx->args[1]);
+	return 0;
+}
+
+SEC("raw_tp/tcp_retransmit_synack")
+int fathom_synack(struct bpf_raw_tracepoint_args *ctx)
+{
+	retransmitted_synack((struct sock *)ctx->args[0], (struct request_sock *)ctx->args[1]);
+	return 0;
+}
+
+SEC("raw_tp/tcp_receive_reset")
+int fathom_reset_received(struct bpf_raw_tracepoint_args *ctx)
+{
+	reset((struct sock *)ctx->args[0], false);
+	return 0;
+}
+
+SEC("raw_tp/tcp_send_reset")
+int fathom_reset_sent(struct bpf_raw_tracepoint_args *ctx)
+{
+	reset((struct sock *)ctx->args[0], true);
+	return 0;
+}

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * What the maps hold. Types that user space reads are declared here only; the Go
+ * side is generated from them.
+ */
+#ifndef FATHOM_TYPES_H
+#define FATHOM_TYPES_H
+
+#include "proto/preface.h"
+
+enum role {
+	ROLE_UNKNOWN,
+	ROLE_SERVER,
+	ROLE_CLIENT,
+	ROLE_LISTENER,
+};
+
+enum retransmit_kind {
+	RETRANSMIT_TIMEOUT,
+	RETRANSMIT_FAST,
+	RETRANSMIT_PROBE,
+	RETRANSMIT_SYN,
+	RETRANSMIT_SYNACK,
+	RETRANSMIT_COUNT,
+};
+
+enum connect_failure {
+	CONNECT_REFUSED,
+	CONNECT_TIMED_OUT,
+	CONNECT_UNREACHABLE,
+	CONNECT_RESET,
+	CONNECT_ABANDONED,
+	CONNECT_OTHER,
+	CONNECT_COUNT,
+};
+
+/* Why the class or the bytes of a connection are as they are. */
+enum coverage_reason {
+	COVERAGE_NONE,
+	COVERAGE_JOINED,	/* first seen after it was opened */
+	COVERAGE_UPGRADED,	/* 101, or 2xx to CONNECT */
+	COVERAGE_SERVER_FIRST,	/* the server spoke first */
+	COVERAGE_UNREADABLE,	/* + enum buffer_fault: the first bytes were not readable */
+	COVERAGE_UNTAPPED = 32, /* bytes passed that no tap saw */
+	COVERAGE_COUNT,
+};
+
+/* Why the user's buffer could not be read. */
+enum buffer_fault {
+	FAULT_NONE,
+	FAULT_KERNEL,	/* kernel thread, or a socket of the kernel's own */
+	FAULT_IO_URING,
+	FAULT_COMPAT,	/* 32-bit system call */
+	FAULT_SYSCALL,	/* not a system call that carries a buffer this way */
+	FAULT_SOCKET,	/* its descriptor is another socket */
+	FAULT_BATCH,	/* not the first message of recvmmsg or sendmmsg */
+	FAULT_TRUNC,	/* MSG_TRUNC: discarded without a copy */
+	FAULT_IOVECS,	/* more buffers than are followed */
+	FAULT_MEMORY,	/* the buffer is not in memory */
+	FAULT_COUNT,
+};
+
+/* Why something is missing from the numbers: fathom_lost_total. */
+enum lost {
+	LOST_CONNECTION,	/* the connection table was full */
+	LOST_ARRIVAL,		/* exchange without the time its request arrived */
+	LOST_GAP,		/* exchange with bytes that no tap saw */
+	LOST_PIPELINED,		/* exchange beyond the queue of pipelined requests */
+	LOST_REQUEST,		/* response whose request was not seen */
+	LOST_DESTROY,		/* connection whose end was missed */
+	LOST_UNREADABLE,	/* + enum buffer_fault: a message's head */
+	LOST_MAP = LOST_UNREADABLE + FAULT_COUNT, /* + enum map_errno */
+	LOST_COUNT = LOST_MAP + 6,
+};
+
+/* Failures of a map update, by errno. */
+enum map_errno {
+	MAP_E2BIG,
+	MAP_EBUSY,
+	MAP_ENOMEM,
+	MAP_EDEADLK,
+	MAP_ETIMEDOUT,
+	MAP_EOTHER,
+};
+
+/* fathom_lost_bytes_total */
+enum lost_bytes {
+	BYTES_UNTAPPED,		/* TCP's sequence numbers moved without a tap */
+	BYTES_LATE,		/* belong to an exchange that was settled already */
+	BYTES_UNTRACKED,	/* of a connection that found the table full */
+	BYTES_UNREADABLE,	/* looked for a head in, and not readable */
+	BYTES_COUNT,
+};
+
+enum direction {
+	READ,
+	WRITE,
+};
+
+enum program {
+	PROG_READ,
+	PROG_WRITTEN,
+	PROG_ARRIVED,
+	PROG_STATE,
+	PROG_DESTROY,
+	PROG_RETRANSMIT,
+	PROG_SYNACK,
+	PROG_RESET_RECEIVED,
+	PROG_RESET_SENT,
+	PROG_SWEEP,
+	PROG_COUNT,
+};
+
+/* The tables whose slots alloc_slot() hands out, and those counted beside them. */
+enum table {
+	TABLE_CONNECTIONS,
+	TABLE_WORKLOADS,
+	TABLE_SERIES,
+	TABLE_EDGES,
+	TABLE_COVERAGE,
+	TABLE_LISTENERS,
+	TABLE_COUNT,
+};
+
+/*
+ * Classic bounds and those of native schema 3 from 2^-17 s to 2^8 s (201), and one
+ * for what lies above: up to 30 classic bounds.
+ */
+#define MAX_BUCKETS 232
+
+struct histogram {
+	u64 sum; /* ns */
+	u64 buckets[MAX_BUCKETS];
+};
+
+/* http_series is `flags`' place for what later issues add (protocol). */
+#define SERIES_CLIENT 0x01
+#define SERIES_TLS 0x02
+#define SERIES_OVERFLOW 0x80
+
+#define STATUS_ABORTED 0
+
+struct series_key {
+	u32 workload;
+	u32 peer; /* slot of the edge; 0 for the server role */
+	u16 status;
+	u8 method;
+	u8 flags;
+};
+
+#define COMM_LEN 16
+#define CGROUP_NAMES 4
+#define CGROUP_NAME_LEN 96
+
+struct workload_key {
+	u64 cgroup;
+	u8 comm[COMM_LEN];
+};
+
+struct workload {
+	struct workload_key key;
+	u32 used;
+	u32 series; /* how many it has */
+	u32 edges;
+	u32 pad;
+	u8 names[CGROUP_NAMES][CGROUP_NAME_LEN];
+};
+
+/* What one sweep over all connections found; user space clears it before. */
+struct census {
+	u32 connections;
+	u32 active[2]; /* server, client: exchanges without a final status */
+	u32 pad;
+	u64 oldest[2]; /* when the oldest of them began */
+};
+
+struct edge_key {
+	u32 workload;
+	u8 role;
+	u8 overflow;
+	u16 port; /* host byte order; 0 for the server role */
+	u8 addr[16]; /* IPv4 as ::ffff:a.b.c.d */
+};
+
+/* 16 us doubled 19 times, and what lies above 8.4 s. */
+#define RTT_BUCKETS 21
+
+struct edge {
+	u64 segments_sent;
+	u64 bytes_sent;
+	u64 bytes_received;
+	u64 opened;
+	u64 closed;
+	u64 resets_sent;
+	u64 resets_received;
+	u64 retransmits[RETRANSMIT_COUNT];
+	u64 connect_failures[CONNECT_COUNT];
+	u64 rtt_sum; /* us */
+	u64 rtt[RTT_BUCKETS];
+};
+
+struct coverage_key {
+	u32 workload;
+	u16 class;
+	u16 reason;
+};
+
+struct covered {
+	u64 connections;
+	u64 bytes[2]; /* received, sent */
+};
+
+struct listener {
+	u32 workload;
+	u32 queue;
+	u32 queue_max;
+	u32 drops;
+	u8 addr[16];
+	u16 port;
+	u16 pad[3];
+};
+
+struct run_stats {
+	u64 samples;
+	u64 ns;
+};
+
+/* Counts per CPU. */
+struct cpu_counters {
+	u64 lost[LOST_COUNT];
+	u64 lost_bytes[2][BYTES_COUNT];
+	u64 overflows[TABLE_COUNT];
+	struct run_stats runs[PROG_COUNT];
+};
+
+/* Slots of each table that were never used: the next one. */
+struct fresh_slots {
+	u32 next[TABLE_COUNT];
+};
+
+/* A run of arrived bytes: when, and the sequence number of the first. */
+struct stamp {
+	u64 time;
+	u32 seq;
+	u32 pad;
+};
+
+#define STAMPS 4
+#define EXCHANGES 8
+
+#define EXCHANGE_NO_ARRIVAL 0x10 /* in method_flags, beside the method */
+#define EXCHANGE_METHOD 0x0f
+
+/*
+ * One request and its response. The request side writes `start`, `write_seq`,
+ * `id` and `method_flags`; the response side `last` and `status`. Neither clears what
+ * the other writes, so that they need no lock: see exchange.h.
+ */
+struct exchange {
+	u64 start;	/* server: arrival of the first byte; client: it was written */
+	u64 last;	/* server: the last byte so far was written; client: read */
+	u32 write_seq;	/* of the connection when the request was read (server) */
+	u16 status;
+	u8 id;		/* low bits of the exchange's number */
+	u8 method_flags;
+};
+
+/* One direction of a connection, as far as a parser needs it. */
+struct side {
+	u64 prefix[2];	/* the first 16 bytes of a message */
+	u8 prefix_len;
+	u8 line;	/* enum http1_line */
+	u8 in_head;	/* looking for the end of a head */
+	u8 method;	/* requests: of the last one */
+	u8 head_done;	/* requests: the last one has no body and its head ended */
+	u8 pad[3];
+};
+
+#define CONN_JOINED 0x01	/* first seen after it was opened */
+#define CONN_OPENED 0x02	/* reached ESTABLISHED */
+#define CONN_COUNTED 0x100	/* and was counted so */
+#define CONN_RX_KNOWN 0x04	/* rx_pos is valid */
+#define CONN_TX_KNOWN 0x08	/* tx_pos is valid */
+#define CONN_WORKLOAD 0x10	/* workload is known from a process */
+#define CONN_EDGE 0x20		/* edge is known */
+#define CONN_EARLY 0x80		/* server, not yet ESTABLISHED: data came with the SYN */
+
+struct conn {
+	u64 sk;
+	u32 flags;
+	u8 role;
+	u8 reason;	/* enum coverage_reason */
+	u16 port;	/* of the peer, host byte order */
+	u32 class;	/* enum conn_class; set once, by compare-and-swap */
+	u32 workload;
+	u32 edge;
+	u32 rx_pos;	/* copied_seq behind the last read that was seen */
+	u32 tx_pos;	/* write_seq behind the last write that was seen */
+	u32 requests;	/* begun; written by the request side */
+	u32 responses;	/* begun; written by the response side */
+	u32 settled;
+	u32 slot;
+	u64 recent_series; /* what varies of the last series' key, and its slot */
+
+	/* arrivals: one producer (socket lock held), one consumer (reads) */
+	u32 stamp_head;
+	u32 stamp_tail;
+	u32 arrived;	/* rcv_nxt at the last arrival */
+	u32 ports;	/* skc_num and skc_dport: is it still this socket? */
+	struct stamp stamps[STAMPS];
+
+	u64 request_time;  /* start of the request whose first bytes are in the prefix */
+	u64 request_queue; /* how long these waited for the read */
+	struct side request;
+	struct side response;
+	struct exchange exchanges[EXCHANGES];
+
+	u64 opened_at;
+	u64 closed_at;
+	u64 bytes_sent;	   /* as sampled last */
+	u64 bytes_received;
+	u64 bytes_acked;
+	u32 segments_sent;
+	u8 opaque;	/* upgraded: the bytes are no longer looked at */
+	u8 attempts;	/* of recognising a joined connection */
+	u8 pad[2];
+	u64 batch_buffer;  /* msgvec of the last recvmmsg or sendmmsg */
+	u8 addr[16];	/* of the peer */
+};
+
+#endif

@@ -1,0 +1,104 @@
+// Fathom measures, from inside the Linux kernel, how long HTTP requests take and how
+// healthy TCP is, for every workload on the node, and serves the result to Prometheus.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/fathomhq/fathom/internal/agent"
+	"github.com/fathomhq/fathom/internal/config"
+	"github.com/fathomhq/fathom/internal/demo"
+)
+
+// Exit statuses.
+const (
+	exitFailure = 1 // it could not run, or not go on
+	exitUsage   = 2 // the command line or the configuration is wrong
+)
+
+// cli is the command line.
+type cli struct {
+	Agent   agentCommand   `cmd:"" help:"Measure this host and serve the result to Prometheus."`
+	Demo    demoCommand    `cmd:"" help:"Start a small demonstration: services, load, and an agent that measures them."`
+	Version versionCommand `cmd:"" help:"Print the version."`
+}
+
+type agentCommand struct{ config.Agent }
+
+func main() {
+	os.Exit(run(os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run parses the command line, runs the command and returns the exit status.
+func run(args []string, stdout, stderr io.Writer) int {
+	exit := -1 // set when help was asked for and printed
+	var c cli
+	parser, err := kong.New(&c, append(config.Options(),
+		kong.Name("fathom"),
+		kong.Description("HTTP latency and TCP health of every workload on a Linux host, counted in the kernel."),
+		kong.DynamicCommand(demo.ServiceCommand, "A service of the demonstration.", "", new(serviceCommand), `hidden:""`),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
+		kong.Writers(stdout, stderr),
+		kong.Exit(func(status int) { exit = status }),
+	)...)
+	if err != nil {
+		return fail(stderr, exitFailure, err)
+	}
+	command, err := parser.Parse(args)
+	if exit >= 0 {
+		return exit
+	}
+	if err != nil {
+		return fail(stderr, exitUsage, fmt.Errorf("%w (%s)", err, advice(args)))
+	}
+
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // the next signal ends the process at once
+	command.BindTo(ctx, (*context.Context)(nil))
+	command.Bind(output{stdout, stderr})
+	if err := command.Run(); err != nil {
+		return fail(stderr, exitFailure, err)
+	}
+	return 0
+}
+
+// output is where a command writes.
+type output struct{ stdout, stderr io.Writer }
+
+// Run is called by kong.
+func (c *agentCommand) Run(ctx context.Context, out output) error {
+	v := readVersion()
+	log := c.Logger(out.stderr)
+	err := agent.Run(ctx, agent.Options{
+		Config: c.Agent, Version: v.version, Commit: v.commit, Logger: log,
+	})
+	if err != nil {
+		// All that a verifier has to say, for those who asked for it.
+		log.Debug("the agent ends", "error", fmt.Sprintf("%+v", err))
+	}
+	return err
+}
+
+// advice says where to read on after a mistake on the command line.
+func advice(args []string) string {
+	if len(args) > 0 && (args[0] == "agent" || args[0] == "demo") {
+		return "see fathom " + args[0] + " --help"
+	}
+	return "see fathom --help"
+}
+
+// fail prints err as one line and returns the exit status.
+func fail(stderr io.Writer, status int, err error) int {
+	text := strings.Join(strings.Fields(err.Error()), " ")
+	_, _ = fmt.Fprintf(stderr, "fathom: %s\n", text)
+	return status
+}

@@ -1,0 +1,118 @@
+// Package agent wires the parts of `fathom agent` together and runs them.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"runtime/debug"
+
+	"github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/fathomhq/fathom/internal/config"
+	"github.com/fathomhq/fathom/internal/kernel"
+	"github.com/fathomhq/fathom/internal/web"
+)
+
+// Options are what [Run] needs.
+type Options struct {
+	Config  config.Agent
+	Version string // shown on the landing page and in fathom_build_info
+	Commit  string // likewise
+	Logger  *slog.Logger
+}
+
+// Run attaches to the kernel, serves the endpoint, and returns nil when ctx ends, with
+// everything detached. Its errors are written for the user.
+func Run(ctx context.Context, o Options) (err error) {
+	// The port first: a taken one is found before anything is attached.
+	listeners, err := web.Listen(ctx, o.Config.Listen)
+	if err != nil {
+		return err
+	}
+	defer closeAll(listeners)
+
+	k, err := kernel.Open(ctx, kernelOptions(o))
+	if err != nil {
+		if ctx.Err() != nil {
+			return nil // asked to end while loading
+		}
+		return err // says what it was doing and what to do
+	}
+	defer func() {
+		if closeErr := k.Close(); closeErr != nil {
+			err = errors.Join(err, fmt.Errorf("detach from the kernel: %w", closeErr))
+		}
+	}()
+	logTaps(o.Logger, k.Taps())
+
+	exporter, err := newExporter(k, o)
+	if err != nil {
+		return err
+	}
+	// Loading decoded the kernel's type information, tens of megabytes that are garbage now.
+	// The runtime would return them to the system within minutes; do so before anybody looks.
+	debug.FreeOSMemory()
+	return serve(ctx, o, k, exporter, listeners)
+}
+
+// serve runs everything that runs for as long as the agent, until ctx ends.
+func serve(ctx context.Context, o Options, k sweeper, metrics http.Handler, listeners []net.Listener) error {
+	sweep := newSweep(k, o.Config.SweepInterval, o.Logger)
+	handler, err := web.Pages{
+		Version: o.Version,
+		Metrics: metrics,
+		Ready:   sweep.ready,
+	}.Handler()
+	if err != nil {
+		return err
+	}
+	sweep.once() // so that ready means measured once
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error { return web.Serve(ctx, listeners, handler, o.Config.WebConfigFile, o.Logger) })
+	group.Go(func() error { sweep.run(ctx); return nil })
+	notify(o.Logger, daemon.SdNotifyReady)
+	o.Logger.Info("ready", "version", o.Version)
+	<-ctx.Done()
+	notify(o.Logger, daemon.SdNotifyStopping)
+	o.Logger.Info("stopping")
+	return group.Wait()
+}
+
+// notify tells a service manager, if one started the agent, how far the agent is.
+func notify(log *slog.Logger, state string) {
+	if _, err := daemon.SdNotify(false, state); err != nil {
+		log.Warn("notify the service manager", "state", state, "error", err)
+	}
+}
+
+func logTaps(log *slog.Logger, taps []kernel.Tap) {
+	for _, tap := range taps {
+		log.Debug("tap", "name", tap.Name, "mode", tap.Mode)
+	}
+}
+
+func kernelOptions(o Options) kernel.Options {
+	c := o.Config
+	return kernel.Options{
+		Buckets:              c.Buckets,
+		SettleAfter:          c.SettleAfter,
+		MaxConnections:       c.MaxConnections,
+		MaxWorkloads:         c.MaxWorkloads,
+		MaxSeries:            c.MaxSeries,
+		MaxSeriesPerWorkload: min(c.MaxSeriesPerWorkload, c.MaxSeries),
+		MaxPeers:             c.MaxPeers,
+		MaxPeersPerWorkload:  min(c.MaxPeersPerWorkload, c.MaxPeers),
+		Logger:               o.Logger,
+	}
+}
+
+func closeAll(listeners []net.Listener) {
+	for _, l := range listeners {
+		_ = l.Close() // the server has closed it already, except after an early error
+	}
+}

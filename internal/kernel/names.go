@@ -1,0 +1,79 @@
+package kernel
+
+import (
+	"bytes"
+	"net/netip"
+)
+
+// The label values of what bpf/types.h numbers. An entry that is empty is not exposed.
+var (
+	methodNames = [bpfHttpMethodMETHOD_COUNT]string{
+		"OTHER", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
+	}
+	classNames = [bpfConnClassCLASS_COUNT]string{
+		"idle", "http1", "tls", "http2", "mptcp", "other", "unreadable",
+	}
+	faultNames = [bpfBufferFaultFAULT_COUNT]string{
+		"", "kernel", "io_uring", "compat32", "syscall", "socket", "batch", "truncated", "iovecs", "memory",
+	}
+	mapErrnoNames  = [...]string{"e2big", "ebusy", "enomem", "edeadlk", "etimedout", "other"}
+	lostBytesNames = [bpfLostBytesBYTES_COUNT]string{"untapped", "late", "connections_full", "unreadable"}
+	directionNames = [...]string{"read", "write"}
+	programNames   = [bpfProgramPROG_COUNT]string{
+		"data_read", "data_written", "data_arrived", "state", "destroyed", "retransmit",
+		"retransmit_synack", "reset_received", "reset_sent", "sweep",
+	}
+	tableNames = [bpfTableTABLE_COUNT]string{
+		"connections", "workloads", "http_series", "edges", "coverage", "listeners",
+	}
+)
+
+// lostNames returns the reasons of enum lost, by number.
+func lostNames() [bpfLostLOST_COUNT]string {
+	names := [bpfLostLOST_COUNT]string{
+		bpfLostLOST_CONNECTION: "connections_full",
+		bpfLostLOST_ARRIVAL:    "no_arrival",
+		bpfLostLOST_GAP:        "gap",
+		bpfLostLOST_PIPELINED:  "pipelined",
+		bpfLostLOST_REQUEST:    "no_request",
+		bpfLostLOST_DESTROY:    "missed_end",
+	}
+	for i, fault := range faultNames {
+		if fault != "" {
+			names[int(bpfLostLOST_UNREADABLE)+i] = "unreadable_" + fault
+		}
+	}
+	for i, errno := range mapErrnoNames {
+		names[int(bpfLostLOST_MAP)+i] = "map_" + errno
+	}
+	return names
+}
+
+// coverageReason returns the value of the `reason` label of fathom_connections_total.
+func coverageReason(reason bpfCoverageReason) string {
+	switch reason {
+	case bpfCoverageReasonCOVERAGE_JOINED:
+		return "joined"
+	case bpfCoverageReasonCOVERAGE_UPGRADED:
+		return "upgraded"
+	case bpfCoverageReasonCOVERAGE_SERVER_FIRST:
+		return "server_first"
+	case bpfCoverageReasonCOVERAGE_UNTAPPED:
+		return "untapped"
+	}
+	if fault := int(reason) - int(bpfCoverageReasonCOVERAGE_UNREADABLE); fault > 0 && fault < len(faultNames) {
+		return faultNames[fault]
+	}
+	return ""
+}
+
+func cString(b []byte) string {
+	if i := bytes.IndexByte(b, 0); i >= 0 {
+		b = b[:i]
+	}
+	return string(b)
+}
+
+func address(addr [16]byte, port uint16) netip.AddrPort {
+	return netip.AddrPortFrom(netip.AddrFrom16(addr).Unmap(), port)
+}

@@ -1,0 +1,85 @@
+package kernel
+
+import (
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Options configure [Open]. The zero value of a field means its default.
+type Options struct {
+	// Buckets are the classic histogram bounds, ascending, more than 0, at most 30
+	// (default [DefaultBuckets]).
+	Buckets []time.Duration
+	// SettleAfter is how long a response must have paused to count as ended
+	// (default 5 s).
+	SettleAfter time.Duration
+	// MaxConnections is the size of the connection table (default 32,768).
+	MaxConnections int
+	// MaxWorkloads bounds the workloads known at one time (default 1,024).
+	MaxWorkloads int
+	// MaxSeries bounds the HTTP series in all (default 4,096).
+	MaxSeries int
+	// MaxSeriesPerWorkload bounds the HTTP series of one workload (default 256).
+	MaxSeriesPerWorkload int
+	// MaxPeers bounds the edges in all (default 4,096).
+	MaxPeers int
+	// MaxPeersPerWorkload bounds the edges of one workload (default 128).
+	MaxPeersPerWorkload int
+	// Empty attaches programs of the same kinds that do nothing: the floor that
+	// benchmarks compare with.
+	Empty bool
+	// Logger receives what the start-up has to say (default: discarded).
+	Logger *slog.Logger
+}
+
+// DefaultBuckets are the classic bounds of the Prometheus client libraries, with five
+// more below: a good part of what is called within a cluster answers sooner than 5 ms.
+func DefaultBuckets() []time.Duration {
+	const us, ms = time.Microsecond, time.Millisecond
+	return []time.Duration{
+		100 * us, 250 * us, 500 * us, 1 * ms, 2500 * us, 5 * ms, 10 * ms, 25 * ms, 50 * ms,
+		100 * ms, 250 * ms, 500 * ms, 1000 * ms, 2500 * ms, 5000 * ms, 10000 * ms,
+	}
+}
+
+func (o Options) withDefaults() (Options, error) {
+	if o.Buckets == nil {
+		o.Buckets = DefaultBuckets()
+	}
+	if len(o.Buckets) > maxClassicBounds {
+		return o, fmt.Errorf("%d buckets, at most %d are possible", len(o.Buckets), maxClassicBounds)
+	}
+	for i, b := range o.Buckets {
+		if b <= 0 || i > 0 && b <= o.Buckets[i-1] {
+			return o, fmt.Errorf("bucket %s: bounds must be above zero and ascend", b)
+		}
+	}
+	if o.SettleAfter == 0 {
+		o.SettleAfter = 5 * time.Second
+	}
+	if o.SettleAfter < 0 {
+		return o, fmt.Errorf("settle after %s: must be above zero", o.SettleAfter)
+	}
+	for _, limit := range []struct {
+		name  string
+		value *int
+		unset int
+		most  int
+	}{
+		{"connections", &o.MaxConnections, 32768, 1 << 22},
+		{"workloads", &o.MaxWorkloads, 1024, 1 << 16},
+		{"series", &o.MaxSeries, 4096, 1 << 18},
+		{"series per workload", &o.MaxSeriesPerWorkload, 256, 1 << 18},
+		{"peers", &o.MaxPeers, 4096, 1 << 18},
+		{"peers per workload", &o.MaxPeersPerWorkload, 128, 1 << 18},
+	} {
+		if *limit.value == 0 {
+			*limit.value = limit.unset
+		}
+		if *limit.value < 1 || *limit.value > limit.most {
+			return o, fmt.Errorf("at most %d %s: must be from 1 to %d", *limit.value, limit.name, limit.most)
+		}
+	}
+	return o, nil
+}

@@ -1,0 +1,324 @@
+package kernel
+
+import (
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+)
+
+// Snapshot sweeps and returns everything counted so far.
+func (k *Kernel) Snapshot() (*Snapshot, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if err := k.sweepLocked(); err != nil {
+		return nil, err
+	}
+	s := &Snapshot{Time: time.Now()}
+	for _, read := range []func(*Snapshot) error{
+		k.readWorkloads, k.readTraffic, k.readCoverage, k.readListeners, k.readCounters, k.readTables,
+	} {
+		if err := read(s); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (k *Kernel) readWorkloads(s *Snapshot) error {
+	used, err := k.seen.used(bpfTableTABLE_WORKLOADS)
+	if err != nil {
+		return err
+	}
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		return fmt.Errorf("read the monotonic clock: %w", err)
+	}
+	s.Workloads = make(map[WorkloadID]Workload, used)
+	var w bpfWorkload
+	var census bpfCensus
+	for id := uint32(0); int(id) <= min(used, k.options.MaxWorkloads); id++ {
+		if err := k.seen.workloads.read(id, &w); err != nil {
+			return err
+		}
+		if err := k.seen.censuses.read(id, &census); err != nil {
+			return err
+		}
+		if w.Used == 0 && id != 0 {
+			continue
+		}
+		if id != 0 {
+			s.Workloads[WorkloadID(id)] = workload(id, &w, &census)
+		}
+		for i, role := range []Role{RoleServer, RoleClient} {
+			if n := census.Active[i]; n > 0 {
+				oldest := time.Duration(0)
+				if began := census.Oldest[i]; began > 0 {
+					oldest = max(0, time.Duration(now.Nano()-int64(began)))
+				}
+				s.Active = append(s.Active, ActiveExchanges{WorkloadID(id), role, int(n), oldest})
+			}
+		}
+		if err := k.readQueue(s, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func workload(id uint32, w *bpfWorkload, census *bpfCensus) Workload {
+	out := Workload{
+		ID: WorkloadID(id), CgroupID: w.Key.Cgroup, Command: cString(w.Key.Comm[:]),
+		OpenConnections: int(census.Connections),
+	}
+	for i := range w.Names {
+		if name := cString(w.Names[i][:]); name != "" {
+			out.CgroupNames = append(out.CgroupNames, name)
+		}
+	}
+	return out
+}
+
+func (k *Kernel) readQueue(s *Snapshot, id uint32) error {
+	var raw bpfHistogram
+	if err := k.seen.queue.read(id, &raw); err != nil {
+		return err
+	}
+	if h := k.histogram(&raw); h.Count() > 0 {
+		s.Queue = append(s.Queue, QueueSeries{WorkloadID(id), h})
+	}
+	return nil
+}
+
+func (k *Kernel) histogram(raw *bpfHistogram) Histogram {
+	h := Histogram{Buckets: make([]uint64, len(k.upper)+1), Sum: time.Duration(raw.Sum)}
+	copy(h.Buckets, raw.Buckets[:])
+	return h
+}
+
+// readTraffic reads edges and HTTP series. Slot 0 of both is the overflow of the host.
+func (k *Kernel) readTraffic(s *Snapshot) error {
+	slots, err := entries[bpfEdgeKey, uint32](k.objects.EdgeIndex)
+	if err != nil {
+		return err
+	}
+	slots[bpfEdgeKey{Overflow: 1}] = 0
+	peers := make(map[uint32]Edge, len(slots))
+	for key, slot := range slots {
+		e, err := k.edge(key, slot)
+		if err != nil {
+			return err
+		}
+		peers[slot] = e
+		if slot != 0 || e.counted() {
+			s.Edges = append(s.Edges, e)
+		}
+	}
+	series, err := entries[bpfSeriesKey, uint32](k.objects.SeriesIndex)
+	if err != nil {
+		return err
+	}
+	series[bpfSeriesKey{Flags: seriesOverflow, Status: StatusOther}] = 0
+	var raw bpfHistogram
+	for key, slot := range series {
+		if err := k.seen.series.read(slot, &raw); err != nil {
+			return err
+		}
+		x := k.httpSeries(key, peers)
+		x.Duration = k.histogram(&raw)
+		if !x.Overflow || x.Duration.Count() > 0 {
+			s.HTTP = append(s.HTTP, x)
+		}
+	}
+	return nil
+}
+
+// The flags of struct series_key.
+const (
+	seriesClient   = 0x01
+	seriesTLS      = 0x02
+	seriesOverflow = 0x80
+)
+
+func (k *Kernel) httpSeries(key bpfSeriesKey, peers map[uint32]Edge) HTTPSeries {
+	x := HTTPSeries{
+		Workload: WorkloadID(key.Workload), Role: RoleServer, Status: key.Status,
+		TLS: key.Flags&seriesTLS != 0, Overflow: key.Flags&seriesOverflow != 0, Method: methodNames[0],
+	}
+	if int(key.Method) < len(methodNames) {
+		x.Method = methodNames[key.Method]
+	}
+	if key.Flags&seriesClient != 0 {
+		x.Role = RoleClient
+		x.Peer = peers[key.Peer].Peer
+		x.Overflow = x.Overflow || key.Peer == 0 || peers[key.Peer].Overflow
+	}
+	return x
+}
+
+func (k *Kernel) edge(key bpfEdgeKey, slot uint32) (Edge, error) {
+	var raw bpfEdge
+	if err := k.seen.edges.read(slot, &raw); err != nil {
+		return Edge{}, err
+	}
+	e := Edge{
+		Workload: WorkloadID(key.Workload), Role: Role(key.Role), Overflow: key.Overflow != 0,
+		SegmentsSent: raw.SegmentsSent, BytesSent: raw.BytesSent, BytesReceived: raw.BytesReceived,
+		Opened: raw.Opened, Closed: raw.Closed, ResetsSent: raw.ResetsSent, ResetsReceived: raw.ResetsReceived,
+		Retransmits: raw.Retransmits, ConnectFailures: raw.ConnectFailures,
+		RTT: Histogram{Buckets: append([]uint64(nil), raw.Rtt[:]...), Sum: time.Duration(raw.RttSum) * time.Microsecond},
+	}
+	if !e.Overflow {
+		e.Peer = address(key.Addr, key.Port)
+	}
+	return e, nil
+}
+
+// counted tells whether anything was counted at the edge.
+func (e Edge) counted() bool {
+	var n uint64
+	for _, x := range e.Retransmits {
+		n += x
+	}
+	for _, x := range e.ConnectFailures {
+		n += x
+	}
+	return n+e.SegmentsSent+e.BytesSent+e.BytesReceived+e.Opened+e.Closed+e.ResetsSent+e.ResetsReceived > 0
+}
+
+func (k *Kernel) readCoverage(s *Snapshot) error {
+	all, err := entries[bpfCoverageKey, bpfCovered](k.objects.Coverage)
+	if err != nil {
+		return err
+	}
+	for key, v := range all {
+		c := Coverage{
+			Workload: WorkloadID(key.Workload), Reason: coverageReason(bpfCoverageReason(key.Reason)),
+			Connections: v.Connections, BytesReceived: v.Bytes[0], BytesSent: v.Bytes[1],
+		}
+		if int(key.Class) < len(classNames) {
+			c.Class = classNames[key.Class]
+		}
+		s.Coverage = append(s.Coverage, c)
+	}
+	return nil
+}
+
+func (k *Kernel) readListeners(s *Snapshot) error {
+	all, err := entries[uint64, bpfListener](k.objects.Listeners)
+	if err != nil {
+		return err
+	}
+	for _, l := range all {
+		addr := address(l.Addr, l.Port)
+		if addr.Addr() == netip.IPv4Unspecified() || addr.Addr() == netip.IPv6Unspecified() {
+			addr = netip.AddrPortFrom(addr.Addr(), l.Port)
+		}
+		s.Listeners = append(s.Listeners, Listener{
+			Workload: WorkloadID(l.Workload), Address: addr, Queue: l.Queue, QueueMax: l.QueueMax, Drops: uint64(l.Drops),
+		})
+	}
+	return nil
+}
+
+func (k *Kernel) readCounters(s *Snapshot) error {
+	var perCPU []bpfCpuCounters
+	if err := k.objects.Counters.Lookup(uint32(0), &perCPU); err != nil {
+		return fmt.Errorf("read the counters: %w", err)
+	}
+	var sum bpfCpuCounters
+	for i := range perCPU {
+		sum.add(&perCPU[i])
+	}
+	for i, reason := range lostNames() {
+		if reason != "" {
+			s.Lost = append(s.Lost, Lost{reason, sum.Lost[i]})
+		}
+	}
+	for d, direction := range directionNames {
+		for i, reason := range lostBytesNames {
+			s.LostBytes = append(s.LostBytes, LostBytes{direction, reason, sum.LostBytes[d][i]})
+		}
+	}
+	for i, table := range tableNames {
+		s.Tables = append(s.Tables, Table{Name: table, Overflowed: sum.Overflows[i]})
+	}
+	missed, err := k.missed()
+	if err != nil {
+		return err
+	}
+	for i, name := range programNames {
+		run := sum.Runs[i]
+		s.Programs = append(s.Programs, Program{
+			Name: name, Runs: run.Samples * runSampling, Time: time.Duration(run.Ns * runSampling), Missed: missed[name],
+		})
+	}
+	return nil
+}
+
+// runSampling is the share of runs that count_run() of bpf/core.h times: one in so many.
+const runSampling = 1024
+
+func (c *bpfCpuCounters) add(o *bpfCpuCounters) {
+	for i := range c.Lost {
+		c.Lost[i] += o.Lost[i]
+	}
+	for d := range c.LostBytes {
+		for i := range c.LostBytes[d] {
+			c.LostBytes[d][i] += o.LostBytes[d][i]
+		}
+	}
+	for i := range c.Overflows {
+		c.Overflows[i] += o.Overflows[i]
+	}
+	for i := range c.Runs {
+		c.Runs[i].Samples += o.Runs[i].Samples
+		c.Runs[i].Ns += o.Runs[i].Ns
+	}
+}
+
+// missed returns, by tap, the runs that the kernel skipped.
+func (k *Kernel) missed() (map[string]uint64, error) {
+	out := make(map[string]uint64, len(taps))
+	for _, t := range taps {
+		stats, err := t.program(&k.objects).Stats()
+		if err != nil {
+			return nil, fmt.Errorf("read the statistics of a program: %w", err)
+		}
+		out[t.name] = stats.RecursionMisses
+	}
+	return out, nil
+}
+
+// readTables completes the tables: how full they are, and what they take of memory.
+func (k *Kernel) readTables(s *Snapshot) error {
+	o := &k.objects
+	connections, err := entries[uint64, uint32](o.ConnIndex)
+	if err != nil {
+		return err
+	}
+	for i, t := range []struct {
+		used, limit int
+		maps        []*ebpf.Map
+	}{
+		{len(connections), k.options.MaxConnections, []*ebpf.Map{o.ConnIndex, o.Conns, o.ConnFree}},
+		{len(s.Workloads), k.options.MaxWorkloads, []*ebpf.Map{o.WorkloadIndex, o.Workloads, o.WorkloadFree, o.Censuses, o.QueueSeries}},
+		{len(s.HTTP), k.options.MaxSeries, []*ebpf.Map{o.SeriesIndex, o.Series, o.SeriesFree}},
+		{len(s.Edges), k.options.MaxPeers, []*ebpf.Map{o.EdgeIndex, o.Edges, o.EdgeFree}},
+		{len(s.Coverage), int(o.Coverage.MaxEntries()), []*ebpf.Map{o.Coverage}},
+		{len(s.Listeners), int(o.Listeners.MaxEntries()), []*ebpf.Map{o.Listeners}},
+	} {
+		s.Tables[i].Used, s.Tables[i].Limit = t.used, t.limit
+		for _, m := range t.maps {
+			info, err := m.Info()
+			if err != nil {
+				return fmt.Errorf("read about %s: %w", m, err)
+			}
+			bytes, _ := info.Memlock()
+			s.Tables[i].MemoryBytes += bytes
+		}
+	}
+	return nil
+}

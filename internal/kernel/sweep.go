@@ -1,0 +1,42 @@
+package kernel
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/cilium/ebpf"
+)
+
+// sweepSlice is SWEEP_SLICE of bpf/sweep.bpf.c: connections looked at in one run.
+const sweepSlice = 256
+
+// Sweep settles exchanges that have paused for Options.SettleAfter, samples the
+// TCP counters of live connections and evicts dead ones. The owner calls it
+// every second or two; [Kernel.Snapshot] sweeps too.
+func (k *Kernel) Sweep() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.sweepLocked()
+}
+
+func (k *Kernel) sweepLocked() error {
+	if err := k.seen.censuses.clear(k.options.MaxWorkloads + 1); err != nil {
+		return fmt.Errorf("clear the census: %w", err)
+	}
+	for first := 1; first <= k.options.MaxConnections; first += sweepSlice {
+		more, err := k.objects.FathomSweep.Run(&ebpf.RunOptions{Context: []uint64{uint64(first)}})
+		if err != nil {
+			return fmt.Errorf("sweep the connections: %w", err)
+		}
+		if more == 0 {
+			break
+		}
+	}
+	return nil
+}
+
+// oneLine keeps the first line of an error's text.
+func oneLine(err error) string {
+	line, _, _ := strings.Cut(err.Error(), "\n")
+	return line
+}

@@ -1,0 +1,199 @@
+package metrics
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/fathomhq/fathom/internal/kernel"
+	"github.com/fathomhq/fathom/internal/workload"
+)
+
+// Exporter turns snapshots into expositions. Its methods may be called
+// concurrently; scrapes are served one after the other.
+//
+// Rules for what is shown:
+//   - Records whose workloads have equal labels are added up.
+//   - When an id is forgotten, its last values stay in the sums of its labels, so
+//     that the counters of a restarted unit go on.
+//   - A workload is gone when it has no connection, counts nothing, and the
+//     resolver finds no process. After the grace period its id is forgotten; if
+//     no other id has its labels, its series go, and what was kept with them.
+//   - Ids that found no room in the workload table share the workload "overflow".
+//   - Records of an id that the snapshot does not describe wait for the next one.
+type Exporter struct {
+	source   Source
+	resolver Resolver
+	extra    prometheus.Gatherer
+	log      *slog.Logger
+	grace    time.Duration
+	build    labelSet
+	started  time.Time
+	http     *layout
+	rtt      *layout
+	families []family
+
+	turn     chan struct{} // holds one token; whoever took it may use what follows
+	scrape   uint64
+	previous time.Time // of the last snapshot
+	owners   map[kernel.WorkloadID]*owner
+	groups   map[workload.Labels]*group
+	overflow *owner
+	tables
+	listeners map[listenerKey]*listener
+	scratch   [numEdgeCounts]uint64
+}
+
+// tables are the series that belong to workloads.
+type tables struct {
+	served   *table[httpKey]
+	made     *table[httpKey]
+	queue    *table[groupKey]
+	active   *table[roleKey]
+	edges    *table[edgeKey]
+	coverage *table[coverageKey]
+	classes  *table[classKey]
+}
+
+// New returns an exporter of a source. It fails if the source's histogram bounds
+// do not hold the classic ones of the options.
+func New(source Source, resolver Resolver, o Options) (*Exporter, error) {
+	o = o.withDefaults()
+	httpLayout, err := newLayout(source.Bounds(), o.Buckets)
+	if err != nil {
+		return nil, err
+	}
+	rttLayout, err := newLayout(source.RTTBounds(), nil)
+	if err != nil {
+		return nil, fmt.Errorf("round-trip times: %w", err)
+	}
+	e := &Exporter{
+		source: source, resolver: resolver, extra: o.Extra, log: o.Logger, grace: o.Grace,
+		build:   newLabels("version", o.Version, "revision", o.Revision, "goversion", runtime.Version()),
+		started: o.Started,
+		http:    httpLayout, rtt: rttLayout,
+		turn:     make(chan struct{}, 1),
+		previous: o.Started,
+		owners:   make(map[kernel.WorkloadID]*owner),
+		groups:   make(map[workload.Labels]*group),
+		tables: tables{
+			served: newTable[httpKey](), made: newTable[httpKey](), queue: newTable[groupKey](), active: newTable[roleKey](),
+			edges: newTable[edgeKey](), coverage: newTable[coverageKey](), classes: newTable[classKey](),
+		},
+		listeners: make(map[listenerKey]*listener),
+	}
+	e.overflow = &owner{group: e.groupOf(workload.Labels{Workload: overflowValue, Kind: overflowValue})}
+	e.owners[0] = e.overflow
+	e.families = e.allFamilies()
+	return e, nil
+}
+
+// write takes a snapshot and writes it. It writes nothing if there is none.
+func (e *Exporter) write(ctx context.Context, enc encoder) error {
+	select {
+	case e.turn <- struct{}{}:
+		defer func() { <-e.turn }()
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+	snap, err := e.source.Snapshot()
+	if err != nil {
+		return fmt.Errorf("read the kernel's counters: %w", err)
+	}
+	if err := e.check(snap); err != nil {
+		return err
+	}
+	e.update(snap)
+	for i := range e.families {
+		enc.begin(&e.families[i].Desc)
+		e.families[i].write(snap, enc)
+	}
+	e.releaseSnapshot()
+	return enc.end()
+}
+
+// check refuses a snapshot that would give wrong numbers.
+func (e *Exporter) check(snap *kernel.Snapshot) error {
+	if snap == nil {
+		return errors.New("read the kernel's counters: no snapshot")
+	}
+	for i := range snap.HTTP {
+		if n := len(snap.HTTP[i].Duration.Buckets); n != e.http.buckets {
+			return fmt.Errorf("snapshot: request durations have %d buckets, not %d", n, e.http.buckets)
+		}
+	}
+	for i := range snap.Queue {
+		if n := len(snap.Queue[i].Delay.Buckets); n != e.http.buckets {
+			return fmt.Errorf("snapshot: queue times have %d buckets, not %d", n, e.http.buckets)
+		}
+	}
+	for i := range snap.Edges {
+		if n := len(snap.Edges[i].RTT.Buckets); n != e.rtt.buckets {
+			return fmt.Errorf("snapshot: round-trip times have %d buckets, not %d", n, e.rtt.buckets)
+		}
+	}
+	return nil
+}
+
+// update brings all series up to a snapshot.
+func (e *Exporter) update(snap *kernel.Snapshot) {
+	e.scrape++
+	e.identify(snap)
+	who := func(id kernel.WorkloadID) *owner { return e.owners[id] }
+	e.walk(snap, who, func(s *series, o *owner, counts []uint64, h kernel.Histogram) {
+		for _, n := range counts {
+			o.activity += n
+		}
+		o.activity += h.Count()
+		s.add(e.scrape, counts, h)
+	})
+	e.updateActive(snap)
+	e.updateListeners(snap)
+	e.served.close(e.scrape)
+	e.made.close(e.scrape)
+	e.queue.close(e.scrape)
+	e.active.close(e.scrape)
+	e.edges.close(e.scrape)
+	e.coverage.close(e.scrape)
+	e.classes.close(e.scrape)
+	e.expire(snap)
+	e.previous = snap.Time
+}
+
+func fold(s *series, _ *owner, counts []uint64, h kernel.Histogram) { s.fold(counts, h) }
+
+// dropGroup removes a group and all of its series.
+func (e *Exporter) dropGroup(g *group) {
+	delete(e.groups, g.key)
+	e.served.drop(g)
+	e.made.drop(g)
+	e.queue.drop(g)
+	e.active.drop(g)
+	e.edges.drop(g)
+	e.coverage.drop(g)
+	e.classes.drop(g)
+	for k := range e.listeners {
+		if k.group == g {
+			delete(e.listeners, k)
+		}
+	}
+}
+
+// trim bounds what a group carries.
+func (e *Exporter) trim(g *group) {
+	e.served.trim(g, e.scrape)
+	e.made.trim(g, e.scrape)
+	e.edges.trim(g, e.scrape)
+}
+
+func (e *Exporter) releaseSnapshot() {
+	e.served.release()
+	e.made.release()
+	e.queue.release()
+	e.edges.release()
+}

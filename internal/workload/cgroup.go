@@ -1,0 +1,158 @@
+package workload
+
+import "strings"
+
+// Cgroup is what the path of a cgroup tells about its processes.
+type Cgroup struct {
+	// Unit is the innermost systemd unit with processes of its own (nginx.service,
+	// foo@1.service). It is empty outside of units, in scopes, and where a
+	// container is further in than the unit.
+	Unit string
+	// ContainerID is the full id of the innermost container, or the name of
+	// an LXC container.
+	ContainerID string
+	// PodUID is the UID of the Kubernetes pod, with dashes where the API server
+	// writes them. Static pods have 32 hexadecimal digits without dashes.
+	PodUID string
+}
+
+const (
+	idDigits  = 64 // a container id of Docker, containerd, CRI-O, Podman
+	uuidChars = 36
+)
+
+// ParseCgroup reads the path of a cgroup from its innermost directory outwards.
+// The layouts are those of systemd (systemd.unit(5)), of the kubelet's two
+// drivers (pkg/kubelet/cm/cgroup_manager_linux.go), and of runc, crun, conmon
+// and liblxc. Anything else gives the zero value.
+func ParseCgroup(path string) Cgroup {
+	var c Cgroup
+	scope := false
+	for path != "" {
+		var dir string
+		path, dir = cutLast(path)
+		switch {
+		case c.ContainerID == "" && containerID(dir, path) != "":
+			c.ContainerID = containerID(dir, path)
+		case c.PodUID == "" && podUID(dir) != "":
+			c.PodUID = podUID(dir)
+		case c.ContainerID != "" || c.PodUID != "" || c.Unit != "" || scope:
+			// What is outside of a container or a unit does not name it.
+		case isUnit(dir):
+			c.Unit = dir
+		case strings.HasSuffix(dir, ".scope"):
+			scope = true // a session or an application, not the manager around it
+		}
+		if c.PodUID == "" && c.ContainerID != "" {
+			c.PodUID = podUID(dir) // both in one name, see colonID
+		}
+	}
+	return c
+}
+
+// cutLast splits a path at its last slash.
+func cutLast(path string) (rest, dir string) {
+	i := strings.LastIndexByte(path, '/')
+	if i < 0 {
+		return "", path
+	}
+	return path[:i], path[i+1:]
+}
+
+// containerID returns the id that a directory's name carries. The parents are
+// needed for LXC only.
+func containerID(dir, parents string) string {
+	if name, ok := strings.CutPrefix(dir, "lxc.payload."); ok {
+		return name
+	}
+	if _, parent := cutLast(parents); parent == "lxc" || parent == "lxc.payload" {
+		return dir
+	}
+	if id := colonID(dir); id != "" {
+		return id
+	}
+	name := strings.TrimSuffix(dir, ".scope")
+	if len(name) < idDigits || !isHex(name[len(name)-idDigits:]) {
+		return ""
+	}
+	prefix, id := name[:len(name)-idDigits], name[len(name)-idDigits:]
+	switch {
+	case prefix == "":
+		return id
+	case !strings.HasSuffix(prefix, "-"):
+		return ""
+	case strings.HasSuffix(prefix, "conmon-"):
+		return "" // Podman's and CRI-O's monitor, outside of the container
+	}
+	return id
+}
+
+// colonID reads "slice:prefix:id", which runc makes of a systemd path when it
+// runs with the cgroupfs driver.
+func colonID(dir string) string {
+	parts := strings.Split(dir, ":")
+	if len(parts) == 3 && len(parts[2]) == idDigits && isHex(parts[2]) {
+		return parts[2]
+	}
+	return ""
+}
+
+// podUID reads "pod<uid>" (cgroupfs driver) and
+// "[...-]kubepods[-qos]-pod<uid with underscores>.slice" (systemd driver).
+func podUID(dir string) string {
+	dir, _, _ = strings.Cut(dir, ":")
+	uid, ok := strings.CutPrefix(dir, "pod")
+	if !ok {
+		name, isSlice := strings.CutSuffix(dir, ".slice")
+		i := strings.LastIndex(name, "-pod")
+		if !isSlice || i < 0 || !strings.Contains(name[:i], "kubepods") {
+			return ""
+		}
+		uid = strings.ReplaceAll(name[i+len("-pod"):], "_", "-")
+	}
+	if isUUID(uid) || len(uid) == 32 && isHex(uid) {
+		return uid
+	}
+	return ""
+}
+
+// isUnit tells whether a directory is that of a unit that has processes. Slices
+// have none, scopes are made by others than systemd.
+func isUnit(dir string) bool {
+	for _, suffix := range []string{".service", ".socket", ".mount", ".swap"} {
+		if strings.HasSuffix(dir, suffix) {
+			return len(dir) > len(suffix)
+		}
+	}
+	return false
+}
+
+// shortID returns the 12 digits that container tools print.
+func shortID(id string) string {
+	if len(id) == idDigits && isHex(id) {
+		return id[:12]
+	}
+	return id
+}
+
+func isHex(s string) bool {
+	for i := range len(s) {
+		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
+			return false
+		}
+	}
+	return s != ""
+}
+
+func isUUID(s string) bool {
+	if len(s) != uuidChars {
+		return false
+	}
+	for i := range len(s) {
+		dash := i == 8 || i == 13 || i == 18 || i == 23
+		if dash != (s[i] == '-') || !dash && !isHex(s[i:i+1]) {
+			return false
+		}
+	}
+	return true
+}

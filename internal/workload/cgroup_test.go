@@ -1,0 +1,177 @@
+package workload
+
+import (
+	"strings"
+	"testing"
+	"unicode/utf8"
+)
+
+const (
+	idA = "3f1b6c0d9e8a7f5c4b3a29181716151413121110f0e0d0c0b0a0908070605040"
+	idB = "aa1b6c0d9e8a7f5c4b3a29181716151413121110f0e0d0c0b0a09080706050bb"
+	uid = "8f6e5d4c-3b2a-4190-8877-665544332211"
+)
+
+var underscored = strings.ReplaceAll(uid, "-", "_")
+
+// layouts are paths as found on real hosts.
+var layouts = []struct {
+	name, path string
+	want       Cgroup
+}{
+	{"root", "", Cgroup{}},
+	{"root slash", "/", Cgroup{}},
+
+	// systemd
+	{"unit", "/system.slice/nginx.service", Cgroup{Unit: "nginx.service"}},
+	{"template unit", "/system.slice/system-getty.slice/getty@tty1.service", Cgroup{Unit: "getty@tty1.service"}},
+	{"escaped template", `/system.slice/system-foo.slice/foo@a\x2db.service`, Cgroup{Unit: `foo@a\x2db.service`}},
+	{"own slice", "/web.slice/web-front.slice/nginx.service", Cgroup{Unit: "nginx.service"}},
+	{"delegated", "/system.slice/foo.service/worker-1", Cgroup{Unit: "foo.service"}},
+	{"delegated deep", "/system.slice/foo.service/pool/worker-1", Cgroup{Unit: "foo.service"}},
+	{"postgres with supervisor", "/system.slice/system-postgresql.slice/postgresql@16-main.service", Cgroup{Unit: "postgresql@16-main.service"}},
+	{"user manager", "/user.slice/user-1000.slice/user@1000.service", Cgroup{Unit: "user@1000.service"}},
+	{"user manager itself", "/user.slice/user-1000.slice/user@1000.service/init.scope", Cgroup{}},
+	{"user unit", "/user.slice/user-1000.slice/user@1000.service/app.slice/syncthing.service", Cgroup{Unit: "syncthing.service"}},
+	{"user app scope", "/user.slice/user-1000.slice/user@1000.service/app.slice/app-gnome-firefox-4242.scope", Cgroup{}},
+	{"login session", "/user.slice/user-1000.slice/session-3.scope", Cgroup{}},
+	{"PID 1", "/init.scope", Cgroup{}},
+	{"mount helper", "/system.slice/srv-data.mount", Cgroup{Unit: "srv-data.mount"}},
+	{"socket helper", "/system.slice/docker.socket", Cgroup{Unit: "docker.socket"}},
+	{"slice only", "/system.slice", Cgroup{}},
+	{"suffix only", "/system.slice/.service", Cgroup{}},
+	{"snap service", "/system.slice/snap.lxd.daemon.service", Cgroup{Unit: "snap.lxd.daemon.service"}},
+	{"snap application", "/user.slice/user-1000.slice/user@1000.service/app.slice/snap.chromium.chromium-3c7a.scope", Cgroup{}},
+	{"virtual machine", `/machine.slice/machine-qemu\x2d1\x2dweb.scope/libvirt/emulator`, Cgroup{}},
+	{"nspawn", "/machine.slice/machine-deb.scope/payload/system.slice/ssh.service", Cgroup{Unit: "ssh.service"}},
+
+	// container engines
+	{"docker systemd", "/system.slice/docker-" + idA + ".scope", Cgroup{ContainerID: idA}},
+	{"docker cgroupfs", "/docker/" + idA, Cgroup{ContainerID: idA}},
+	{"docker rootless", "/user.slice/user-1000.slice/user@1000.service/user.slice/docker-" + idA + ".scope", Cgroup{ContainerID: idA}},
+	{"docker with init", "/system.slice/docker-" + idA + ".scope/init", Cgroup{ContainerID: idA}},
+	{"docker in docker", "/docker/" + idA + "/docker/" + idB, Cgroup{ContainerID: idB}},
+	{"compose parent", "/mygroup.slice/docker-" + idA + ".scope", Cgroup{ContainerID: idA}},
+	{"containerd ctr", "/default/" + idA, Cgroup{ContainerID: idA}},
+	{"nerdctl", "/system.slice/nerdctl-" + idA + ".scope", Cgroup{ContainerID: idA}},
+	{"podman", "/machine.slice/libpod-" + idA + ".scope", Cgroup{ContainerID: idA}},
+	{"podman payload", "/machine.slice/libpod-" + idA + ".scope/container", Cgroup{ContainerID: idA}},
+	{"podman rootless", "/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-" + idA + ".scope/container", Cgroup{ContainerID: idA}},
+	{"podman cgroupfs", "/libpod_parent/libpod-" + idA, Cgroup{ContainerID: idA}},
+	{"podman quadlet", "/system.slice/web.service/libpod-payload-" + idA, Cgroup{ContainerID: idA}},
+	{"podman monitor", "/machine.slice/libpod-conmon-" + idA + ".scope", Cgroup{}},
+	{"quadlet monitor", "/system.slice/web.service/runtime", Cgroup{Unit: "web.service"}},
+	{"ECS", "/ecs/b0c1d2e3f4a5968778695a4b3c2d1e0f/" + idA, Cgroup{ContainerID: idA}},
+	{"ECS systemd", "/ecstasks.slice/ecstasks-b0c1d2e3f4a5968778695a4b3c2d1e0f.slice/docker-" + idA + ".scope", Cgroup{ContainerID: idA}},
+	{"systemd in docker", "/system.slice/docker-" + idA + ".scope/system.slice/nginx.service", Cgroup{Unit: "nginx.service", ContainerID: idA}},
+	{"PID 1 in docker", "/system.slice/docker-" + idA + ".scope/init.scope", Cgroup{ContainerID: idA}},
+	{"docker daemon", "/system.slice/docker.service", Cgroup{Unit: "docker.service"}},
+
+	// LXC
+	{"lxc", "/lxc.payload.web1", Cgroup{ContainerID: "web1"}},
+	{"lxc unit", "/lxc.payload.web1/system.slice/nginx.service", Cgroup{Unit: "nginx.service", ContainerID: "web1"}},
+	{"lxc 4.0", "/lxc.payload/web1/init.scope", Cgroup{ContainerID: "web1"}},
+	{"proxmox", "/lxc/101/ns/system.slice/ssh.service", Cgroup{Unit: "ssh.service", ContainerID: "101"}},
+	{"proxmox init", "/lxc/101/ns/init.scope", Cgroup{ContainerID: "101"}},
+	{"lxc monitor", "/lxc.monitor.web1", Cgroup{}},
+
+	// Kubernetes, systemd driver
+	{"containerd burstable", "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" + underscored + ".slice/cri-containerd-" + idA + ".scope", Cgroup{ContainerID: idA, PodUID: uid}},
+	{"containerd besteffort", "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" + underscored + ".slice/cri-containerd-" + idA + ".scope", Cgroup{ContainerID: idA, PodUID: uid}},
+	{"containerd guaranteed", "/kubepods.slice/kubepods-pod" + underscored + ".slice/cri-containerd-" + idA + ".scope", Cgroup{ContainerID: idA, PodUID: uid}},
+	{"crio", "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" + underscored + ".slice/crio-" + idA + ".scope", Cgroup{ContainerID: idA, PodUID: uid}},
+	{"crio payload", "/kubepods.slice/kubepods-pod" + underscored + ".slice/crio-" + idA + ".scope/container", Cgroup{ContainerID: idA, PodUID: uid}},
+	{"crio monitor", "/kubepods.slice/kubepods-pod" + underscored + ".slice/crio-conmon-" + idA + ".scope", Cgroup{PodUID: uid}},
+	{"cri-dockerd", "/kubepods.slice/kubepods-pod" + underscored + ".slice/docker-" + idA + ".scope", Cgroup{ContainerID: idA, PodUID: uid}},
+	{"kind", "/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-besteffort.slice/kubelet-kubepods-besteffort-pod" + underscored + ".slice/cri-containerd-" + idA + ".scope", Cgroup{ContainerID: idA, PodUID: uid}},
+	{"kind from outside", "/system.slice/docker-" + idB + ".scope/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-pod" + underscored + ".slice/cri-containerd-" + idA + ".scope", Cgroup{ContainerID: idA, PodUID: uid}},
+	{"static pod", "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod0123456789abcdef0123456789abcdef.slice/cri-containerd-" + idA + ".scope", Cgroup{ContainerID: idA, PodUID: "0123456789abcdef0123456789abcdef"}},
+	{"pod without container", "/kubepods.slice/kubepods-pod" + underscored + ".slice", Cgroup{PodUID: uid}},
+	{"systemd in a pod", "/kubepods.slice/kubepods-pod" + underscored + ".slice/cri-containerd-" + idA + ".scope/system.slice/nginx.service", Cgroup{Unit: "nginx.service", ContainerID: idA, PodUID: uid}},
+
+	// Kubernetes, cgroupfs driver
+	{"cgroupfs burstable", "/kubepods/burstable/pod" + uid + "/" + idA, Cgroup{ContainerID: idA, PodUID: uid}},
+	{"cgroupfs guaranteed", "/kubepods/pod" + uid + "/" + idA, Cgroup{ContainerID: idA, PodUID: uid}},
+	{"cgroupfs crio", "/kubepods/besteffort/pod" + uid + "/crio-" + idA, Cgroup{ContainerID: idA, PodUID: uid}},
+	{"k3s in docker", "/docker/" + idB + "/kubepods/pod" + uid + "/" + idA, Cgroup{ContainerID: idA, PodUID: uid}},
+	{"mixed drivers", "/system.slice/containerd.service/kubepods-burstable-pod" + underscored + ".slice:cri-containerd:" + idA, Cgroup{ContainerID: idA, PodUID: uid}},
+	{"mixed drivers, docker", "/system.slice:docker:" + idA, Cgroup{ContainerID: idA}},
+
+	// names that only look alike
+	{"short hex", "/docker/3f1b6c0d9e8a", Cgroup{}},
+	{"upper case", "/docker/" + strings.ToUpper(idA), Cgroup{}},
+	{"65 digits", "/docker/a" + idA, Cgroup{}},
+	{"pod without uid", "/kubepods/podcast", Cgroup{}},
+	{"slice named pod", "/team-pod" + underscored + ".slice/a.service", Cgroup{Unit: "a.service"}},
+	{"kubelet", "/system.slice/kubelet.service", Cgroup{Unit: "kubelet.service"}},
+	{"removed", "/system.slice/nginx.service (deleted)", Cgroup{}},
+}
+
+func TestParseCgroup(t *testing.T) {
+	for _, tt := range layouts {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := ParseCgroup(tt.path); got != tt.want {
+				t.Errorf("ParseCgroup(%q)\n got %+v\nwant %+v", tt.path, got, tt.want)
+			}
+		})
+	}
+}
+
+func TestLabelsOf(t *testing.T) {
+	long := strings.Repeat("é", 200)
+	for _, tt := range []struct {
+		name    string
+		path    string
+		command string
+		want    Labels
+	}{
+		{"unit", "/system.slice/nginx.service", "nginx", Labels{Workload: "nginx.service", Kind: KindUnit}},
+		{"container", "/docker/" + idA, "java", Labels{Workload: idA[:12], Kind: KindContainer, Container: idA[:12]}},
+		{"lxc", "/lxc.payload.web1/init.scope", "init", Labels{Workload: "web1", Kind: KindContainer, Container: "web1"}},
+		{"unit in container", "/lxc.payload.web1/system.slice/a.service", "a", Labels{Workload: "a.service", Kind: KindUnit, Container: "web1"}},
+		{"process", "/user.slice/user-0.slice/session-1.scope", "python3", Labels{Workload: "python3", Kind: KindProcess}},
+		{"nothing known", "/", "", Labels{Workload: Unknown, Kind: KindProcess}},
+		{"control characters", "/", "a\nb\x1b[31m\u2028", Labels{Workload: "a\uFFFDb\uFFFD[31m\uFFFD", Kind: KindProcess}},
+		{"not UTF-8", "/", "a\xff\xfeb", Labels{Workload: "a\uFFFD\uFFFDb", Kind: KindProcess}},
+		{"right-to-left override", "/", "a\u202eb", Labels{Workload: "a\uFFFDb", Kind: KindProcess}},
+		{"blank", "/", "  \t", Labels{Workload: "\uFFFD", Kind: KindProcess}},
+		{"hostile unit", "/system.slice/a\"b\n.service", "x", Labels{Workload: "a\"b\uFFFD.service", Kind: KindUnit}},
+		{"overlong", "/", long, Labels{Workload: clean(long), Kind: KindProcess}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := labelsOf(ParseCgroup(tt.path), tt.command); got != tt.want {
+				t.Errorf("got %+q, want %+q", got, tt.want)
+			}
+		})
+	}
+	if a, b := clean(long), clean(long+"b"); len(a) > maxName || !utf8.ValidString(a) || a == b {
+		t.Errorf("long names: %d bytes, %q, %q", len(a), a, b)
+	}
+}
+
+func FuzzParseCgroup(f *testing.F) {
+	for _, tt := range layouts {
+		f.Add(tt.path, "nginx")
+	}
+	f.Add("/lxc/\xff/a:b:c", "\x00\n")
+	f.Fuzz(func(t *testing.T, path, command string) {
+		c := ParseCgroup(path)
+		for _, part := range []string{c.Unit, c.ContainerID} {
+			if strings.Contains(part, "/") || !strings.Contains(path, part) {
+				t.Errorf("%q is no component of %q", part, path)
+			}
+		}
+		if n := len(c.PodUID); n != 0 && n != 32 && n != uuidChars {
+			t.Errorf("pod uid %q of %q", c.PodUID, path)
+		}
+		l := labelsOf(c, command)
+		for _, v := range []string{l.Workload, l.Kind, l.Container} {
+			if !utf8.ValidString(v) || len(v) > maxName || strings.ContainsAny(v, "\n\x00\x1b") {
+				t.Errorf("label value %q", v)
+			}
+		}
+		if l.Workload == "" || l.Kind == "" {
+			t.Errorf("nameless: %+v", l)
+		}
+	})
+}

@@ -1,0 +1,115 @@
+package workload
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"github.com/fathomhq/fathom/internal/kernel"
+)
+
+// maxProcs bounds how many processes of one cgroup are looked at. A cgroup with
+// more counts as alive.
+const maxProcs = 4096
+
+// Gone returns those of the workloads that have no process any more: their cgroup
+// was removed, or nothing in it runs under their command. In doubt a
+// workload is not gone. Each cgroup is read once per call.
+func (r *Resolver) Gone(ws []kernel.Workload) []kernel.WorkloadID {
+	var gone []kernel.WorkloadID
+	seen := make(map[uint64]members)
+	for _, w := range ws {
+		m, ok := seen[w.CgroupID]
+		if !ok {
+			m = r.members(w.CgroupID)
+			seen[w.CgroupID] = m
+		}
+		if !m.has(w.Command) {
+			gone = append(gone, w.ID)
+		}
+	}
+	return gone
+}
+
+// members are the commands of a cgroup's processes.
+type members struct {
+	unsure   bool // could not be read, or not all of them
+	commands map[string]bool
+}
+
+func (m members) has(command string) bool {
+	if m.unsure || m.commands[command] {
+		return true
+	}
+	return command == "" && len(m.commands) > 0
+}
+
+// members reads the processes of one cgroup, or those of the host if it has no
+// cgroup2 mount.
+func (r *Resolver) members(cgroup uint64) members {
+	if r.tree.root == "" {
+		return r.hostMembers()
+	}
+	path, ok, fresh := r.tree.path(cgroup)
+	if !ok {
+		return members{unsure: !fresh}
+	}
+	dir := filepath.Join(r.tree.root, path)
+	data, err := readFile(filepath.Join(dir, "cgroup.procs"))
+	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENODEV) {
+		return members{}
+	}
+	pids := bytes.Fields(data)
+	if err != nil || len(pids) > maxProcs {
+		return members{unsure: true}
+	}
+	m := members{commands: make(map[string]bool, len(pids))}
+	for _, pid := range pids {
+		r.addCommand(&m, string(pid))
+	}
+	return m
+}
+
+// addCommand adds the command of a process, unless it has just ended.
+func (r *Resolver) addCommand(m *members, pid string) {
+	if pid == "0" { // a process outside of our PID namespace
+		m.unsure = true
+		return
+	}
+	comm, err := readFile(filepath.Join(r.proc, pid, "comm"))
+	switch {
+	case err == nil:
+		m.commands[string(bytes.TrimSuffix(comm, []byte("\n")))] = true
+	case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ESRCH):
+		m.unsure = true
+	}
+}
+
+func (r *Resolver) hostMembers() members {
+	dirs, err := os.ReadDir(r.proc)
+	if err != nil || len(dirs) > maxProcs {
+		return members{unsure: true}
+	}
+	m := members{commands: make(map[string]bool, len(dirs))}
+	for _, d := range dirs {
+		if _, err := strconv.Atoi(d.Name()); err == nil {
+			r.addCommand(&m, d.Name())
+		}
+	}
+	return m
+}
+
+// readFile reads a file of procfs or cgroupfs; more than any sane one has is cut.
+func readFile(name string) ([]byte, error) {
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	data, err := io.ReadAll(io.LimitReader(f, 1<<20))
+	return data, errors.Join(err, f.Close())
+}

@@ -1,0 +1,92 @@
+// Package workload tells who a workload of the kernel side is: from the cgroup
+// and the command that the kernel saw to the labels that the user sees.
+//
+// On a plain host the innermost part of the cgroup's path that means something
+// decides: a container, a systemd unit, otherwise the name of the process. No
+// container runtime and no service manager is asked.
+package workload
+
+import (
+	"hash/fnv"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/fathomhq/fathom/internal/kernel"
+)
+
+// The values of [Labels.Kind] on a host without Kubernetes.
+const (
+	KindUnit      = "unit"      // a systemd unit, system or user
+	KindContainer = "container" // a container known by its cgroup only
+	KindProcess   = "process"   // neither: the name of the thread group leader
+)
+
+// Unknown is the name of a workload of which no process was seen.
+const Unknown = "unknown"
+
+// maxName bounds a label value in bytes. File names, and so cgroup directories and
+// systemd units, have at most 255 (NAME_MAX).
+const maxName = 255
+
+// Labels name a workload. Empty fields make no sense for its kind.
+type Labels struct {
+	Namespace string // Kubernetes namespace
+	Workload  string // unit with its suffix, short container id, or command
+	Kind      string // one of the Kind constants
+	Pod       string // Kubernetes pod
+	Container string // short container id, or LXC container name
+}
+
+// labelsOf applies the rules of the package to a parsed cgroup path and a
+// command.
+func labelsOf(c Cgroup, command string) Labels {
+	l := Labels{Container: clean(shortID(c.ContainerID))}
+	switch {
+	case c.Unit != "":
+		l.Workload, l.Kind = clean(c.Unit), KindUnit
+	case c.ContainerID != "":
+		l.Workload, l.Kind = l.Container, KindContainer
+	default:
+		l.Workload, l.Kind = clean(command), KindProcess
+	}
+	if l.Workload == "" {
+		l.Workload = Unknown
+	}
+	return l
+}
+
+// pathOf joins the names that the kernel side noted, innermost first, to the end of a path.
+func pathOf(w kernel.Workload) string {
+	var b strings.Builder
+	for i := len(w.CgroupNames) - 1; i >= 0; i-- {
+		b.WriteByte('/')
+		b.WriteString(w.CgroupNames[i])
+	}
+	return b.String()
+}
+
+// clean makes a name that anybody could have chosen fit for a label value:
+// UTF-8 without characters that are invisible or break lines, and at most
+// maxName bytes. Different long names stay different.
+func clean(s string) string {
+	s = strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsGraphic(r) || unicode.In(r, unicode.Zl, unicode.Zp) {
+			return '\uFFFD'
+		}
+		return r
+	}, s)
+	s = strings.TrimSpace(s)
+	if len(s) <= maxName {
+		return s
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(s)) // never fails
+	tail := "~" + strconv.FormatUint(uint64(h.Sum32()), 16)
+	cut := maxName - len(tail)
+	for !utf8.RuneStart(s[cut]) {
+		cut--
+	}
+	return s[:cut] + tail
+}

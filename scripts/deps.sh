@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that a task needs, if they are missing:
+#     scripts/deps.sh test|generate|bench|prometheus
+# Nothing that it installs is started as a service. Building and running Fathom needs no
+# package at all.
+set -euo pipefail
+
+# Clang is pinned: another version makes other bytes of the same BPF source.
+compiler=(clang-19 llvm-19 libbpf-dev)
+
+case ${1:-} in
+test) packages=("${compiler[@]}" libclang-rt-19-dev gcc libc6-dev iproute2 nginx nodejs python3 wrk) ;;
+generate) packages=("${compiler[@]}") ;;
+bench) packages=(nginx wrk) ;;
+prometheus) packages=(prometheus) ;;
+*)
+	echo "usage: $0 test|generate|bench|prometheus" >&2
+	exit 2
+	;;
+esac
+
+if ! command -v apt-get >/dev/null; then
+	echo "$0: this is no Debian; make sure that these are installed: ${packages[*]}" >&2
+	exit 0
+fi
+
+missing=()
+for package in "${packages[@]}"; do
+	[[ $(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null) == installed ]] || missing+=("$package")
+done
+((${#missing[@]})) || exit 0
+
+sudo=()
+((EUID == 0)) || sudo=(sudo)
+if ((EUID != 0)) && ! command -v sudo >/dev/null; then
+	echo "$0: install as root: apt-get install ${missing[*]}" >&2
+	exit 1
+fi
+
+# Debian starts the services that it installs. A test wants the programs, not an nginx on
+# port 80: this file forbids it for as long as this script runs.
+policy=/usr/sbin/policy-rc.d
+if [[ ! -e $policy ]]; then
+	printf '#!/bin/sh\nexit 101\n' | "${sudo[@]}" tee "$policy" >/dev/null
+	trap '"${sudo[@]}" rm -f "$policy"' EXIT
+	"${sudo[@]}" chmod 755 "$policy"
+fi
+
+echo "installing ${missing[*]}"
+apt=("${sudo[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300)
+log=$(mktemp)
+if ! { "${apt[@]}" update && "${apt[@]}" install -y --no-install-recommends "${missing[@]}"; } >"$log" 2>&1; then
+	cat "$log" >&2
+	echo "$0: could not install ${missing[*]}" >&2
+	rm -f "$log"
+	exit 1
+fi
+rm -f "$log"

@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Runs the tests, the quick ones first. Arguments go to `go test`, for instance
+#     make test TEST='-run TestPaths -v'
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# Test binaries that load BPF need root. They are compiled as whoever calls.
+as_root=()
+((EUID == 0)) || as_root=(-exec sudo)
+
+section() { printf '\n== %s\n' "$*"; }
+
+section "unit tests, with the race detector"
+go test -race -timeout 15m "${as_root[@]}" "$@" ./cmd/... ./internal/... ./bpf/...
+
+section "integration tests: BPF on this kernel, real servers and clients"
+go test -count=1 -timeout 40m "${as_root[@]}" "$@" ./test/integration/...

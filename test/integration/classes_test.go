@@ -1,0 +1,55 @@
+package integration
+
+import (
+	"math/rand/v2"
+	"testing"
+
+	"github.com/fathomhq/fathom/internal/kernel"
+)
+
+// TestMixedClasses opens connections of every class in random order, on listeners that
+// serve all of them alike: the port tells nothing.
+func TestMixedClasses(t *testing.T) {
+	f := load(t, kernel.Options{})
+	before := f.count()
+	p := newPair(t, f)
+	listeners := []sock{p.listener(), p.server.listen(""), p.server.listen("[::1]:0")}
+	frame := "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+	kinds := []struct {
+		class             string
+		request, response string
+	}{
+		{"http1", get, ok},
+		{"tls", clientHello, serverHello},
+		{"http2", http2Preface, frame},
+		{"other", "*1\r\n$4\r\nPING\r\n", "+PONG\r\n"},
+		{"other", "\x00\x9f\x92\x11", "\x01"},
+		{"idle", "", ""},
+	}
+	want := tally{}
+	seed := rand.Uint64()
+	t.Logf("seed %d", seed)
+	r := rand.New(rand.NewPCG(seed, 2))
+	for range 600 {
+		k := kinds[r.IntN(len(kinds))]
+		c, s := p.connectTo(listeners[r.IntN(len(listeners))])
+		if k.class != "idle" {
+			p.exchange(c, s, k.request, k.response)
+		}
+		if r.IntN(2) == 0 { // the others live until the end
+			c.close()
+			s.close()
+		}
+		want["server class "+k.class]++
+		want["client class "+k.class]++
+		if k.class == "http1" {
+			want["server GET 200"]++
+			want["client GET 200"]++
+		}
+	}
+	p.client.stop()
+	p.server.stop()
+	if d := f.match(before, want, coverage); d != "" {
+		t.Errorf("classes:%s", d)
+	}
+}

@@ -1,0 +1,158 @@
+package integration
+
+import (
+	"testing"
+	"time"
+
+	"github.com/fathomhq/fathom/internal/kernel"
+)
+
+// durations sums the exchanges and the queueing of a helper.
+func durations(s *kernel.Snapshot, name string) (sum, queued time.Duration, n, nQueued uint64) {
+	for _, h := range s.HTTP {
+		if side(s.Workloads[h.Workload]) == name && h.Role.String() == name {
+			sum += h.Duration.Sum
+			n += h.Duration.Count()
+		}
+	}
+	for _, q := range s.Queue {
+		if side(s.Workloads[q.Workload]) == name {
+			queued += q.Delay.Sum
+			nQueued += q.Delay.Count()
+		}
+	}
+	return sum, queued, n, nQueued
+}
+
+// TestOverloadedServer has 16 clients at a server of one thread that takes 50 ms per
+// request. What the server's callers waited has to be what Fathom says of the server, although
+// the server itself sees 50 ms each time.
+func TestOverloadedServer(t *testing.T) {
+	const requests, clients, delay = 320, 16, 50 * time.Millisecond
+	f := load(t, kernel.Options{})
+	server, client := start(t, serverName, nil), start(t, clientName, nil)
+	addr := server.load("ServeOneThread", LoadCall{Delay: delay}).Addr
+	sum0, queued0, n0, nQueued0 := durations(f.snapshot(), "server")
+	r := client.get(LoadCall{Addr: addr, Requests: requests, Connections: clients, Kinds: []Kind{{"GET", "/", 0}}})
+	client.stop()
+	if f.k == nil {
+		return
+	}
+	var sum, queued time.Duration
+	var n, nQueued uint64
+	f.until(func(s *kernel.Snapshot) bool {
+		sum, queued, n, nQueued = durations(s, "server")
+		return n-n0 >= requests
+	})
+	sum, queued, n, nQueued = sum-sum0, queued-queued0, n-n0, nQueued-nQueued0
+	t.Logf("clients waited %v in all; the server's durations are %v, of which %v queued", r.Sum, sum, queued)
+	if n != requests || nQueued != requests {
+		t.Errorf("%d exchanges and %d queued, want %d", n, nQueued, requests)
+	}
+	if d := r.Sum - sum; d < -r.Sum/50 || d > r.Sum/50 {
+		t.Errorf("durations sum to %v, the clients waited %v", sum, r.Sum)
+	}
+	// A request is either waiting or being handled, and one is handled at a time.
+	handled := sum - queued
+	if want := requests * delay; handled < want || handled > want+want/20 {
+		t.Errorf("handling took %v, the server's own time is %v", handled, want)
+	}
+}
+
+// TestBounds checks durations against bounds that hold by logic alone: an exchange took at
+// least as long as the server waited and no longer than the test.
+func TestBounds(t *testing.T) {
+	f := load(t, kernel.Options{})
+	const wait = 200 * time.Millisecond
+	for _, c := range []struct {
+		name           string
+		run            func(c, s sock)
+		server, client time.Duration // at least
+		queue          time.Duration
+	}{
+		{"waits for the read", func(c, s sock) {
+			c.send(get)
+			time.Sleep(wait)
+			s.expect(get)
+			s.send(ok)
+			c.expect(ok)
+		}, wait, wait, wait},
+		{"waits for the answer", func(c, s sock) {
+			c.send(get)
+			s.expect(get)
+			time.Sleep(wait)
+			s.send(ok)
+			c.expect(ok)
+		}, wait, wait, 0},
+		{"request in two parts", func(c, s sock) {
+			c.send(get[:9])
+			s.expect(get[:9])
+			time.Sleep(wait)
+			c.send(get[9:])
+			s.expect(get[9:])
+			s.send(ok)
+			c.expect(ok)
+		}, wait, wait, 0},
+		{"response in two parts", func(c, s sock) {
+			c.send(get)
+			s.expect(get)
+			s.send(ok[:len(ok)-1])
+			time.Sleep(wait)
+			s.send(ok[len(ok)-1:])
+			c.expect(ok)
+		}, wait, wait, 0},
+		{"response lies unread", func(c, s sock) {
+			c.send(get)
+			s.expect(get)
+			s.send(ok)
+			time.Sleep(wait)
+			c.expect(ok)
+		}, 0, wait, 0},
+		{"second request, after a rest", func(c, s sock) {
+			c.send(get)
+			s.expect(get)
+			s.send(ok)
+			c.expect(ok)
+			time.Sleep(wait) // must not count
+			c.send(get)
+			s.expect(get)
+			s.send(ok)
+			c.expect(ok)
+		}, 0, 0, 0},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			before := f.snapshot()
+			p := newPair(t, f)
+			conn, s := p.connect()
+			began := time.Now()
+			c.run(conn, s)
+			most := time.Since(began)
+			if c.server+c.client+c.queue == 0 {
+				most -= wait
+			}
+			p.client.stop()
+			p.server.stop()
+			for _, end := range []struct {
+				name         string
+				least, queue time.Duration
+			}{{"server", c.server, c.queue}, {"client", c.client, 0}} {
+				sum0, queued0, n0, _ := durations(before, end.name)
+				var sum, queued time.Duration
+				var n uint64
+				f.until(func(s *kernel.Snapshot) bool {
+					sum, queued, n, _ = durations(s, end.name)
+					return n > n0
+				})
+				if f.k == nil {
+					return
+				}
+				if sum -= sum0; sum < end.least || sum > most {
+					t.Errorf("%s: %d exchanges took %v, want between %v and %v", end.name, n-n0, sum, end.least, most)
+				}
+				if queued -= queued0; queued < end.queue || queued > most {
+					t.Errorf("%s: queued for %v, want between %v and %v", end.name, queued, end.queue, most)
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,107 @@
+package integration
+
+import (
+	"context"
+	"errors"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fathomhq/fathom/internal/kernel"
+)
+
+// settleAfter is short, so that tests of paused streams need not wait long.
+const settleAfter = 300 * time.Millisecond
+
+// patience bounds how long a test waits for counts to become what they have to be.
+const patience = 5 * time.Second
+
+// fathom is the kernel side under test.
+type fathom struct {
+	t testing.TB
+	k *kernel.Kernel
+}
+
+// load attaches Fathom until the test ends.
+func load(t testing.TB, o kernel.Options) *fathom {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("loading BPF programs needs root")
+	}
+	if o.SettleAfter == 0 {
+		o.SettleAfter = settleAfter
+	}
+	k, err := kernel.Open(context.Background(), o)
+	if errors.Is(err, kernel.ErrUnsupported) && os.Getenv("FATHOM_DRY") != "" {
+		return &fathom{t: t} // runs the helpers alone
+	}
+	if err != nil {
+		t.Fatalf("load: %+v", err)
+	}
+	t.Cleanup(func() {
+		if err := k.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return &fathom{t: t, k: k}
+}
+
+func (f *fathom) snapshot() *kernel.Snapshot {
+	if f.k == nil {
+		return &kernel.Snapshot{}
+	}
+	s, err := f.k.Snapshot()
+	if err != nil {
+		f.t.Fatalf("snapshot: %v", err)
+	}
+	return s
+}
+
+func (f *fathom) count() tally { return count(f.snapshot()) }
+
+// until takes snapshots until ok is satisfied with one, and reports whether it was.
+func (f *fathom) until(ok func(*kernel.Snapshot) bool) bool {
+	if f.k == nil {
+		return true
+	}
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		if ok(f.snapshot()) {
+			return true
+		}
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+}
+
+// match waits until what was counted since before, as far as watch lets it
+// through, is what is wanted, and returns the difference that remains.
+func (f *fathom) match(before, want tally, watch func(string) bool) string {
+	if f.k == nil {
+		return ""
+	}
+	var d string
+	f.until(func(s *kernel.Snapshot) bool {
+		got := tally{}
+		for k, n := range count(s).sub(before) {
+			if watch(k) {
+				got[k] = n
+			}
+		}
+		d = diff(want, got)
+		return d == ""
+	})
+	return d
+}
+
+// exchanges lets through counts of exchanges only.
+func exchanges(name string) bool {
+	return (strings.HasPrefix(name, "server ") || strings.HasPrefix(name, "client ")) &&
+		!strings.Contains(name, " class ") && !strings.Contains(name, " bytes ") && !strings.HasSuffix(name, " queued")
+}
+
+// coverage lets through exchanges, classes and losses.
+func coverage(name string) bool {
+	return !strings.Contains(name, " bytes ") && !strings.HasSuffix(name, " queued") || strings.HasPrefix(name, "lost ")
+}

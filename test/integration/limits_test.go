@@ -1,0 +1,122 @@
+package integration
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/fathomhq/fathom/internal/kernel"
+)
+
+// TestSeriesLimit has a workload that wants ten times as many series as there may be: the
+// surplus goes to the overflow, and another workload keeps its own numbers.
+func TestSeriesLimit(t *testing.T) {
+	const limit = 100
+	f := load(t, kernel.Options{MaxSeries: limit, MaxSeriesPerWorkload: limit / 4})
+	noisy := start(t, "it-noisy", nil)
+	p := newPair(t, f)
+	var wanted uint64
+	c, s := noisyConnection(p, noisy)
+	before := tables(f.snapshot())
+	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "DELETE"} {
+		for status := 200; status < 400; status++ {
+			p.exchange(c, s, request(method), fmt.Sprintf("HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n", status))
+			wanted++
+		}
+	}
+	c.close()
+	after := tables(f.snapshot())
+	q, r := p.connect()
+	p.exchange(q, r, get, ok)
+	p.exchange(q, r, post, response("404 No", ""))
+	q.close()
+	if f.k == nil {
+		return
+	}
+	got := tally{}
+	f.until(func(s *kernel.Snapshot) bool {
+		got = commandCounts(s, "it-noisy")
+		return got["exchanges"]+got["overflow"] == wanted
+	})
+	if got["exchanges"]+got["overflow"] != wanted || got["overflow"] == 0 {
+		t.Errorf("noisy: %d exchanges in series of their own and %d in the overflow, want %d in all", got["exchanges"], got["overflow"], wanted)
+	}
+	if got["series"] > limit/4 {
+		t.Errorf("noisy: %d series, the limit is %d", got["series"], limit/4)
+	}
+	want := parseTally("client ", "GET 200, POST 404")
+	if d := f.match(tally{}, want, func(k string) bool { return len(k) > 7 && k[:7] == "client " && exchanges(k) }); d != "" {
+		t.Errorf("another workload:%s", d)
+	}
+	if table := after["http_series"]; table.Used > limit || table.Overflowed == 0 {
+		t.Errorf("series table: %+v, want at most %d used and overflows", table, limit)
+	}
+	for name, table := range after {
+		if table.MemoryBytes != before[name].MemoryBytes && before[name].MemoryBytes > 0 && table.MemoryBytes > 2*before[name].MemoryBytes {
+			t.Errorf("memory of %s grew from %d to %d bytes", name, before[name].MemoryBytes, table.MemoryBytes)
+		}
+	}
+}
+
+// noisyConnection connects from the noisy helper to the pair's server.
+func noisyConnection(p *pair, noisy *proc) (c, s sock) {
+	c = noisy.dial(p.listener().addr)
+	return c, p.listener().accept()
+}
+
+// TestConnectionLimit opens ten times as many connections as there may be. What was
+// not tracked is lost, and counted so; what came before keeps its numbers.
+func TestConnectionLimit(t *testing.T) {
+	const limit, n = 1000, 5000 // each has two ends
+	f := load(t, kernel.Options{MaxConnections: limit})
+	p := newPair(t, f)
+	c, s := p.connect()
+	p.exchange(c, s, get, ok)
+	noisy := start(t, "it-noisy", nil)
+	for range n {
+		conn, end := noisyConnection(p, noisy)
+		_ = conn
+		_ = end
+	}
+	p.exchange(c, s, get, ok)
+	if f.k == nil {
+		return
+	}
+	table := tables(f.snapshot())["connections"]
+	if table.Used > limit || table.Overflowed == 0 {
+		t.Errorf("connection table: %+v, want at most %d used and overflows", table, limit)
+	}
+	got := f.count()
+	if got["lost connections_full"] == 0 {
+		t.Errorf("no connection counted as lost: %v", got)
+	}
+	noisy.stop()
+	p.exchange(c, s, get, ok)
+	p.client.stop()
+	if d := f.match(tally{}, parseTally("", "3 server GET 200, 3 client GET 200"), exchanges); d != "" {
+		t.Errorf("the connection from before:%s", d)
+	}
+}
+
+func tables(s *kernel.Snapshot) map[string]kernel.Table {
+	out := map[string]kernel.Table{}
+	for _, t := range s.Tables {
+		out[t.Name] = t
+	}
+	return out
+}
+
+// commandCounts counts the exchanges of a workload, those in its overflow and in the
+// global one apart, and its series.
+func commandCounts(s *kernel.Snapshot, command string) tally {
+	out := tally{}
+	for _, h := range s.HTTP {
+		switch {
+		case h.Overflow && (h.Workload == 0 || s.Workloads[h.Workload].Command == command):
+			out["overflow"] += h.Duration.Count()
+		case s.Workloads[h.Workload].Command == command:
+			out["exchanges"] += h.Duration.Count()
+			out["series"]++
+		}
+	}
+	return out
+}

@@ -1,0 +1,78 @@
+package integration
+
+// olderPaths have connections that Fathom did not see opening.
+func olderPaths() []path {
+	return []path{
+		{name: "older connection, idle", want: "2 GET 200", run: func(p *pair) {
+			c, s := p.older(nil)
+			p.exchange(c, s, get, ok)
+			p.exchange(c, s, get, ok)
+		}},
+		{name: "older connection, used before", want: "2 GET 200", run: func(p *pair) {
+			c, s := p.older(func(c, s sock) { p.exchange(c, s, get, ok) })
+			p.exchange(c, s, get, ok)
+			p.exchange(c, s, post, response("200 OK", ""))
+		}, server: "GET 200, POST 200", client: "GET 200, POST 200"},
+		{name: "older connection, request unread", want: "GET 200", lost: "no_arrival, no_request", run: func(p *pair) {
+			c, s := p.older(func(c, _ sock) { c.send(get) })
+			s.expect(get)
+			s.send(ok)
+			c.expect(ok)
+			p.exchange(c, s, get, ok)
+		}},
+		{name: "older connection, request in work", want: "GET 200", lost: "2 no_request", run: func(p *pair) {
+			c, s := p.older(func(c, s sock) { c.send(get); s.expect(get) })
+			s.send(ok)
+			c.expect(ok)
+			p.exchange(c, s, get, ok)
+		}},
+		{name: "older connection, in the middle of a body", want: "GET 200", run: func(p *pair) {
+			c, s := p.older(func(c, s sock) {
+				c.send(get)
+				s.expect(get)
+				s.send("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
+				c.expect("HTTP/1.1 200 OK\r\nContent-Length: 8\r\n\r\nhalf")
+			})
+			s.send("rest")
+			c.expect("rest")
+			p.exchange(c, s, get, ok)
+		}},
+		{name: "older listener", want: "GET 200", run: func(p *pair) {
+			p.detached(func() { p.listener() })
+			c, s := p.connect()
+			p.exchange(c, s, get, ok)
+		}},
+		{name: "older connection, unused until its end", want: "", class: "idle", run: func(p *pair) {
+			p.older(nil)
+		}},
+	}
+}
+
+// older returns a connection that was opened, and used by f, while Fathom was
+// detached.
+func (p *pair) older(f func(c, s sock)) (c, s sock) {
+	p.Helper()
+	p.detached(func() {
+		c, s = p.connect()
+		if f != nil {
+			f(c, s)
+		}
+	})
+	return c, s
+}
+
+// detached runs f while Fathom sees nothing.
+func (p *pair) detached(f func()) {
+	p.Helper()
+	if p.f.k == nil {
+		f()
+		return
+	}
+	if err := p.f.k.Detach(); err != nil {
+		p.Fatal(err)
+	}
+	f()
+	if err := p.f.k.Attach(); err != nil {
+		p.Fatal(err)
+	}
+}

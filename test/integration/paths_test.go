@@ -1,0 +1,183 @@
+package integration
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/fathomhq/fathom/internal/kernel"
+)
+
+// path is one way in which HTTP, or something else, crosses a socket.
+type path struct {
+	name string
+	run  func(*pair)
+
+	// want lists the exchanges that both ends must count, for example
+	// "2 GET 200, POST 413". server and client replace it for one end; "-" is none.
+	want, server, client string
+	// class of all connections; "" is http1. classes, if not empty, lists
+	// them for both ends instead ("2 tls, idle"), or for the server's and the
+	// client's ("idle; http1").
+	class, classes string
+	// lost lists what must be counted as lost, by reason, in events and in bytes:
+	// "REASON" or "read bytes REASON". Numbers are exact; lostSome accepts any above 0.
+	lost, lostSome string
+	// needs tells why the path cannot run here; "" if it can.
+	needs func() string
+}
+
+// expected returns the counts that the path must lead to.
+func (p path) expected(pr *pair) tally {
+	out := tally{}
+	add := func(more tally) {
+		for k, n := range more {
+			if n == some {
+				out[k] = some
+			} else {
+				out[k] += n
+			}
+		}
+	}
+	serverClasses, clientClasses, ok := strings.Cut(p.classes, ";")
+	if !ok {
+		clientClasses = serverClasses
+	}
+	for _, end := range []struct{ side, own, classes string }{
+		{"server ", p.server, serverClasses}, {"client ", p.client, clientClasses},
+	} {
+		switch end.own {
+		case "":
+			add(parseTally(end.side, p.want))
+		case "-":
+		default:
+			add(parseTally(end.side, end.own))
+		}
+		add(parseTally(end.side+"class ", end.classes))
+	}
+	if p.classes == "" {
+		class := p.class
+		if class == "" {
+			class = "http1"
+		}
+		add(tally{"server class " + class: pr.accepted, "client class " + class: pr.dialed})
+	}
+	add(parseTally("lost ", p.lost))
+	for k := range parseTally("lost ", p.lostSome) {
+		out[k] = some
+	}
+	return out
+}
+
+// allPaths is the table: what Fathom must count, or must count as lost, on every way
+// that it knows.
+func allPaths() []path {
+	var all []path
+	for _, family := range [][]path{
+		plainPaths(), piecePaths(), callPaths(), flagPaths(), responsePaths(), streamPaths(), uploadPaths(),
+		pipelinePaths(), abortPaths(), socketPaths(), processPaths(), olderPaths(), otherPaths(), hostilePaths(),
+		unseenPaths(), unreadablePaths(), missedPaths(),
+	} {
+		all = append(all, family...)
+	}
+	return all
+}
+
+func TestPaths(t *testing.T) {
+	f := load(t, kernel.Options{})
+	start, total := f.count(), tally{}
+	for _, p := range allPaths() {
+		t.Run(p.name, func(t *testing.T) {
+			if p.needs != nil {
+				if why := p.needs(); why != "" {
+					t.Skip(why)
+				}
+			}
+			t.Cleanup(func() { total = f.count().sub(start) })
+			runPath(t, f, p)
+		})
+	}
+	if f.k != nil {
+		allForced(t, f, total)
+	}
+}
+
+func runPath(t *testing.T, f *fathom, p path) {
+	before := f.count()
+	pr := newPair(t, f)
+	p.run(pr)
+	for _, h := range pr.helpers {
+		h.stop()
+	}
+	if d := f.match(before, p.expected(pr), coverage); d != "" {
+		t.Errorf("%s%s", p.name, d)
+	}
+	if d := f.active(); d != "" {
+		t.Errorf("%s: still active after the end: %s", p.name, d)
+	}
+}
+
+// pair is a server and a client process, with a listener between them.
+type pair struct {
+	*testing.T
+	f                *fathom
+	server, client   *proc
+	helpers          []*proc
+	take             *os.File // where more servers receive descriptors
+	l                sock
+	dialed, accepted uint64
+}
+
+func newPair(t *testing.T, f *fathom) *pair {
+	p := &pair{T: t, f: f}
+	p.startHelpers(nil)
+	return p
+}
+
+func (p *pair) startHelpers(ns *netns) {
+	p.Helper()
+	var pass *os.File
+	pass, p.take = pipe(p.T)
+	p.server, p.client = start(p.T, serverName, ns, pass), start(p.T, clientName, ns)
+	p.helpers = []*proc{p.client, p.server}
+}
+
+// listener returns the server's listener, made on first use.
+func (p *pair) listener() sock {
+	if p.l.p == nil {
+		p.l = p.server.listen("")
+	}
+	return p.l
+}
+
+// connect returns the two ends of a new connection, the client's first.
+func (p *pair) connect(clientOpts ...Opt) (c, s sock) {
+	p.Helper()
+	return p.connectTo(p.listener(), clientOpts...)
+}
+
+func (p *pair) connectTo(l sock, clientOpts ...Opt) (c, s sock) {
+	p.Helper()
+	c = p.client.dial(l.addr, clientOpts...)
+	s = l.accept()
+	p.dialed++
+	p.accepted++
+	return c, s
+}
+
+// exchange sends a request and its response in one call each.
+func (p *pair) exchange(c, s sock, request, response string) {
+	p.Helper()
+	c.send(request)
+	s.expect(request)
+	s.send(response)
+	c.expect(response)
+}
+
+// pause is longer than exchanges may rest before they are settled; it gives the
+// sweep a chance to do so.
+func (p *pair) pause() {
+	time.Sleep(settleAfter + 100*time.Millisecond)
+	p.f.snapshot()
+}

@@ -1,0 +1,131 @@
+package integration
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/fathomhq/fathom/internal/kernel"
+)
+
+// tally counts things by name, for example "server GET 200" or "lost late bytes".
+type tally map[string]uint64
+
+// sub returns what was counted since before.
+func (a tally) sub(before tally) tally {
+	out := tally{}
+	for k, n := range a {
+		if n != before[k] {
+			out[k] = n - before[k]
+		}
+	}
+	return out
+}
+
+// parseTally reads "2 GET 200, POST 413" and puts prefix before each name.
+func parseTally(prefix, s string) tally {
+	out := tally{}
+	for item := range strings.SplitSeq(s, ",") {
+		item = strings.TrimSpace(item)
+		if item == "" {
+			continue
+		}
+		n := uint64(1)
+		if first, rest, ok := strings.Cut(item, " "); ok {
+			if v, err := strconv.ParseUint(first, 10, 64); err == nil {
+				n, item = v, rest
+			}
+		}
+		out[prefix+item] += n
+	}
+	return out
+}
+
+func statusName(s uint16) string {
+	switch s {
+	case kernel.StatusAborted:
+		return "aborted"
+	case kernel.StatusOther:
+		return "other"
+	}
+	return strconv.Itoa(int(s))
+}
+
+// side is the helper whose workload this is, or "".
+func side(w kernel.Workload) string {
+	switch w.Command {
+	case serverName:
+		return "server"
+	case clientName:
+		return "client"
+	}
+	return ""
+}
+
+// count flattens a snapshot. Exchanges are named "SIDE METHOD STATUS", where the
+// side is the helper and the role has to agree; connections "SIDE class CLASS".
+func count(s *kernel.Snapshot) tally {
+	out := tally{}
+	for _, h := range s.HTTP {
+		name := side(s.Workloads[h.Workload])
+		if name == "" {
+			continue
+		}
+		if h.Role.String() != name {
+			name += " as " + h.Role.String()
+		}
+		if h.Overflow && (h.Method == "" || h.Workload == 0) {
+			name += " overflow"
+		}
+		out[name+" "+h.Method+" "+statusName(h.Status)] += h.Duration.Count()
+	}
+	for _, q := range s.Queue {
+		if name := side(s.Workloads[q.Workload]); name != "" {
+			out[name+" queued"] += q.Delay.Count()
+		}
+	}
+	for _, c := range s.Coverage {
+		if name := side(s.Workloads[c.Workload]); name != "" {
+			out[name+" class "+c.Class] += c.Connections
+			out[name+" bytes received"] += c.BytesReceived
+			out[name+" bytes sent"] += c.BytesSent
+		}
+	}
+	for _, l := range s.Lost {
+		out["lost "+l.Reason] += l.Count
+	}
+	for _, l := range s.LostBytes {
+		out["lost "+l.Direction+" bytes "+l.Reason] += l.Bytes
+	}
+	return out
+}
+
+// diff says what differs, one line per name; empty if nothing does. A want of
+// [some] accepts any number above 0.
+func diff(want, got tally) string {
+	names := map[string]bool{}
+	for k := range want {
+		names[k] = true
+	}
+	for k := range got {
+		names[k] = true
+	}
+	var out strings.Builder
+	for _, k := range slices.Sorted(maps.Keys(names)) {
+		w, g := want[k], got[k]
+		if w == g || w == some && g > 0 {
+			continue
+		}
+		if w == some {
+			fmt.Fprintf(&out, "\n  %s: want some, got none", k)
+		} else {
+			fmt.Fprintf(&out, "\n  %s: want %d, got %d", k, w, g)
+		}
+	}
+	return out.String()
+}
+
+// some stands for any number above 0.
+const some = ^uint64(0)

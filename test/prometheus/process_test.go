@@ -1,0 +1,158 @@
+package prometheus
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience is how long something may take to come true on a busy machine.
+const patience = 30 * time.Second
+
+// binary is what `make build` makes. The test does not build it itself: under sudo there is
+// often no Go.
+const binary = "../../bin/fathom"
+
+// startAgent starts an agent and returns its address once it is ready.
+func startAgent(t *testing.T) string {
+	t.Helper()
+	address := freeAddress(t)
+	ended := run(t, binary, "agent", "--web.listen-address="+address)
+	waitReady(t, "http://"+address+"/readyz", ended)
+	return address
+}
+
+// prometheus is a running server.
+type prometheus struct {
+	name, url string
+}
+
+// startPrometheus starts a server that scrapes the target every second.
+func startPrometheus(t *testing.T, name, target string, flags ...string) prometheus {
+	t.Helper()
+	dir := t.TempDir()
+	config := filepath.Join(dir, "prometheus.yml")
+	const format = "global: {scrape_interval: 1s}\nscrape_configs:\n- job_name: fathom\n  static_configs: [{targets: [%q]}]\n"
+	if err := os.WriteFile(config, fmt.Appendf(nil, format, target), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	address := freeAddress(t)
+	ended := run(t, "prometheus", append(flags,
+		"--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address)...)
+	waitReady(t, "http://"+address+"/-/ready", ended)
+	return prometheus{name, "http://" + address}
+}
+
+// run starts a program that ends with the test. The channel is closed when it ends.
+func run(t *testing.T, program string, args ...string) <-chan struct{} {
+	t.Helper()
+	var output bytes.Buffer
+	cmd := exec.Command(program, args...)
+	cmd.Stdout, cmd.Stderr = &output, &output
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	go func() {
+		_ = cmd.Wait()
+		close(ended)
+	}()
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(syscall.SIGTERM)
+		select {
+		case <-ended:
+		case <-time.After(patience):
+			t.Errorf("%s does not end", program)
+			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
+			<-ended
+		}
+		if t.Failed() {
+			t.Logf("%s said:\n%s", program, &output)
+		}
+	})
+	return ended
+}
+
+func waitReady(t *testing.T, address string, ended <-chan struct{}) {
+	t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		select {
+		case <-ended:
+			t.Fatalf("%s: the process ended", address)
+		default:
+		}
+		resp, err := http.Get(address)
+		if err != nil {
+			continue
+		}
+		_ = resp.Body.Close()
+		if resp.StatusCode == http.StatusOK {
+			return
+		}
+	}
+	t.Fatalf("%s: not ready after %s", address, patience)
+}
+
+// becomes waits for an expression to have a value.
+func (p prometheus) becomes(t *testing.T, what, expression string, want float64) {
+	t.Helper()
+	var got float64
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+		if got = p.query(t, expression); got == want {
+			return
+		}
+	}
+	t.Errorf("%s: %s = %g, want %g", what, expression, got, want)
+}
+
+// query returns the value of an expression, 0 if it has none.
+func (p prometheus) query(t *testing.T, expression string) float64 {
+	t.Helper()
+	resp, err := http.Get(p.url + "/api/v1/query?query=" + url.QueryEscape(expression))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		Error string
+		Data  struct{ Result []struct{ Value [2]any } }
+	}
+	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || answer.Error != "" {
+		t.Fatalf("%s: %v %s", expression, err, answer.Error)
+	}
+	switch len(answer.Data.Result) {
+	case 0:
+		return 0
+	case 1:
+		text, _ := answer.Data.Result[0].Value[1].(string)
+		value, err := strconv.ParseFloat(text, 64)
+		if err != nil {
+			t.Fatalf("%s: %v", expression, err)
+		}
+		return value
+	}
+	t.Fatalf("%s: %d values", expression, len(answer.Data.Result))
+	return 0
+}
+
+// freeAddress returns a port that was free a moment ago.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
