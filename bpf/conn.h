@@ -183,8 +183,8 @@ static __always_inline void conn_settle_all(struct conn *c)
 		count_lost(LOST_REQUEST, end - requests);
 		end = requests;
 	}
-	settle_answered(c->slot, end);
-	settle_aborted(c->slot, c->closed_at ? c->closed_at : bpf_ktime_get_ns());
+	settle_until(c, end, 0);
+	settle_until(c, requests, c->closed_at ? c->closed_at : bpf_ktime_get_ns());
 	if ((s32)(requests - c->settled) > 0)
 		resync(c->slot, LOST_PIPELINED);
 }

@@ -20,29 +20,30 @@ static __always_inline int feed(bool is_request, u32 slot, u64 address, u32 leng
 	return feed_response(slot, address, length, seq, now);
 }
 
-static __always_inline u32 feed_iovecs(bool is_request, const struct passage *p,
-				       const struct user_buffer *b)
+/* Feeds LENGTH bytes that are spread over the array of struct iovec at ADDRESS. */
+__noinline int feed_iovecs(u32 slot, u64 address, u64 request_and_length, u32 seq, u64 now)
 {
+	u32 length = request_and_length, i, n, done = 0;
+	bool is_request = request_and_length >> 32;
 	struct user_iovec iov;
-	u32 i, n, done = 0;
 	int fault;
 
 	for (i = 0; i < MAX_IOVECS; i++) {
-		if (i >= b->iovs || done >= p->length)
+		if (done >= length)
 			return FAULT_NONE;
-		if (bpf_probe_read_user(&iov, sizeof(iov), (void *)(b->address + 16ULL * i)))
+		if (bpf_probe_read_user(&iov, sizeof(iov), (void *)(address + 16ULL * i)))
 			return FAULT_MEMORY;
-		n = p->length - done;
+		n = length - done;
 		if (n > iov.length)
 			n = iov.length;
 		if (!n)
 			continue;
-		fault = feed(is_request, p->slot, iov.base, n, p->seq + done, p->now);
+		fault = feed(is_request, slot, iov.base, n, seq + done, now);
 		if (fault)
 			return fault;
 		done += n;
 	}
-	return done < p->length ? FAULT_IOVECS : FAULT_NONE;
+	return done < length ? FAULT_IOVECS : FAULT_NONE;
 }
 
 /* A joined connection shows its role by the first message that it carries. */
@@ -52,7 +53,7 @@ static __always_inline void find_role(struct conn *c, const struct passage *p,
 	struct user_iovec iov = { b->address, p->length };
 	u64 prefix[2] = {};
 	u16 status;
-	u8 method, class;
+	u8 class;
 	u64 n;
 
 	if (b->iovs && bpf_probe_read_user(&iov, sizeof(iov), (void *)b->address))
@@ -60,7 +61,7 @@ static __always_inline void find_role(struct conn *c, const struct passage *p,
 	n = at_most(iov.length < p->length ? iov.length : p->length, HTTP1_PREFIX);
 	if (bpf_probe_read_user(prefix, n, (void *)iov.base))
 		return;
-	if (http1_request(prefix[0], prefix[1], n, &method) == HTTP1_YES) {
+	if ((request_verdict(prefix[0], prefix[1], n) & 0xff) == HTTP1_YES) {
 		c->role = p->direction == READ ? ROLE_SERVER : ROLE_CLIENT;
 	} else if (http1_response(prefix[0], prefix[1], n, &status) == HTTP1_YES) {
 		c->role = p->direction == READ ? ROLE_CLIENT : ROLE_SERVER;
@@ -90,7 +91,7 @@ __noinline int count_unreadable(u32 slot, u32 is_request, u32 fault, u32 directi
 			return 0;
 		}
 		if (is_answering_over(c))
-			settle_answered(slot, c->requests);
+			settle_until(c, c->requests, 0);
 		resync(slot, LOST_UNREADABLE + fault);
 		count_lost(LOST_UNREADABLE + fault, 1);
 	} else {
@@ -155,7 +156,8 @@ static __always_inline void look_at(struct conn *c, struct sock *sk, const struc
 				return;
 		}
 		if (b.iovs)
-			fault = feed_iovecs(is_request, p, &b);
+			fault = feed_iovecs(p->slot, b.address,
+					    (u64)is_request << 32 | p->length, p->seq, p->now);
 		else
 			fault = feed(is_request, p->slot, b.address, p->length, p->seq, p->now);
 	}
@@ -183,7 +185,7 @@ __noinline int note_gap(u32 slot, u32 direction, u32 gap)
 		if (!c->request.in_head && !expects_request(c))
 			return 0; /* a body */
 		if (is_answering_over(c))
-			settle_answered(slot, c->requests);
+			settle_until(c, c->requests, 0);
 		resync(slot, LOST_GAP);
 	} else if (expects_response(c)) {
 		resync(slot, LOST_GAP);

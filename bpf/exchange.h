@@ -21,61 +21,48 @@ static __always_inline struct exchange *exchange_of(struct conn *c, u32 number)
 }
 
 /*
- * Settles the oldest open exchange with STATUS, ended at END. The fields are copied before the
- * swap: its success tells that the slot was not used again in between.
+ * Settles exchange NUMBER, if it is the oldest open one: with its status, or, if END is not 0,
+ * as aborted at that time. The fields are copied before the swap: its success tells that
+ * the slot was not used again in between.
  */
-static __always_inline void settle_one(struct conn *c, u32 number, bool aborted, u64 end)
+__noinline int settle_one(u32 conn, u32 number, u64 end)
 {
-	struct exchange *slot = exchange_of(c, number);
-	u64 start = slot->start, last = aborted ? end : slot->last;
-	u16 status = aborted ? STATUS_ABORTED : slot->status;
-	u8 id = slot->id, method_flags = slot->method_flags;
-
-	if (__sync_val_compare_and_swap(&c->settled, number, number + 1) != number)
-		return;
-	if (id != (u8)number) {
-		count_lost(LOST_PIPELINED, 1);
-		return;
-	}
-	if (method_flags & EXCHANGE_NO_ARRIVAL || !start) {
-		count_lost(LOST_ARRIVAL, 1);
-		return;
-	}
-	series_observe(c, method_flags & EXCHANGE_METHOD, status, last > start ? last - start : 0);
-}
-
-/* Settles what is answered, up to and without exchange END. */
-__noinline int settle_answered(u32 slot, u32 end)
-{
-	struct conn *c = conn_of(slot);
-	u32 i, number;
+	struct conn *c = conn_of(conn);
+	struct exchange *x;
+	u64 start, last;
+	u16 status;
+	u8 id, flags;
 
 	if (!c)
 		return 0;
+	x = exchange_of(c, number);
+	start = x->start;
+	last = end ? end : x->last;
+	status = end ? STATUS_ABORTED : x->status;
+	id = x->id;
+	flags = x->method_flags;
+	if (__sync_val_compare_and_swap(&c->settled, number, number + 1) != number)
+		return 0;
+	if (id != (u8)number)
+		count_lost(LOST_PIPELINED, 1);
+	else if (flags & EXCHANGE_NO_ARRIVAL || !start)
+		count_lost(LOST_ARRIVAL, 1);
+	else
+		series_observe(c, flags & EXCHANGE_METHOD, status, last > start ? last - start : 0);
+	return 0;
+}
+
+/* Settles what is open, up to and without exchange END: see settle_one() for ABORTED. */
+static __always_inline void settle_until(struct conn *c, u32 end, u64 aborted)
+{
+	u32 slot = c->slot, i, number;
+
 	for (i = 0; i < EXCHANGES; i++) {
 		number = c->settled;
 		if ((s32)(end - number) <= 0)
-			return 0;
-		settle_one(c, number, false, 0);
+			return;
+		settle_one(slot, number, aborted);
 	}
-	return 0;
-}
-
-/* Settles all that is left as aborted, ended at END. */
-__noinline int settle_aborted(u32 slot, u64 end)
-{
-	struct conn *c = conn_of(slot);
-	u32 i, number;
-
-	if (!c)
-		return 0;
-	for (i = 0; i < EXCHANGES; i++) {
-		number = c->settled;
-		if ((s32)(c->requests - number) <= 0)
-			return 0;
-		settle_one(c, number, true, end);
-	}
-	return 0;
 }
 
 /*
@@ -151,12 +138,12 @@ static __always_inline void arrivals_read(struct conn *c, u32 seq)
 	c->stamp_tail = tail;
 }
 
-/* The request's first bytes were recognised. */
+/* A request was recognised. WRITE_SEQ: the connection's at this time. */
 static __always_inline void begin_request(struct conn *c, u8 method, u32 write_seq)
 {
 	u32 number = c->requests;
-	bool answered = (s32)(c->responses - number) > 0;
 	struct exchange *x = exchange_of(c, number);
+	struct histogram *queue;
 
 	c->request.method = method;
 	c->request.head_done = 0;
@@ -168,7 +155,7 @@ static __always_inline void begin_request(struct conn *c, u8 method, u32 write_s
 		x->method_flags = method;
 		x->id = number;
 		/* A client whose response was read before the hook of its send ran: */
-		if (c->role == ROLE_CLIENT && answered) {
+		if (c->role == ROLE_CLIENT && (s32)(c->responses - number) > 0) {
 			struct tcp_sock *tp = cast(struct tcp_sock, c->sk);
 
 			x->start = load(tp, first_tx_mstamp) * 1000;
@@ -181,8 +168,7 @@ static __always_inline void begin_request(struct conn *c, u8 method, u32 write_s
 			x->method_flags |= EXCHANGE_NO_ARRIVAL;
 	}
 	if (c->role == ROLE_SERVER && c->request_time) {
-		struct histogram *queue = bpf_map_lookup_elem(&queue_series, &c->workload);
-
+		queue = bpf_map_lookup_elem(&queue_series, &c->workload);
 		if (queue)
 			observe(queue, c->request_queue);
 	}
@@ -197,7 +183,7 @@ static __always_inline void begin_response(struct conn *c, u16 status, u32 end, 
 	struct exchange *x = exchange_of(c, number);
 	u32 later = c->requests - number; /* 1 is the usual */
 
-	settle_answered(c->slot, number);
+	settle_until(c, number, 0);
 	if (number - c->settled < EXCHANGES) {
 		u64 last = now;
 
@@ -222,7 +208,7 @@ static __always_inline void begin_response(struct conn *c, u16 status, u32 end, 
 	     (x->method_flags & EXCHANGE_METHOD) == METHOD_CONNECT)) {
 		c->opaque = 1;
 		c->reason = COVERAGE_UPGRADED;
-		settle_answered(c->slot, number + 1);
+		settle_until(c, number + 1, 0);
 	}
 }
 

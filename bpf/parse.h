@@ -36,16 +36,21 @@ __noinline int scan_chunk(u32 slot, u32 is_response, u64 address, u32 length)
 		return -1;
 	line = side->line;
 	for (i = 0; i < SCAN_CHUNK / 8; i++) {
-		if (8 * i >= n)
+		if (8 * (i + 1) > n)
 			break;
-		end = http1_head_end(words[i], n - 8 * i < 8 ? n - 8 * i : 8, &line);
-		if (end) {
-			side->line = HTTP1_LINE_SOME;
-			return 8 * i + end;
-		}
+		end = http1_head_end(words[i], 8, &line);
+		if (end)
+			goto found;
 	}
+	end = 0;
+	if (n & 7)
+		end = http1_head_end(words[i & (SCAN_CHUNK / 8 - 1)], n & 7, &line);
 	side->line = line;
-	return 0;
+	if (!end)
+		return 0;
+found:
+	side->line = HTTP1_LINE_SOME;
+	return 8 * i + end;
 }
 
 /*
@@ -160,19 +165,45 @@ static __always_inline void classify_other(struct conn *c, struct side *side)
 }
 
 /* Starts the clock of the request whose first byte has the sequence number SEQ. */
-static __always_inline void start_clock(struct conn *c, u32 seq, u64 now)
+__noinline int start_clock(u32 slot, u32 seq, u64 now)
 {
+	struct conn *c = conn_of(slot);
 	u64 arrived;
 
+	if (!c)
+		return 0;
 	if (c->role != ROLE_SERVER) {
 		c->request_time = now;
-		return;
+		return 0;
 	}
 	arrived = arrival_of(c, seq);
 	if (!arrived && c->flags & CONN_EARLY) /* in the SYN: no arrival tap fires */
 		arrived = c->opened_at;
 	c->request_time = arrived;
 	c->request_queue = now > arrived ? now - arrived : 0;
+	return 0;
+}
+
+/* The first bytes of a request are known: what was answered before it is over. */
+__noinline int start_request(u32 slot, u32 method)
+{
+	struct conn *c = conn_of(slot);
+
+	if (!c)
+		return 0;
+	if (is_answering_over(c))
+		settle_until(c, c->requests, 0);
+	begin_request(c, method, c->role == ROLE_SERVER ? write_seq_of(c) : 0);
+	return 0;
+}
+
+/* http1_request(), with the method in the second byte of the verdict. */
+__noinline int request_verdict(u64 lo, u64 hi, u32 length)
+{
+	u8 method = METHOD_OTHER;
+	int verdict = http1_request(lo, hi, length, &method);
+
+	return verdict | method << 8;
 }
 
 /* Feeds bytes of the request direction. */
@@ -187,7 +218,7 @@ __noinline int feed_request(u32 slot, u64 address, u32 length, u32 seq, u64 now)
 	if (!c)
 		return 0;
 	side = &c->request;
-	for (i = 0; i < 4 * EXCHANGES; i++) {
+	for (i = 0; i < 3 * EXCHANGES; i++) {
 		if (done >= length)
 			return 0;
 		if (side->in_head) {
@@ -204,7 +235,7 @@ __noinline int feed_request(u32 slot, u64 address, u32 length, u32 seq, u64 now)
 		if (!side->prefix_len) {
 			if (!expects_request(c))
 				return 0;
-			start_clock(c, seq + done, now);
+			start_clock(slot, seq + done, now);
 		}
 		n = fill_prefix(side, address + done, length - done);
 		if (!n)
@@ -215,8 +246,9 @@ __noinline int feed_request(u32 slot, u64 address, u32 length, u32 seq, u64 now)
 			done++;
 			continue;
 		}
-		verdict = http1_request(side->prefix[0], side->prefix[1], side->prefix_len,
-					&method);
+		verdict = request_verdict(side->prefix[0], side->prefix[1], side->prefix_len);
+		method = verdict >> 8 & EXCHANGE_METHOD;
+		verdict &= 0xff;
 		if (verdict == HTTP1_PARTIAL)
 			return 0;
 		if (verdict == HTTP1_NO) {
@@ -229,9 +261,7 @@ __noinline int feed_request(u32 slot, u64 address, u32 length, u32 seq, u64 now)
 		if (c->class == CLASS_UNKNOWN)
 			classify(slot, CLASS_HTTP1, COVERAGE_NONE);
 		clear_prefix(side);
-		if (is_answering_over(c))
-			settle_answered(slot, c->requests);
-		begin_request(c, method, c->role == ROLE_SERVER ? write_seq_of(c) : 0);
+		start_request(slot, method);
 		if (!side->in_head)
 			return 0;
 	}

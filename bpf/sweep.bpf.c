@@ -26,7 +26,7 @@ static __always_inline void sweep_exchanges(struct conn *c, struct sock *sk, u64
 				gap = conn_gap(load(tp, write_seq), c->tx_pos,
 					       c->flags & CONN_TX_KNOWN);
 			if (!gap)
-				settle_answered(c->slot, answered);
+				settle_until(c, answered, 0);
 			else if (requests == answered)
 				resync(c->slot, LOST_GAP);
 		}
