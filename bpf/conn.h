@@ -70,7 +70,7 @@ static __always_inline void conn_describe(struct conn *c, struct sock *sk)
 	read_peer(c->addr, &sk->__sk_common);
 	c->port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
 	c->ports = ports_of(sk);
-	c->arrived = BPF_CORE_READ(tp, rcv_nxt);
+	c->arrivals.end = BPF_CORE_READ(tp, rcv_nxt);
 }
 
 /* Counts the connection as opened, as soon as it is known where. */

@@ -19,7 +19,7 @@ const volatile u32 max_series = MAX_SERIES;
 const volatile u32 max_series_per_workload = 256;
 const volatile u32 max_edges = MAX_EDGES;
 const volatile u32 max_edges_per_workload = 128;
-/* Upper bounds of the buckets in ns, ascending; unused ones are the highest u64. */
+/* Upper bounds of the buckets in ns, ascending; unused ones are the highest s64. */
 const volatile u64 bounds[256] = {};
 
 void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;

@@ -46,6 +46,27 @@ __noinline int feed_iovecs(u32 slot, u64 address, u64 request_and_length, u32 se
 	return done < length ? FAULT_IOVECS : FAULT_NONE;
 }
 
+static __always_inline u32 feed_buffer(struct conn *c, bool is_request, const struct passage *p,
+				       const struct user_buffer *b)
+{
+	struct user_iovec first = { b->address, p->length };
+
+	/* Whatever is in the first iovec has the usual form: a server's head, or all. */
+	if (b->iovs && bpf_probe_read_user(&first, sizeof(first), (void *)b->address))
+		return FAULT_MEMORY;
+	if (is_request) {
+		if (first.length >= p->length &&
+		    quick_request(c, first.base, p->length, p->seq, p->now))
+			return FAULT_NONE;
+	} else if (first.length >= HTTP1_PREFIX && expects_response(c)) {
+		if (quick_response(c, first.base, p->length, p->seq, p->now))
+			return FAULT_NONE;
+	}
+	if (!b->iovs)
+		return feed(is_request, p->slot, b->address, p->length, p->seq, p->now);
+	return feed_iovecs(p->slot, b->address, (u64)is_request << 32 | p->length, p->seq, p->now);
+}
+
 /* A joined connection shows its role by the first message that it carries. */
 static __always_inline void find_role(struct conn *c, const struct passage *p,
 				      const struct user_buffer *b)
@@ -155,11 +176,7 @@ static __always_inline void look_at(struct conn *c, struct sock *sk, const struc
 			if (!c->role)
 				return;
 		}
-		if (b.iovs)
-			fault = feed_iovecs(p->slot, b.address,
-					    (u64)is_request << 32 | p->length, p->seq, p->now);
-		else
-			fault = feed(is_request, p->slot, b.address, p->length, p->seq, p->now);
+		fault = feed_buffer(c, is_request, p, &b);
 	}
 	if (fault)
 		count_unreadable(p->slot, is_request, fault, p->direction, p->length);
@@ -286,8 +303,7 @@ static __always_inline void data_arrived(struct sock *sk)
 {
 	struct tcp_sock *tp = cast(struct tcp_sock, sk);
 	struct conn *c = conn_find(sk);
-	struct stamp *s;
-	u32 end, head;
+	u32 end;
 	u64 now;
 
 	if (!c) {
@@ -299,23 +315,14 @@ static __always_inline void data_arrived(struct sock *sk)
 			c = conn_of(conn_join((u64)sk));
 		if (!c || !c->sk)
 			return;
-		c->arrived = load(tp, copied_seq);
+		c->arrivals.end = load(tp, copied_seq);
 	}
 	if (c->role == ROLE_CLIENT || c->class > CLASS_HTTP1 || c->opaque)
 		return;
 	now = bpf_ktime_get_ns();
 	end = load(tp, rcv_nxt);
-	if (end == c->arrived)
-		return;
-	head = c->stamp_head;
-	if (head - c->stamp_tail < STAMPS) {
-		s = &c->stamps[head & (STAMPS - 1)];
-		s->time = now;
-		s->seq = c->arrived;
-		barrier();
-		c->stamp_head = head + 1;
-	}
-	c->arrived = end;
+	if (end != c->arrivals.end)
+		arrivals_add(c, end, now);
 	count_run(PROG_ARRIVED, now);
 }
 

@@ -25,34 +25,33 @@ static __always_inline struct exchange *exchange_of(struct conn *c, u32 number)
  * as aborted at that time. The fields are copied before the swap: its success tells that
  * the slot was not used again in between.
  */
-__noinline int settle_one(u32 conn, u32 number, u64 end)
+static __always_inline void settle_now(struct conn *c, u32 number, u64 end)
 {
-	struct conn *c = conn_of(conn);
-	struct exchange *x;
-	u64 start, last;
-	u16 status;
-	u8 id, flags;
+	struct exchange *x = exchange_of(c, number);
+	u64 start = x->start, last = end ? end : x->last;
+	u16 status = end ? STATUS_ABORTED : x->status;
+	u8 id = x->id, flags = x->method_flags;
 
-	if (!c)
-		return 0;
-	x = exchange_of(c, number);
-	start = x->start;
-	last = end ? end : x->last;
-	status = end ? STATUS_ABORTED : x->status;
-	id = x->id;
-	flags = x->method_flags;
 	if (__sync_val_compare_and_swap(&c->settled, number, number + 1) != number)
-		return 0;
+		return;
 	if (id != (u8)number)
 		count_lost(LOST_PIPELINED, 1);
 	else if (flags & EXCHANGE_NO_ARRIVAL || !start)
 		count_lost(LOST_ARRIVAL, 1);
 	else
 		series_observe(c, flags & EXCHANGE_METHOD, status, last > start ? last - start : 0);
+}
+
+__noinline int settle_one(u32 slot, u32 number, u64 end)
+{
+	struct conn *c = conn_of(slot);
+
+	if (c)
+		settle_now(c, number, end);
 	return 0;
 }
 
-/* Settles what is open, up to and without exchange END: see settle_one() for ABORTED. */
+/* Settles what is open, up to and without exchange END: see settle_now() for ABORTED. */
 static __always_inline void settle_until(struct conn *c, u32 end, u64 aborted)
 {
 	u32 slot = c->slot, i, number;
@@ -93,49 +92,59 @@ __noinline int resync(u32 slot, u32 reason)
 
 /*
  * The arrival time of the byte with sequence number SEQ, 0 if it was missed. Drops the
- * stamps of bytes before it.
+ * runs before the one it is in.
  */
 static __always_inline u64 arrival_of(struct conn *c, u32 seq)
 {
-	u32 head = c->stamp_head, tail = c->stamp_tail, i;
+	u32 head = c->arrivals.head, tail = c->arrivals_tail, i;
 	u64 time = 0;
 
 	for (i = 0; i < STAMPS; i++) {
-		struct stamp *s;
-
-		if (tail == head)
+		if (tail == head || (s32)(c->arrivals.seq[tail & (STAMPS - 1)] - seq) > 0)
 			break;
-		s = &c->stamps[tail & (STAMPS - 1)];
-		if ((s32)(s->seq - seq) > 0)
-			break;
-		time = s->time;
+		time = c->arrivals.time[tail & (STAMPS - 1)];
 		tail++;
 	}
-	if (!time)
-		return 0;
-	c->stamp_tail = tail - 1; /* the bytes behind may be of the same run */
+	if (time)
+		c->arrivals_tail = tail - 1; /* the bytes behind may be of the same run */
 	return time;
 }
 
-/* Drops the stamps of bytes before SEQ: they were read. */
+/* Drops the runs before SEQ: they were read. */
 static __always_inline void arrivals_read(struct conn *c, u32 seq)
 {
-	u32 head = c->stamp_head, tail = c->stamp_tail, i;
+	u32 head = c->arrivals.head, tail = c->arrivals_tail, i, end;
 
 	for (i = 0; i < STAMPS; i++) {
-		u32 end;
-
 		if (tail == head)
 			break;
-		if (tail + 1 == head)
-			end = c->arrived;
-		else
-			end = c->stamps[(tail + 1) & (STAMPS - 1)].seq;
+		end = tail + 1 == head ? c->arrivals.end :
+					 c->arrivals.seq[(tail + 1) & (STAMPS - 1)];
 		if ((s32)(end - seq) > 0)
 			break;
 		tail++;
 	}
-	c->stamp_tail = tail;
+	c->arrivals_tail = tail;
+}
+
+/*
+ * Notes that bytes up to END have arrived. Where the queue is full they count to
+ * the last run, and may be taken for earlier than they are.
+ */
+static __always_inline void arrivals_add(struct conn *c, u32 end, u64 now)
+{
+	struct arrivals *a = &c->arrivals;
+	u32 head = a->head;
+
+	if (head - a->tail_seen >= STAMPS)
+		a->tail_seen = c->arrivals_tail;
+	if (head - a->tail_seen < STAMPS) {
+		a->time[head & (STAMPS - 1)] = now;
+		a->seq[head & (STAMPS - 1)] = a->end;
+		barrier();
+		a->head = head + 1;
+	}
+	a->end = end;
 }
 
 /* A request was recognised. WRITE_SEQ: the connection's at this time. */
@@ -183,7 +192,8 @@ static __always_inline void begin_response(struct conn *c, u16 status, u32 end, 
 	struct exchange *x = exchange_of(c, number);
 	u32 later = c->requests - number; /* 1 is the usual */
 
-	settle_until(c, number, 0);
+	if (c->settled != number)
+		settle_until(c, number, 0);
 	if (number - c->settled < EXCHANGES) {
 		u64 last = now;
 

@@ -2,15 +2,18 @@
 #ifndef FATHOM_HISTOGRAM_H
 #define FATHOM_HISTOGRAM_H
 
-/* The number of bounds below NS: the first bucket whose upper bound holds it. */
+/*
+ * The number of bounds below NS: the first bucket whose upper bound holds it. Bounds and NS are
+ * less than 2^63.
+ */
 static __always_inline u32 bucket_of(u64 ns)
 {
 	u32 i = 0;
 
 #pragma unroll
 	for (u32 step = 128; step; step >>= 1) {
-		if (bounds[(i + step - 1) & 255] < ns)
-			i += step;
+		/* Without a branch: where it falls cannot be predicted. */
+		i += step & (u32)((s64)(bounds[(i + step - 1) & 255] - ns) >> 63);
 	}
 	return i;
 }

@@ -8,7 +8,7 @@
 
 #define MAX_CONNECTIONS 32768
 #define MAX_WORKLOADS 1024
-#define MAX_SERIES 4096
+#define MAX_SERIES 3000
 #define MAX_EDGES 4096
 #define MAX_COVERAGE 4096
 #define MAX_LISTENERS 1024
@@ -21,10 +21,12 @@ struct {
 	__type(value, u32);
 } conn_index SEC(".maps");
 
-/* Slot 0 of each array below is not handed out: 0 means "none", or the overflow. */
+/* Slot 0 of each array below is not handed out: 0 means "none", or the overflow.
+ * This one is mappable only because such arrays begin at a page, and so a cache line. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, MAX_CONNECTIONS + 1);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, u32);
 	__type(value, struct conn);
 } conns SEC(".maps");

@@ -165,36 +165,35 @@ static __always_inline void classify_other(struct conn *c, struct side *side)
 }
 
 /* Starts the clock of the request whose first byte has the sequence number SEQ. */
-__noinline int start_clock(u32 slot, u32 seq, u64 now)
+static __always_inline void start_clock(struct conn *c, u32 seq, u64 now)
 {
-	struct conn *c = conn_of(slot);
 	u64 arrived;
 
-	if (!c)
-		return 0;
 	if (c->role != ROLE_SERVER) {
 		c->request_time = now;
-		return 0;
+		return;
 	}
 	arrived = arrival_of(c, seq);
 	if (!arrived && c->flags & CONN_EARLY) /* in the SYN: no arrival tap fires */
 		arrived = c->opened_at;
 	c->request_time = arrived;
 	c->request_queue = now > arrived ? now - arrived : 0;
-	return 0;
 }
 
 /* The first bytes of a request are known: what was answered before it is over. */
-__noinline int start_request(u32 slot, u32 method)
+static __always_inline void start_request(struct conn *c, u8 method)
 {
-	struct conn *c = conn_of(slot);
+	u32 requests = c->requests, seq = 0;
 
-	if (!c)
-		return 0;
-	if (is_answering_over(c))
-		settle_until(c, c->requests, 0);
-	begin_request(c, method, c->role == ROLE_SERVER ? write_seq_of(c) : 0);
-	return 0;
+	if (is_answering_over(c)) {
+		if (requests - c->settled == 1)
+			settle_now(c, requests - 1, 0);
+		else
+			settle_until(c, requests, 0);
+	}
+	if (c->role == ROLE_SERVER)
+		seq = write_seq_of(c);
+	begin_request(c, method, seq);
 }
 
 /* http1_request(), with the method in the second byte of the verdict. */
@@ -235,7 +234,7 @@ __noinline int feed_request(u32 slot, u64 address, u32 length, u32 seq, u64 now)
 		if (!side->prefix_len) {
 			if (!expects_request(c))
 				return 0;
-			start_clock(slot, seq + done, now);
+			start_clock(c, seq + done, now);
 		}
 		n = fill_prefix(side, address + done, length - done);
 		if (!n)
@@ -261,13 +260,73 @@ __noinline int feed_request(u32 slot, u64 address, u32 length, u32 seq, u64 now)
 		if (c->class == CLASS_UNKNOWN)
 			classify(slot, CLASS_HTTP1, COVERAGE_NONE);
 		clear_prefix(side);
-		start_request(slot, method);
+		start_request(c, method);
 		if (!side->in_head)
 			return 0;
 	}
 	/* More requests in one read than are followed. */
 	count_lost(LOST_PIPELINED, 1);
 	return 0;
+}
+
+#define QUICK_BYTES 64
+
+/*
+ * The usual case of feed_request(), without its loop: a whole request, or at least its first
+ * 16 bytes, in one buffer. Returns false, with nothing done, if it is another case.
+ */
+static __always_inline bool quick_request(struct conn *c, u64 address, u32 length, u32 seq, u64 now)
+{
+	u64 words[QUICK_BYTES / 8] = {};
+	struct side *side = &c->request;
+	u64 n = at_most(length, QUICK_BYTES);
+	u8 method = METHOD_GET, line = HTTP1_LINE_SOME;
+	u32 i, done = 0;
+	int end;
+
+	if (length < HTTP1_PREFIX || side->in_head || side->prefix_len ||
+	    c->class != CLASS_HTTP1)
+		return false;
+	if (bpf_probe_read_user(words, n, (void *)address))
+		return false;
+	if (!HTTP1_BEGINS(words[0], "GET /   ", 5)) {
+		int verdict = request_verdict(words[0], words[1], HTTP1_PREFIX);
+
+		if ((verdict & 0xff) != HTTP1_YES)
+			return false;
+		method = verdict >> 8 & EXCHANGE_METHOD;
+	}
+	start_clock(c, seq, now);
+	start_request(c, method);
+	if (!side->in_head)
+		return true;
+	for (i = 0; i < QUICK_BYTES / 8; i++) {
+		if (8 * (i + 1) > n)
+			break;
+		done = http1_head_end(words[i], 8, &line);
+		if (done)
+			break;
+	}
+	if (!done && n & 7)
+		done = http1_head_end(words[i & (QUICK_BYTES / 8 - 1)], n & 7, &line);
+	side->line = line;
+	if (done) {
+		done += 8 * i;
+	} else if (length > QUICK_BYTES) {
+		end = scan_head(c->slot, 0, address + QUICK_BYTES, length - QUICK_BYTES);
+		if (end < 0)
+			side->in_head = 0;
+		if (end <= 0)
+			return true;
+		done = QUICK_BYTES + end;
+	} else {
+		return true;
+	}
+	side->in_head = 0;
+	side->head_done = 1;
+	if (done < length)
+		feed_request(c->slot, address + done, length - done, seq + done, now);
+	return true;
 }
 
 /* Bytes of a response whose status is known already. */
@@ -340,6 +399,23 @@ __noinline int feed_response(u32 slot, u64 address, u32 length, u32 seq, u64 now
 		return 0;
 	}
 	return 0;
+}
+
+/* The usual case of feed_response(): the beginning of a final response, in one buffer. */
+static __always_inline bool quick_response(struct conn *c, u64 address, u32 length, u32 seq, u64 now)
+{
+	struct side *side = &c->response;
+	u64 words[2];
+	u16 status;
+
+	if (length < HTTP1_PREFIX || side->in_head || side->prefix_len || c->class != CLASS_HTTP1)
+		return false;
+	if (bpf_probe_read_user(words, sizeof(words), (void *)address))
+		return false;
+	if (http1_response(words[0], words[1], HTTP1_PREFIX, &status) != HTTP1_YES || status < 200)
+		return false;
+	begin_response(c, status, seq + length, now);
+	return true;
 }
 
 #endif

@@ -238,13 +238,6 @@ struct fresh_slots {
 	u32 next[TABLE_COUNT];
 };
 
-/* A run of arrived bytes: when, and the sequence number of the first. */
-struct stamp {
-	u64 time;
-	u32 seq;
-	u32 pad;
-};
-
 #define STAMPS 4
 #define EXCHANGES 8
 
@@ -285,47 +278,74 @@ struct side {
 #define CONN_EDGE 0x20		/* edge is known */
 #define CONN_EARLY 0x80		/* server, not yet ESTABLISHED: data came with the SYN */
 
+/*
+ * When bytes arrived: a queue of runs, each with its time and the sequence number of its
+ * first byte. One producer (the arrival tap, with the socket's lock held, often on another
+ * CPU than the process) and one consumer (reads).
+ */
+struct arrivals {
+	u64 time[STAMPS];
+	u32 seq[STAMPS];
+	u32 head;	/* the next to be written */
+	u32 tail_seen;	/* the consumer's tail, when last looked at */
+	u32 end;	/* rcv_nxt at the last arrival */
+	u32 pad;
+};
+
+/*
+ * The state of a connection. Its parts lie in cache lines by who writes them: arrivals are
+ * noted on whatever CPU the network runs, and a line that two CPUs write costs
+ * more than all instructions of a tap together.
+ */
 struct conn {
+	/* Written when it opens, and when something new is learnt. */
 	u64 sk;
 	u32 flags;
 	u8 role;
 	u8 reason;	/* enum coverage_reason */
-	u16 port;	/* of the peer, host byte order */
+	u8 opaque;	/* upgraded: the bytes are no longer looked at */
+	u8 attempts;	/* of recognising a joined connection */
 	u32 class;	/* enum conn_class; set once, by compare-and-swap */
 	u32 workload;
 	u32 edge;
+	u32 slot;
+	u64 recent_series; /* what varies of the last series' key, and its slot */
+	u64 opened_at;
+	u64 closed_at;
+	u32 ports;	/* skc_num and skc_dport: is it still this socket? */
+	u16 port;	/* of the peer, host byte order */
+	u16 pad;
+
+	/* Written where bytes arrive. */
+	struct arrivals arrivals;
+
+	/* Written by the taps of the process. */
 	u32 rx_pos;	/* copied_seq behind the last read that was seen */
 	u32 tx_pos;	/* write_seq behind the last write that was seen */
 	u32 requests;	/* begun; written by the request side */
 	u32 responses;	/* begun; written by the response side */
 	u32 settled;
-	u32 slot;
-	u64 recent_series; /* what varies of the last series' key, and its slot */
-
-	/* arrivals: one producer (socket lock held), one consumer (reads) */
-	u32 stamp_head;
-	u32 stamp_tail;
-	u32 arrived;	/* rcv_nxt at the last arrival */
-	u32 ports;	/* skc_num and skc_dport: is it still this socket? */
-	struct stamp stamps[STAMPS];
-
+	u32 arrivals_tail; /* the next arrival to be used */
 	u64 request_time;  /* start of the request whose first bytes are in the prefix */
 	u64 request_queue; /* how long these waited for the read */
 	struct side request;
 	struct side response;
 	struct exchange exchanges[EXCHANGES];
 
-	u64 opened_at;
-	u64 closed_at;
-	u64 bytes_sent;	   /* as sampled last */
+	/* As sampled last; written by the sweep. */
+	u64 bytes_sent;
 	u64 bytes_received;
 	u64 bytes_acked;
 	u32 segments_sent;
-	u8 opaque;	/* upgraded: the bytes are no longer looked at */
-	u8 attempts;	/* of recognising a joined connection */
-	u8 pad[2];
+	u32 pad2;
 	u64 batch_buffer;  /* msgvec of the last recvmmsg or sendmmsg */
 	u8 addr[16];	/* of the peer */
+	u64 pad3[6];	/* to a multiple of 64 bytes */
 };
+
+#define CACHE_LINE 64
+_Static_assert(__builtin_offsetof(struct conn, arrivals) == CACHE_LINE, "conn: first line");
+_Static_assert(__builtin_offsetof(struct conn, rx_pos) == 2 * CACHE_LINE, "conn: second line");
+_Static_assert(sizeof(struct conn) % CACHE_LINE == 0, "conn: whole lines");
 
 #endif

@@ -39,8 +39,9 @@ enum http_method {
 #define HTTP1_WORD(s) ((u64)(u8)(s)[0] | (u64)(u8)(s)[1] << 8 | (u64)(u8)(s)[2] << 16 | \
 		       (u64)(u8)(s)[3] << 24 | (u64)(u8)(s)[4] << 32 | (u64)(u8)(s)[5] << 40 | \
 		       (u64)(u8)(s)[6] << 48 | (u64)(u8)(s)[7] << 56)
-#define HTTP1_LOW_BYTES(n) ((1ULL << 8 * (n)) - 1)
-/* Whether the word W begins with the N (1 to 7) first characters of S (8 long). */
+/* A word of which the lowest N (1 to 8) bytes are all ones. */
+#define HTTP1_LOW_BYTES(n) (~0ULL >> (64 - 8 * (n)))
+/* Whether the word W begins with the N (1 to 8) first characters of S (8 long). */
 #define HTTP1_BEGINS(w, s, n) (!(((w) ^ HTTP1_WORD(s)) & HTTP1_LOW_BYTES(n)))
 
 /* Byte I (0 to 15) of the message whose first 16 bytes are the words LO and HI. */
@@ -50,13 +51,38 @@ static __always_inline u8 http1_byte(u64 lo, u64 hi, u32 i)
 }
 
 /*
- * Whether C can begin a request target (RFC 9112, section 3.2): origin-form,
- * asterisk-form, or absolute-form with http or https. Being strict here is what
- * keeps "GET key" of other protocols and words of a body out.
+ * http1_append puts PIECE behind the first HAVE (0 to 15) bytes of a message, both 16
+ * bytes as two words; those that no longer fit are dropped. Bytes that are not there
+ * yet have to be zero.
  */
-static __always_inline int http1_is_target(u8 c)
+static __always_inline void http1_append(u64 prefix[2], u32 have, const u64 piece[2])
 {
-	return c == '/' || c == '*' || c == 'h' || c == 'H';
+	if (!have) {
+		prefix[0] = piece[0];
+		prefix[1] = piece[1];
+	} else if (have < 8) {
+		prefix[0] |= piece[0] << 8 * have;
+		prefix[1] |= piece[1] << 8 * have | piece[0] >> (64 - 8 * have);
+	} else {
+		prefix[1] |= piece[0] << (8 * have - 64);
+	}
+}
+
+/*
+ * Whether the word W, of which N (1 to 8) bytes count, begins with http:// or
+ * https://. FITS is how many bytes there can be: where the scheme is longer, what
+ * fits decides.
+ */
+static __always_inline int http1_absolute(u64 w, u32 n, u32 fits)
+{
+	u64 plain = w | 0x20202020, tls = w | 0x2020202020; /* a scheme is of any case */
+	u32 seven = n < 7 ? n : 7;
+
+	if (HTTP1_BEGINS(plain, "http:// ", seven))
+		return seven == 7 || n >= fits ? HTTP1_YES : HTTP1_PARTIAL;
+	if (HTTP1_BEGINS(tls, "https://", n))
+		return n == 8 || n >= fits ? HTTP1_YES : HTTP1_PARTIAL;
+	return HTTP1_NO;
 }
 
 /* CONNECT takes the authority-form: host:port, or [IPv6 address]:port. */
@@ -103,21 +129,49 @@ static __always_inline u8 http1_method(u64 w, u32 n)
 }
 
 /*
+ * http1_target tells whether a request target (RFC 9112, section 3.2) begins at byte I
+ * (4 to 15) of a message; LO, HI and LEN (more than I) are as for http1_request. Being
+ * strict here is what keeps "EHLO host", "SELECT * FROM" and words of a body out:
+ * asterisk-form is for OPTIONS alone, and RTSP has that too; absolute-form has http or
+ * https.
+ */
+static __always_inline int http1_target(u64 lo, u64 hi, u32 len, u32 i, u8 method)
+{
+	u32 n = len - i < 8 ? len - i : 8;
+	u64 w;
+	u8 c;
+
+	w = i < 8 ? lo >> 8 * i | hi << (64 - 8 * i) : hi >> (8 * i - 64);
+	c = w;
+	if (method == METHOD_CONNECT)
+		return http1_is_authority(c) ? HTTP1_YES : HTTP1_NO;
+	if (c == '/')
+		return HTTP1_YES;
+	if (c != '*')
+		return http1_absolute(w, n, HTTP1_PREFIX - i);
+	if (method != METHOD_OPTIONS || !HTTP1_BEGINS(w, "* HTTP/1", n))
+		return HTTP1_NO;
+	return n == 8 ? HTTP1_YES : HTTP1_PARTIAL;
+}
+
+/*
  * http1_request tells whether a message is a request, and its method. LO and HI
  * are its first 16 bytes as little-endian words, LEN (1 to 16) how many of them
- * there are; the others are ignored. A method has 3 to 14 characters, upper
- * case or one of - and _.
+ * there are; the others are ignored. A method has 3 to 14 characters: upper case,
+ * behind the first also - and _ (a diff begins with "--- /").
  */
 static __always_inline int http1_request(u64 lo, u64 hi, u32 len, u8 *method)
 {
+	u8 c = lo;
 	u32 i;
-	u8 c;
 
 	*method = METHOD_GET;
 	if (len >= 5 && HTTP1_BEGINS(lo, "GET /   ", 5))
 		return HTTP1_YES;
 	*method = METHOD_OTHER;
-	for (i = 0; i < HTTP1_PREFIX - 1; i++) {
+	if (c < 'A' || c > 'Z')
+		return HTTP1_NO;
+	for (i = 1; i < HTTP1_PREFIX - 1; i++) {
 		if (i >= len)
 			return HTTP1_PARTIAL;
 		c = http1_byte(lo, hi, i);
@@ -134,31 +188,31 @@ static __always_inline int http1_request(u64 lo, u64 hi, u32 len, u8 *method)
 	if (i + 1 >= len)
 		return HTTP1_PARTIAL;
 	*method = http1_method(lo, i);
-	c = http1_byte(lo, hi, i + 1);
-	if (*method == METHOD_CONNECT ? http1_is_authority(c) : http1_is_target(c))
-		return HTTP1_YES;
-	return HTTP1_NO;
+	return http1_target(lo, hi, len, i + 1, *method);
 }
 
 /*
  * http1_response tells whether a message is a response, and its status: 100 to
  * 599, or STATUS_OTHER. LO, HI and LEN are as for http1_request.
- * HTTP/1. DIGIT SP 3DIGIT (RFC 9112, section 4).
+ * HTTP/1. DIGIT SP 3DIGIT, and no fourth digit (RFC 9112, section 4); some servers
+ * leave the space behind the status out.
  */
 static __always_inline int http1_response(u64 lo, u64 hi, u32 len, u16 *status)
 {
 	u32 n = len < 7 ? len : 7;
-	u8 a, b, c;
+	u8 minor = (u8)(lo >> 56) - '0', a, b, c, end;
 
-	if ((lo ^ HTTP1_WORD("HTTP/1. ")) & HTTP1_LOW_BYTES(n))
+	if (!HTTP1_BEGINS(lo, "HTTP/1. ", n) || (len >= 8 && minor > 9))
 		return HTTP1_NO;
-	if (len < 12)
+	if (len < 13)
 		return HTTP1_PARTIAL;
 	a = (u8)(hi >> 8) - '0';
 	b = (u8)(hi >> 16) - '0';
 	c = (u8)(hi >> 24) - '0';
+	end = hi >> 32;
 	*status = STATUS_OTHER;
-	if ((u8)hi == ' ' && a >= 1 && a <= 5 && b <= 9 && c <= 9)
+	if ((u8)hi == ' ' && a >= 1 && a <= 5 && b <= 9 && c <= 9 &&
+	    (end == ' ' || end == '\r' || end == '\n'))
 		*status = a * 100 + b * 10 + c;
 	return HTTP1_YES;
 }
@@ -193,7 +247,7 @@ static __always_inline u32 http1_head_end(u64 w, u32 n, u8 *state)
 	u32 i;
 
 	if (n < 8)
-		w &= HTTP1_LOW_BYTES(n & 7);
+		w &= HTTP1_LOW_BYTES(n);
 	lf = http1_bytes_equal(w, '\n');
 	if (!lf && *state == HTTP1_LINE_SOME)
 		return 0;

@@ -27,23 +27,28 @@ enum conn_class {
  */
 static __always_inline u8 preface_class(u64 lo, u64 hi, u32 len)
 {
-	u8 type = lo, major = lo >> 8;
-	u32 n = len < 7 ? len : 7;
+	u8 type = lo, major = lo >> 8, minor = lo >> 16;
+	u32 n = len < 8 ? len : 8, length = (u8)(lo >> 24) << 8 | (u8)(lo >> 32);
 
-	/* TLSPlaintext (RFC 8446, section 5.1): type 20 to 23, version 3.x. */
+	/*
+	 * TLSPlaintext (RFC 8446, section 5.1): type 20 to 23, version 3.0 to 3.4, and up
+	 * to 2^14 + 2048 bytes (RFC 5246, section 6.2.3). Random bytes fit once in 10^7.
+	 */
 	if (type >= 20 && type <= 23) {
-		if (len < 2)
-			return CLASS_UNKNOWN;
-		return major == 3 ? CLASS_TLS : CLASS_OTHER;
+		if ((len >= 2 && major != 3) || (len >= 3 && minor > 4) ||
+		    (len >= 5 && length > 16384 + 2048))
+			return CLASS_OTHER;
+		return len >= 5 ? CLASS_TLS : CLASS_UNKNOWN;
 	}
 	/* "PRI * HTTP/2.0" (RFC 9113, section 3.4) */
-	if (!((lo ^ HTTP1_WORD("PRI * HT")) & HTTP1_LOW_BYTES(n))) {
-		if (len < 14)
-			return CLASS_UNKNOWN;
-		return !((hi ^ HTTP1_WORD("TP/2.0  ")) & HTTP1_LOW_BYTES(6)) ? CLASS_HTTP2 :
-									     CLASS_OTHER;
-	}
-	return CLASS_OTHER;
+	if (!HTTP1_BEGINS(lo, "PRI * HT", n))
+		return CLASS_OTHER;
+	if (len <= 8)
+		return CLASS_UNKNOWN;
+	n = len < 14 ? len - 8 : 6;
+	if (!HTTP1_BEGINS(hi, "TP/2.0  ", n))
+		return CLASS_OTHER;
+	return n == 6 ? CLASS_HTTP2 : CLASS_UNKNOWN;
 }
 
 #endif

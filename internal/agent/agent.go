@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"runtime/debug"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sync/errgroup"
@@ -29,6 +28,7 @@ type Options struct {
 // Run attaches to the kernel, serves the endpoint, and returns nil when ctx ends, with
 // everything detached. Its errors are written for the user.
 func Run(ctx context.Context, o Options) (err error) {
+	tuneMemory()
 	// The port first: a taken one is found before anything is attached.
 	listeners, err := web.Listen(ctx, o.Config.Listen)
 	if err != nil {
@@ -54,9 +54,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	// Loading decoded the kernel's type information, tens of megabytes that are garbage now.
-	// The runtime would return them to the system within minutes; do so before anybody looks.
-	debug.FreeOSMemory()
+	returnMemory()
 	return serve(ctx, o, k, exporter, listeners)
 }
 

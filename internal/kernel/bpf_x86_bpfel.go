@@ -43,28 +43,33 @@ type bpfConn struct {
 	Flags        uint32
 	Role         uint8
 	Reason       uint8
-	Port         uint16
+	Opaque       uint8
+	Attempts     uint8
 	Class        uint32
 	Workload     uint32
 	Edge         uint32
+	Slot         uint32
+	RecentSeries uint64
+	OpenedAt     uint64
+	ClosedAt     uint64
+	Ports        uint32
+	Port         uint16
+	Pad          uint16
+	Arrivals     struct {
+		_        structs.HostLayout
+		Time     [4]uint64
+		Seq      [4]uint32
+		Head     uint32
+		TailSeen uint32
+		End      uint32
+		Pad      uint32
+	}
 	RxPos        uint32
 	TxPos        uint32
 	Requests     uint32
 	Responses    uint32
 	Settled      uint32
-	Slot         uint32
-	_            [4]byte
-	RecentSeries uint64
-	StampHead    uint32
-	StampTail    uint32
-	Arrived      uint32
-	Ports        uint32
-	Stamps       [4]struct {
-		_    structs.HostLayout
-		Time uint64
-		Seq  uint32
-		Pad  uint32
-	}
+	ArrivalsTail uint32
 	RequestTime  uint64
 	RequestQueue uint64
 	Request      struct {
@@ -88,17 +93,14 @@ type bpfConn struct {
 		Pad       [3]uint8
 	}
 	Exchanges     [8]bpfExchange
-	OpenedAt      uint64
-	ClosedAt      uint64
 	BytesSent     uint64
 	BytesReceived uint64
 	BytesAcked    uint64
 	SegmentsSent  uint32
-	Opaque        uint8
-	Attempts      uint8
-	Pad           [2]uint8
+	Pad2          uint32
 	BatchBuffer   uint64
 	Addr          [16]uint8
+	Pad3          [6]uint64
 }
 
 type bpfConnClass uint32

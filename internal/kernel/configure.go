@@ -32,7 +32,7 @@ func (k *Kernel) configure(spec *ebpf.CollectionSpec) error {
 	}
 	var bounds [256]uint64
 	for i := range bounds {
-		bounds[i] = math.MaxUint64
+		bounds[i] = math.MaxInt64
 	}
 	for i, b := range k.upper {
 		bounds[i] = uint64(b)

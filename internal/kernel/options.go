@@ -18,7 +18,7 @@ type Options struct {
 	MaxConnections int
 	// MaxWorkloads bounds the workloads known at one time (default 1,024).
 	MaxWorkloads int
-	// MaxSeries bounds the HTTP series in all (default 4,096).
+	// MaxSeries bounds the HTTP series in all (default 3,000).
 	MaxSeries int
 	// MaxSeriesPerWorkload bounds the HTTP series of one workload (default 256).
 	MaxSeriesPerWorkload int
@@ -69,7 +69,7 @@ func (o Options) withDefaults() (Options, error) {
 	}{
 		{"connections", &o.MaxConnections, 32768, 1 << 22},
 		{"workloads", &o.MaxWorkloads, 1024, 1 << 16},
-		{"series", &o.MaxSeries, 4096, 1 << 18},
+		{"series", &o.MaxSeries, 3000, 1 << 18},
 		{"series per workload", &o.MaxSeriesPerWorkload, 256, 1 << 18},
 		{"peers", &o.MaxPeers, 4096, 1 << 18},
 		{"peers per workload", &o.MaxPeersPerWorkload, 128, 1 << 18},

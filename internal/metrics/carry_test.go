@@ -155,6 +155,9 @@ func TestGoneLeaves(t *testing.T) {
 	for i := range 5 {
 		h.expect(h.scrape(minute), fmt.Sprintf("minute %d", i), "nginx", 7)
 	}
+	if len(h.forgot) != 0 {
+		t.Errorf("forgot %v within the grace period", h.forgot)
+	}
 	for range 3 {
 		h.scrape(minute)
 	}

@@ -37,6 +37,7 @@ type Exporter struct {
 	http     *layout
 	rtt      *layout
 	families []family
+	buffers  buffers
 
 	turn     chan struct{} // holds one token; whoever took it may use what follows
 	scrape   uint64

@@ -58,12 +58,12 @@ func goldenSnapshot() kernel.Snapshot {
 		{Workload: 1, Role: kernel.RoleServer, Method: "POST", Status: kernel.StatusAborted, Duration: durations(2 * time.Second)},
 		{Workload: 1, Role: kernel.RoleServer, Method: "OTHER", Status: kernel.StatusOther, Duration: durations(time.Second)},
 		{Workload: 1, Role: kernel.RoleServer, Overflow: true, Duration: durations(ms)},
-		{Workload: 0, Role: kernel.RoleServer, Overflow: true, Duration: durations()},
+		{Workload: 0, Role: kernel.RoleServer, Method: "OTHER", Status: kernel.StatusOther, Overflow: true, Duration: durations()},
 		{Workload: 2, Role: kernel.RoleClient, Method: "GET", Status: 200, Peer: backend, Duration: durations(8 * ms)},
 		{Workload: 2, Role: kernel.RoleClient, Method: "GET", Status: 503, Peer: v6, Duration: durations(9 * ms)},
 		{Workload: 2, Role: kernel.RoleClient, Method: "GET", Status: 200, Duration: durations(10 * ms)},
 		{Workload: 2, Role: kernel.RoleClient, Method: "GET", Status: 200, Overflow: true, Duration: durations(11 * ms)},
-		{Workload: 2, Role: kernel.RoleClient, Overflow: true, Duration: durations(12 * ms)},
+		{Workload: 2, Role: kernel.RoleClient, Method: "OTHER", Status: kernel.StatusOther, Overflow: true, Duration: durations(12 * ms)},
 		{Workload: 6, Role: kernel.RoleServer, Method: "GET", Status: 404, Duration: durations(15 * ms)},
 	}
 	s.Queue = []kernel.QueueSeries{{Workload: 1, Delay: durations(20*time.Microsecond, ms)}}
@@ -96,7 +96,10 @@ func goldenSnapshot() kernel.Snapshot {
 		{Workload: 1, Address: netip.MustParseAddrPort("[::]:443"), QueueMax: 511},
 	}
 	s.Lost = []kernel.Lost{{Reason: "gap", Count: 0}, {Reason: "connections_full", Count: 3}}
-	s.LostBytes = []kernel.LostBytes{{"read", "untapped", 17}, {"write", "untapped", 0}, {"read", "late", 0}, {"write", "late", 4}}
+	s.LostBytes = []kernel.LostBytes{
+		{Direction: "read", Reason: "untapped", Bytes: 17}, {Direction: "write", Reason: "untapped"},
+		{Direction: "read", Reason: "late"}, {Direction: "write", Reason: "late", Bytes: 4},
+	}
 	s.Tables = []kernel.Table{
 		{Name: "http_series", Used: 9, Limit: 4096, Overflowed: 2, MemoryBytes: 7602176},
 		{Name: "connections", Used: 12, Limit: 32768, MemoryBytes: 12582912},

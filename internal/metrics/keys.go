@@ -25,11 +25,16 @@ func newHTTPKey(g *group, r *kernel.HTTPSeries) httpKey {
 	if k.status != kernel.StatusAborted && (k.status < 100 || k.status > 599) {
 		k.status = kernel.StatusOther
 	}
-	// With a method, only the peer of a client overflowed.
-	if k.overflow && (k.method == "" || !k.client) {
+	if k.overflow && !onlyPeerOverflowed(r) {
 		k.method, k.status = "", kernel.StatusAborted
 	}
 	return k
+}
+
+// onlyPeerOverflowed tells a client series of known method and status from one
+// that collects all that exceeded the limit of series.
+func onlyPeerOverflowed(r *kernel.HTTPSeries) bool {
+	return r.Role == kernel.RoleClient && r.Method != "" && (r.Method != "OTHER" || r.Status != kernel.StatusOther)
 }
 
 // unmap gives IPv4 addresses their usual form, and all invalid ones the same.

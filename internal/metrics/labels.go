@@ -71,10 +71,10 @@ func peerValue(peer netip.AddrPort, overflow bool) string {
 
 // statusValue is the value of the `status` label.
 func statusValue(status uint16) string {
-	switch {
-	case status == kernel.StatusAborted:
+	switch status {
+	case kernel.StatusAborted:
 		return "aborted"
-	case status == kernel.StatusOther:
+	case kernel.StatusOther:
 		return "other"
 	}
 	return strconv.Itoa(int(status))

@@ -56,8 +56,6 @@ func (s *sample) set(from *sample) {
 	}
 }
 
-func (s *sample) isZero() bool { return s.counts == nil && s.buckets == nil }
-
 // series is what has one set of labels: the sum of the records of all ids of
 // its group, and of those that were forgotten.
 type series struct {

@@ -8,6 +8,7 @@ package workload
 
 import (
 	"hash/fnv"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode"
@@ -60,9 +61,9 @@ func labelsOf(c Cgroup, command string) Labels {
 // pathOf joins the names that the kernel side noted, innermost first, to the end of a path.
 func pathOf(w kernel.Workload) string {
 	var b strings.Builder
-	for i := len(w.CgroupNames) - 1; i >= 0; i-- {
+	for _, name := range slices.Backward(w.CgroupNames) {
 		b.WriteByte('/')
-		b.WriteString(w.CgroupNames[i])
+		b.WriteString(name)
 	}
 	return b.String()
 }

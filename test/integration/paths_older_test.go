@@ -42,9 +42,6 @@ func olderPaths() []path {
 			c, s := p.connect()
 			p.exchange(c, s, get, ok)
 		}},
-		{name: "older connection, unused until its end", want: "", class: "idle", run: func(p *pair) {
-			p.older(nil)
-		}},
 	}
 }
 

@@ -39,8 +39,8 @@ func unreadablePaths() []path {
 			lostSome: "write bytes unreadable", run: func(p *pair) { p.allVia("uring", "") }},
 		path{name: "responses by a 32-bit call", needs: noInt80, server: "-", client: "2 GET 200", lost: "2 unreadable_compat32",
 			lostSome: "write bytes unreadable", run: func(p *pair) { p.allVia("int80", "") }},
-		path{name: "second request discarded", server: "2 GET 200", client: "3 GET 200", lost: "unreadable_truncated",
-			lostSome: "read bytes unreadable", run: func(p *pair) {
+		path{name: "second request discarded", server: "2 GET 200", client: "3 GET 200",
+			lost: fmt.Sprintf("unreadable_truncated, %d write bytes late", len(ok)), lostSome: "read bytes unreadable", run: func(p *pair) {
 				c, s := p.connect()
 				p.exchange(c, s, get, ok)
 				c.send(get)
@@ -49,8 +49,8 @@ func unreadablePaths() []path {
 				c.expect(ok)
 				p.exchange(c, s, get, ok)
 			}},
-		path{name: "second request in the second message of sendmmsg", server: "2 GET 200", client: "GET 200",
-			lost: fmt.Sprintf("unreadable_batch, %d write bytes unreadable", len(get)), run: func(p *pair) {
+		path{name: "second request in the second message of sendmmsg", server: "2 GET 200", client: "-",
+			lost: fmt.Sprintf("2 unreadable_batch, %d write bytes unreadable, %d read bytes late", len(get), 2*len(ok)), run: func(p *pair) {
 				c, s := p.connect()
 				c.send(get+get, via("sendmmsg", len(get), len(get)))
 				for range 2 {
@@ -59,8 +59,8 @@ func unreadablePaths() []path {
 					c.expect(ok)
 				}
 			}},
-		path{name: "second request in the second message of recvmmsg", server: "GET 200", client: "2 GET 200",
-			lost: fmt.Sprintf("unreadable_batch, %d read bytes unreadable", len(get)), run: func(p *pair) {
+		path{name: "second request in the second message of recvmmsg", server: "-", client: "2 GET 200",
+			lost: fmt.Sprintf("2 unreadable_batch, %d read bytes unreadable, %d write bytes late", len(get), 2*len(ok)), run: func(p *pair) {
 				c, s := p.connect()
 				c.send(get)
 				c.send(get)
@@ -81,7 +81,7 @@ func unreadablePaths() []path {
 			}},
 		path{name: "head not in memory any more", server: "POST 200", client: "-", classes: "http1; unreadable",
 			lostSome: "unreadable_memory, write bytes unreadable", run: headEvicted},
-		path{name: "descriptor replaced while the call waits", server: "-", client: "GET 200", classes: "2 unreadable; 2 http1",
+		path{name: "descriptor replaced while the call waits", server: "-", client: "GET 200", classes: "unreadable, idle; http1, idle",
 			lostSome: "unreadable_socket, read bytes unreadable", run: descriptorReplaced},
 	)
 }

@@ -53,16 +53,21 @@ func statusName(s uint16) string {
 	return strconv.Itoa(int(s))
 }
 
-// side is the helper whose workload this is, or "".
+// side is the helper whose workload this is, or "". Nobody is the workload of connections
+// that no process has used: those which a server accepted at most.
 func side(w kernel.Workload) string {
 	switch w.Command {
 	case serverName:
 		return "server"
 	case clientName:
 		return "client"
+	case "":
+		return nobody
 	}
 	return ""
 }
+
+const nobody = "nobody"
 
 // count flattens a snapshot. Exchanges are named "SIDE METHOD STATUS", where the
 // side is the helper and the role has to agree; connections "SIDE class CLASS".
@@ -70,7 +75,7 @@ func count(s *kernel.Snapshot) tally {
 	out := tally{}
 	for _, h := range s.HTTP {
 		name := side(s.Workloads[h.Workload])
-		if name == "" {
+		if name == "" || name == nobody {
 			continue
 		}
 		if h.Role.String() != name {

@@ -48,8 +48,10 @@ func TestTCPCounters(t *testing.T) {
 			c.recvError()
 			c.close()
 		}, tally{"opened": 1, "closed": 1, "resets sent": 1}, tally{"opened": 1, "closed": 1, "resets received": 1}},
-		{"idle", func(p *pair) {
+		{"one way", func(p *pair) {
 			c, s := p.connect()
+			c.send(get)
+			s.expect(get)
 			c.close()
 			s.recvEOF()
 		}, tally{"opened": 1, "closed": 1}, tally{"opened": 1, "closed": 1}},

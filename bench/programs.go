@@ -1,0 +1,231 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
+
+	"github.com/fathomhq/fathom/internal/kernel"
+)
+
+// programCost is what one BPF program takes under load.
+type programCost struct {
+	Program string `json:"program"`
+	// As the kernel measures it (BPF_STATS_RUN_TIME), reading its clock included.
+	Runs           uint64  `json:"runs"`
+	RunsPerRequest float64 `json:"runs_per_request"`
+	NsPerRun       float64 `json:"ns_per_run"`
+	// As Fathom estimates it from a sample of its runs, without the look-up of the
+	// connection, and without the runs that end there.
+	OwnRunsPerRequest float64 `json:"own_runs_per_request"`
+	OwnNsPerRun       float64 `json:"own_ns_per_run"`
+}
+
+// programCosts are those of all programs, under the load of the throughput windows.
+type programCosts struct {
+	Programs        []programCost `json:"programs"`
+	Requests        uint64        `json:"requests"`
+	NsPerRequest    float64       `json:"ns_per_request"`
+	OwnNsPerRequest float64       `json:"own_ns_per_request"`
+	// EmptyNsPerRun is what the kernel measures for a program that only returns: its clock.
+	EmptyNsPerRun float64 `json:"empty_ns_per_run"`
+	// Of all runs, without EmptyNsPerRun of each.
+	NetNsPerRequest float64 `json:"net_ns_per_request"`
+}
+
+// runCount is one program's account in the kernel.
+type runCount struct {
+	runs uint64
+	time time.Duration
+}
+
+// programs measures the BPF programs while the kernel keeps its statistics, which
+// slow all of them down: therefore apart from the throughput.
+func (b *bench) programs(ctx context.Context) (*programCosts, error) {
+	s, err := openStates(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	if err := s.enter(stateFathom); err != nil {
+		return nil, err
+	}
+	r, err := b.startRig(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	defer r.stop()
+	statistics, err := ebpf.EnableStats(unix.BPF_STATS_RUN_TIME)
+	if err != nil {
+		return nil, fmt.Errorf("let the kernel keep statistics of BPF programs: %w", err)
+	}
+	defer statistics.Close()
+
+	out := new(programCosts)
+	if err := s.enter(stateEmpty); err != nil {
+		return nil, err
+	}
+	empty, err := b.countRuns(ctx, r, nil)
+	if err != nil {
+		return nil, err
+	}
+	out.EmptyNsPerRun = perRun(total(empty.kernel))
+	if err := s.enter(stateFathom); err != nil {
+		return nil, err
+	}
+	full, err := b.countRuns(ctx, r, s.fathom)
+	if err != nil {
+		return nil, err
+	}
+	out.fill(full)
+	return out, nil
+}
+
+// counted is what happened in a stretch of load.
+type counted struct {
+	requests uint64
+	kernel   map[string]runCount // by the program's name
+	own      []kernel.Program
+}
+
+func (b *bench) countRuns(ctx context.Context, r *rig, fathom *kernel.Kernel) (counted, error) {
+	before, err := look(r, fathom)
+	if err != nil {
+		return counted{}, err
+	}
+	if err := sleep(ctx, b.plan.programs); err != nil {
+		return counted{}, err
+	}
+	after, err := look(r, fathom)
+	if err != nil {
+		return counted{}, err
+	}
+	after.requests -= before.requests
+	for name, c := range after.kernel {
+		after.kernel[name] = runCount{c.runs - before.kernel[name].runs, c.time - before.kernel[name].time}
+	}
+	for i := range after.own {
+		after.own[i].Runs -= before.own[i].Runs
+		after.own[i].Time -= before.own[i].Time
+	}
+	return after, nil
+}
+
+func look(r *rig, fathom *kernel.Kernel) (c counted, err error) {
+	if c.requests, err = r.nginx.requests(); err != nil {
+		return c, err
+	}
+	if c.kernel, err = ownRuns(); err != nil {
+		return c, err
+	}
+	if fathom != nil {
+		s, err := fathom.Snapshot()
+		if err != nil {
+			return c, err
+		}
+		c.own = s.Programs
+	}
+	return c, nil
+}
+
+// ownRuns returns the kernel's account of the programs that this process holds open.
+func ownRuns() (map[string]runCount, error) {
+	out := make(map[string]runCount)
+	seen := make(map[string]bool)
+	var failed error
+	err := eachFdinfo(os.Getpid(), func(info map[string]string) {
+		id := info["prog_id"]
+		if _, isProgram := info["run_cnt"]; !isProgram || seen[id] {
+			return
+		}
+		seen[id] = true
+		number, err := strconv.ParseUint(id, 10, 32)
+		if err != nil {
+			failed = err
+			return
+		}
+		name, c, err := account(ebpf.ProgramID(number))
+		if err != nil {
+			failed = err
+			return
+		}
+		sum := out[name]
+		out[name] = runCount{sum.runs + c.runs, sum.time + c.time}
+	})
+	if err == nil {
+		err = failed
+	}
+	return out, err
+}
+
+func account(id ebpf.ProgramID) (string, runCount, error) {
+	p, err := ebpf.NewProgramFromID(id)
+	if err != nil {
+		return "", runCount{}, fmt.Errorf("open BPF program %d: %w", id, err)
+	}
+	defer p.Close()
+	info, err := p.Info()
+	if err != nil {
+		return "", runCount{}, err
+	}
+	stats, err := p.Stats()
+	if err != nil {
+		return "", runCount{}, err
+	}
+	return info.Name, runCount{stats.RunCount, stats.Runtime}, nil
+}
+
+// kernelNames are the programs' names in the kernel, cut to 15 bytes there, by Fathom's.
+var kernelNames = map[string]string{
+	"data_read": "fathom_read", "data_written": "fathom_written", "data_arrived": "fathom_arrived",
+	"state": "fathom_state", "destroyed": "fathom_destroy", "retransmit": "fathom_retransmit",
+	"retransmit_synack": "fathom_synack", "reset_received": "fathom_reset_received",
+	"reset_sent": "fathom_reset_sent", "sweep": "fathom_sweep",
+}
+
+func (c *programCosts) fill(full counted) {
+	c.Requests = full.requests
+	requests := float64(full.requests)
+	for _, own := range full.own {
+		name := kernelNames[own.Name]
+		k := full.kernel[name[:min(len(name), 15)]]
+		if k.runs == 0 {
+			continue
+		}
+		c.Programs = append(c.Programs, programCost{
+			Program: own.Name, Runs: k.runs, RunsPerRequest: float64(k.runs) / requests, NsPerRun: perRun(k),
+			OwnRunsPerRequest: float64(own.Runs) / requests, OwnNsPerRun: perRun(runCount{own.Runs, own.Time}),
+		})
+		c.OwnNsPerRequest += float64(own.Time) / requests
+	}
+	fathom := make(map[string]runCount)
+	for name, k := range full.kernel {
+		if strings.HasPrefix(name, "fathom_") {
+			fathom[name] = k
+		}
+	}
+	sum := total(fathom)
+	c.NsPerRequest = float64(sum.time) / requests
+	c.NetNsPerRequest = c.NsPerRequest - c.EmptyNsPerRun*float64(sum.runs)/requests
+}
+
+func total(all map[string]runCount) (sum runCount) {
+	for _, c := range all {
+		sum.runs += c.runs
+		sum.time += c.time
+	}
+	return sum
+}
+
+func perRun(c runCount) float64 {
+	if c.runs == 0 {
+		return 0
+	}
+	return float64(c.time) / float64(c.runs)
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/link"
+
+	"github.com/fathomhq/fathom/internal/kernel"
+)
+
+// The states that windows are measured in.
+const (
+	stateNone   = "none"   // nothing is attached
+	stateEmpty  = "empty"  // programs that only return, on Fathom's hooks
+	stateFathom = "fathom" // Fathom's programs
+)
+
+// states toggles what is attached while the load runs.
+type states struct {
+	empty, fathom *kernel.Kernel
+}
+
+var stateNames = []string{stateNone, stateEmpty, stateFathom}
+
+// openStates loads all programs and leaves them detached.
+func openStates(ctx context.Context) (*states, error) {
+	s := new(states)
+	var err error
+	if s.empty, err = kernel.Open(ctx, kernel.Options{Empty: true}); err != nil {
+		return nil, err
+	}
+	if err := s.empty.Detach(); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	if s.fathom, err = kernel.Open(ctx, kernel.Options{}); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	if err := s.fathom.Detach(); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	return s, nil
+}
+
+// enter attaches what belongs to a state, and nothing else.
+func (s *states) enter(name string) error {
+	if err := s.leave(); err != nil {
+		return err
+	}
+	switch name {
+	case stateEmpty:
+		return s.empty.Attach()
+	case stateFathom:
+		return s.fathom.Attach()
+	}
+	return nil
+}
+
+// tick does what an agent does about once a second.
+func (s *states) tick(name string) error {
+	if name == stateFathom {
+		return s.fathom.Sweep()
+	}
+	return nil
+}
+
+func (s *states) leave() error { return errors.Join(s.empty.Detach(), s.fathom.Detach()) }
+
+func (s *states) close() error {
+	var errs []error
+	for _, k := range []*kernel.Kernel{s.empty, s.fathom} {
+		if k != nil {
+			errs = append(errs, k.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// tapNames are the raw tracepoints that Fathom attaches to under load.
+var tapNames = map[string]bool{
+	"sock_recv_length": true, "sock_send_length": true, "sk_data_ready": true,
+	"inet_sock_set_state": true, "tcp_destroy_sock": true,
+}
+
+// strangers counts the programs of others on Fathom's tracepoints: the figures
+// include what these cost.
+func strangers() (int, error) {
+	n := 0
+	it := new(link.Iterator)
+	defer it.Close()
+	for it.Next() {
+		info, err := it.Link.Info()
+		if err != nil {
+			continue // it has gone
+		}
+		if raw := info.RawTracepoint(); raw != nil && tapNames[raw.Name] {
+			n++
+		}
+	}
+	if err := it.Err(); err != nil && !errors.Is(err, ebpf.ErrNotSupported) {
+		return 0, fmt.Errorf("list BPF links: %w", err)
+	}
+	return n, nil
+}

@@ -1,0 +1,119 @@
+package metrics
+
+import (
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+)
+
+//go:generate go run ./gen -o ../../docs/metrics.md
+
+// workloadLabel stands for the five labels of a workload in the reference.
+const workloadLabel = "*workload*"
+
+// labelDoc says what a label's values are.
+var labelDoc = map[string]string{
+	"address":       "Local address and port of a listening socket.",
+	"class":         "What the first bytes of a connection are: `http1`, `tls`, `http2`, `mptcp`, `other`; `idle` without any; `unreadable` where they could not be read.",
+	"container":     "Short id (12 digits) of the container, name of the LXC container, or name of the container in its pod. Empty outside of containers.",
+	"direction":     "`received` or `sent`, as the workload sees it.",
+	"goversion":     "Version of Go.",
+	"kind":          "`timeout` (retransmission timer), `fast` (duplicate ACKs, SACK, RACK), `probe` (tail loss probe), `syn` (clients only), `synack` (servers only).",
+	"map":           "Name of a table in the kernel.",
+	"method":        "Request method in upper case; `OTHER` for unusual ones; `overflow` for what exceeded the limit of series.",
+	"mode":          "`tracepoint`, `trampoline`, `kprobe`, or `none`.",
+	"namespace":     "Kubernetes namespace. Empty outside of Kubernetes.",
+	"peer":          "The other end: `address:port` for the role client, `address` for the role server; `overflow` for peers beyond the limit; `unknown` where it was not seen.",
+	"pod":           "Kubernetes pod. Empty outside of Kubernetes.",
+	"program":       "Name of a program in the kernel.",
+	"reason":        "Why; see [Reasons](#reasons). For failed connects: `refused`, `timed_out`, `unreachable`, `reset`, `abandoned` (closed by the application while connecting: its own timeout), `other`.",
+	"revision":      "Commit that the agent was built from.",
+	"role":          "`server` or `client`: which end of the connection the workload is; `unknown` for older connections until their first bytes tell.",
+	"status":        "Three-digit status code; `aborted` where the connection ended before one was seen; `other` for what is not between 100 and 599; `overflow` for what exceeded the limit of series.",
+	"tap":           "Name of a place in the kernel that Fathom hooks.",
+	"version":       "Version of the agent.",
+	"workload":      "Name of the systemd unit with its suffix (`nginx.service`), short container id, or name of the process. `overflow` for workloads beyond the limit, `unknown` where no process was seen.",
+	"workload_kind": "`unit`, `container`, `process` or `overflow`.",
+}
+
+// intro precedes the tables.
+const intro = `# Metrics
+
+<!-- Generated from internal/metrics by "go generate ./internal/metrics". Do not edit. -->
+
+Every metric that Fathom exports, with what it measures. Beside these, the agent exports the usual ` + "`go_*` and `process_*`" + `
+metrics about itself.
+
+- **Histograms** carry classic buckets (bounds set by ` + "`--buckets`" + `) and, where Prometheus scrapes protobuf, native
+  buckets of schema 3 as well (8 per power of two) from 2<sup>-17</sup> s (7.6 µs) to 2<sup>8</sup> s (256 s). What is
+  shorter is in the zero bucket; what is longer is in the bucket next to 256 s, so a native quantile reads 279 s at
+  most. Both forms are sums over the same counters: they never disagree. ` + "`tcp_rtt_seconds`" + ` is classic only.
+- **Counters** do not fall while their series lives. A restarted unit goes on where it was. Series of workloads that are
+  gone leave after five minutes; if the workload comes back later, its counters start from zero.
+- **Nothing is hidden.** What exceeds a limit is counted in series with the value ` + "`overflow`" + `, and in
+  ` + "`fathom_overflow_total`" + `. What could not be measured is counted in ` + "`fathom_lost_total`, `fathom_lost_bytes_total`" + ` and, by class of
+  connection, in ` + "`fathom_connections_total`" + `.
+`
+
+// reasons say what the values of the label are, by metric.
+var reasons = []struct{ metric, reason, meaning string }{
+	{"fathom_lost_total", "connections_full", "A connection found the table of connections full. Nothing on it is measured."},
+	{"fathom_lost_total", "no_arrival", "The time at which an exchange's request arrived was not seen."},
+	{"fathom_lost_total", "gap", "Bytes within an exchange passed without a tap seeing them."},
+	{"fathom_lost_total", "pipelined", "A request came while too many of its connection were open."},
+	{"fathom_lost_total", "no_request", "A response came whose request was not seen."},
+	{"fathom_lost_total", "missed_end", "The end of a connection was missed; a sweep found it."},
+	{"fathom_lost_total", "unreadable_*", "The head of a message was in memory that could not be read, and why: `kernel` (the kernel's own socket or thread), `io_uring`, `compat32` (32-bit program), `syscall` (not one that carries a buffer in a known way), `socket` (the call's descriptor is another socket), `batch` (not the first message of `recvmmsg` or `sendmmsg`), `truncated` (`MSG_TRUNC`), `iovecs` (too many buffers), `memory` (not in memory)."},
+	{"fathom_lost_total", "map_*", "The kernel refused to add to a table, with this errno."},
+	{"fathom_lost_total", "missed_run", "The kernel skipped a program because it was running on that CPU already."},
+	{"fathom_lost_bytes_total", "untapped", "TCP's sequence numbers moved on without a tap: `splice`, zero-copy receive, a missed run."},
+	{"fathom_lost_bytes_total", "late", "They belong to an exchange that was settled already: the response paused for longer than `--settle-after`."},
+	{"fathom_lost_bytes_total", "connections_full", "They belong to a connection that found the table full."},
+	{"fathom_lost_bytes_total", "unreadable", "The head of a message was looked for in them, and they could not be read."},
+	{"fathom_connections_total", "(empty)", "Nothing special."},
+	{"fathom_connections_total", "joined", "The connection is older than the agent."},
+	{"fathom_connections_total", "upgraded", "It spoke HTTP until `101`, or 2xx to `CONNECT`."},
+	{"fathom_connections_total", "server_first", "The server spoke first."},
+	{"fathom_connections_total", "untapped", "Bytes passed that no tap saw."},
+	{"fathom_connections_total", "...", "Why the first bytes were unreadable, as for `unreadable_*`."},
+}
+
+// WriteReference writes the reference of all metrics in Markdown.
+func WriteReference(w io.Writer) error {
+	var b strings.Builder
+	b.WriteString(intro)
+	for _, section := range []struct{ title, prefix string }{
+		{"HTTP", "http_"}, {"TCP", "tcp_"}, {"Fathom itself", "fathom_"},
+	} {
+		fmt.Fprintf(&b, "\n## %s\n\n| metric | type | unit | labels | what |\n|---|---|---|---|---|\n", section.title)
+		for _, d := range Families() {
+			if strings.HasPrefix(d.Name, section.prefix) {
+				writeRow(&b, d)
+			}
+		}
+	}
+	b.WriteString("\n## Labels\n\n" + workloadLabel + " stands for the labels `" + strings.Join(ofWorkload(), "`, `") + "`.\n\n| label | values |\n|---|---|\n")
+	for _, name := range slices.Sorted(maps.Keys(labelDoc)) {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", name, labelDoc[name])
+	}
+	b.WriteString("\n## Reasons\n\n| metric | `reason` | what |\n|---|---|---|\n")
+	for _, r := range reasons {
+		fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", r.metric, r.reason, r.meaning)
+	}
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+func writeRow(b *strings.Builder, d Desc) {
+	names := d.Labels
+	var shown []string
+	if common := ofWorkload(); len(names) >= len(common) && slices.Equal(names[:len(common)], common) {
+		shown, names = append(shown, workloadLabel), names[len(common):]
+	}
+	for _, n := range names {
+		shown = append(shown, "`"+n+"`")
+	}
+	fmt.Fprintf(b, "| `%s` | %s | %s | %s | %s |\n", d.Name, d.Type, d.Unit, strings.Join(shown, ", "), d.Help)
+}
