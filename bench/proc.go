@@ -60,11 +60,14 @@ type memory struct {
 	Peak      uint64 `json:"peak_rss"`
 	PSS       uint64 `json:"pss"`
 	Anonymous uint64 `json:"anonymous"`
+	Maps      uint64 `json:"rss_bpf_maps"` // part of RSSFile: kernel memory that is mapped
 }
 
 func memoryOf(pid int) (memory, error) {
 	var m memory
-	return m, errors.Join(
+	var err error
+	m.Maps, err = residentMaps(pid)
+	return m, errors.Join(err,
 		readSizes(fmt.Sprintf("/proc/%d/status", pid), map[string]*uint64{
 			"VmRSS": &m.RSS, "RssAnon": &m.RSSAnon, "RssFile": &m.RSSFile, "RssShmem": &m.RSSShared, "VmHWM": &m.Peak,
 		}),
@@ -91,6 +94,34 @@ func readSizes(path string, into map[string]*uint64) error {
 		*target = kb << 10
 	}
 	return nil
+}
+
+// residentMaps returns how much of the BPF maps is mapped into a process.
+func residentMaps(pid int) (uint64, error) {
+	data, err := os.ReadFile(fmt.Sprintf("/proc/%d/smaps", pid))
+	if err != nil {
+		return 0, err
+	}
+	return parseResidentMaps(string(data))
+}
+
+// parseResidentMaps adds up the `Rss:` of the mappings whose header line names a BPF map.
+func parseResidentMaps(smaps string) (sum uint64, err error) {
+	isMap := false
+	for line := range strings.Lines(smaps) {
+		field := strings.Fields(line)
+		switch {
+		case len(field) >= 5 && !strings.HasSuffix(field[0], ":"):
+			isMap = strings.Contains(line, "bpf-map")
+		case isMap && len(field) == 3 && field[0] == "Rss:":
+			kb, err := strconv.ParseUint(field[1], 10, 64)
+			if err != nil {
+				return 0, fmt.Errorf("smaps: %w", err)
+			}
+			sum += kb << 10
+		}
+	}
+	return sum, nil
 }
 
 // mapMemory returns the kernel memory of the BPF maps that a process holds open, as the

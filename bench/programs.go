@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strconv"
@@ -47,12 +48,12 @@ type runCount struct {
 
 // programs measures the BPF programs while the kernel keeps its statistics, which
 // slow all of them down: therefore apart from the throughput.
-func (b *bench) programs(ctx context.Context) (*programCosts, error) {
+func (b *bench) programs(ctx context.Context) (out *programCosts, err error) {
 	s, err := openStates(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer s.close()
+	defer func() { err = errors.Join(err, s.close()) }()
 	if err := s.enter(stateFathom); err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func (b *bench) programs(ctx context.Context) (*programCosts, error) {
 	}
 	defer statistics.Close()
 
-	out := new(programCosts)
+	out = new(programCosts)
 	if err := s.enter(stateEmpty); err != nil {
 		return nil, err
 	}
@@ -169,7 +170,7 @@ func account(id ebpf.ProgramID) (string, runCount, error) {
 	if err != nil {
 		return "", runCount{}, fmt.Errorf("open BPF program %d: %w", id, err)
 	}
-	defer p.Close()
+	defer func() { _ = p.Close() }() // reading has succeeded or not
 	info, err := p.Info()
 	if err != nil {
 		return "", runCount{}, err

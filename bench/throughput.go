@@ -137,12 +137,12 @@ func (r *rig) measure(ctx context.Context, p plan, tick func() error) (window, e
 }
 
 // throughput toggles between the states within one load run.
-func (b *bench) throughput(ctx context.Context, churn bool) (*comparison, error) {
+func (b *bench) throughput(ctx context.Context, churn bool) (c *comparison, err error) {
 	s, err := openStates(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer s.close()
+	defer func() { err = errors.Join(err, s.close()) }()
 	// The connections are opened under Fathom's eyes, as they are on a node.
 	if err := s.enter(stateFathom); err != nil {
 		return nil, err
@@ -156,7 +156,7 @@ func (b *bench) throughput(ctx context.Context, churn bool) (*comparison, error)
 	if err != nil {
 		return nil, err
 	}
-	c := compare(windows)
+	c = compare(windows)
 	c.Load, c.LoadErrors = r.load, complaint
 	return c, nil
 }

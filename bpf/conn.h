@@ -159,7 +159,7 @@ __noinline int conn_join(u64 key)
 	conn_describe(c, sk);
 	c->segments_sent = BPF_CORE_READ(tp, data_segs_out);
 	c->bytes_sent = BPF_CORE_READ(tp, bytes_sent) - BPF_CORE_READ(tp, bytes_retrans);
-	c->bytes_received = BPF_CORE_READ(tp, bytes_received);
+	c->bytes_received = BPF_CORE_READ(tp, bytes_received) - fin_received(sk);
 	c->bytes_acked = BPF_CORE_READ(tp, bytes_acked);
 	return slot;
 }
@@ -184,6 +184,8 @@ static __always_inline void conn_settle_all(struct conn *c)
 		end = requests;
 	}
 	settle_until(c, end, 0);
+	if (c->response.unsure)
+		resync(c->slot, LOST_PIPELINED);
 	settle_until(c, requests, c->closed_at ? c->closed_at : bpf_ktime_get_ns());
 	if ((s32)(requests - c->settled) > 0)
 		resync(c->slot, LOST_PIPELINED);
@@ -234,8 +236,10 @@ __noinline int conn_finish(u32 slot)
 	sk = (struct sock *)c->sk;
 	tp = (struct tcp_sock *)sk;
 	conn_need_edge(slot);
-	unread = conn_gap(BPF_CORE_READ(tp, copied_seq), c->rx_pos, c->flags & CONN_RX_KNOWN);
-	unwritten = conn_gap(BPF_CORE_READ(tp, write_seq), c->tx_pos, c->flags & CONN_TX_KNOWN);
+	unread = conn_gap(c->closed_at ? c->final_read : BPF_CORE_READ(tp, copied_seq), c->rx_pos,
+			  c->flags & CONN_RX_KNOWN);
+	unwritten = conn_gap(c->closed_at ? c->final_written : BPF_CORE_READ(tp, write_seq),
+			     c->tx_pos, c->flags & CONN_TX_KNOWN);
 	conn_classify_end(c, sk, unread | unwritten);
 	if (c->class != CLASS_MPTCP) {
 		if (unread)

@@ -185,4 +185,12 @@ static __always_inline struct conn *conn_find(struct sock *sk)
 	return slot ? conn_of(*slot) : NULL;
 }
 
+/* Whether the peer's FIN was received. It has a sequence number, and counts as a byte. */
+static __always_inline bool fin_received(struct sock *sk)
+{
+	struct sock *s = cast(struct sock, sk);
+
+	return load(s, __sk_common.skc_flags) & 1UL << SOCK_DONE;
+}
+
 #endif

@@ -87,6 +87,7 @@ static __always_inline void find_role(struct conn *c, const struct passage *p,
 	} else if (http1_response(prefix[0], prefix[1], n, &status) == HTTP1_YES) {
 		c->role = p->direction == READ ? ROLE_CLIENT : ROLE_SERVER;
 		classify(c->slot, CLASS_HTTP1, COVERAGE_NONE);
+		count_lost(LOST_REQUEST, 1);
 	} else {
 		class = preface_class(prefix[0], prefix[1], n);
 		if (class == CLASS_TLS || class == CLASS_HTTP2 || ++c->attempts > 16)
@@ -204,6 +205,10 @@ __noinline int note_gap(u32 slot, u32 direction, u32 gap)
 		if (is_answering_over(c))
 			settle_until(c, c->requests, 0);
 		resync(slot, LOST_GAP);
+	} else if (c->requests - c->responses == 1) {
+		/* The tail of the last response, or the head of the next: its bytes will tell. */
+		lose_until(c, c->responses, LOST_GAP);
+		c->response.after_gap = 1;
 	} else if (expects_response(c)) {
 		resync(slot, LOST_GAP);
 	}
@@ -227,7 +232,6 @@ static __always_inline void data_read(struct sock *sk, int length, int flags)
 {
 	struct conn *c;
 	struct tcp_sock *tp = cast(struct tcp_sock, sk);
-	struct sock *s = cast(struct sock, sk);
 	struct passage p;
 	u32 end, gap;
 
@@ -250,7 +254,7 @@ static __always_inline void data_read(struct sock *sk, int length, int flags)
 	if (gap) {
 		if ((s32)gap < 0)
 			return; /* another thread's read came first, and was counted */
-		if (gap == 1 && load(s, sk_shutdown) & RCV_SHUTDOWN)
+		if (gap == 1 && fin_received(sk))
 			p.seq--; /* the FIN has a number too */
 		else
 			note_gap(p.slot, READ, gap);
@@ -283,7 +287,7 @@ static __always_inline void data_written(struct sock *sk, int length)
 	p.slot = c->slot;
 	p.length = length;
 	p.direction = WRITE;
-	end = load(tp, write_seq);
+	end = c->closed_at ? c->final_written : load(tp, write_seq);
 	p.seq = end - length;
 	if (!(c->flags & CONN_WORKLOAD))
 		conn_learn_workload(c->slot);

@@ -115,7 +115,7 @@ __noinline int edge_sample(u32 slot)
 	u64 sent, received, acked, d_sent, d_received;
 	u32 segments;
 
-	if (!c)
+	if (!c || c->closed_at) /* tcp_disconnect() clears TCP's counters behind CLOSE */
 		return 0;
 	e = edge_of(c->edge);
 	if (!e)
@@ -123,7 +123,7 @@ __noinline int edge_sample(u32 slot)
 	tp = cast(struct tcp_sock, c->sk);
 	segments = load(tp, data_segs_out);
 	sent = load(tp, bytes_sent) - load(tp, bytes_retrans);
-	received = load(tp, bytes_received);
+	received = load(tp, bytes_received) - fin_received((struct sock *)c->sk);
 	segments -= __sync_lock_test_and_set(&c->segments_sent, segments);
 	if (segments)
 		__sync_fetch_and_add(&e->segments_sent, (u64)(s64)(s32)segments);

@@ -64,6 +64,16 @@ static __always_inline void settle_until(struct conn *c, u32 end, u64 aborted)
 	}
 }
 
+/* Gives up the open exchanges up to and without END. */
+static __always_inline void lose_until(struct conn *c, u32 end, u32 reason)
+{
+	u32 number = c->settled;
+
+	if ((s32)(end - number) > 0 &&
+	    __sync_val_compare_and_swap(&c->settled, number, end) == number)
+		count_lost(reason, end - number);
+}
+
 /*
  * Gives up all open exchanges: bytes passed that nobody saw, so that their status or end
  * is not known. Matching starts afresh with the next request.
@@ -87,6 +97,8 @@ __noinline int resync(u32 slot, u32 reason)
 	c->request.in_head = 0;
 	c->response.prefix_len = 0;
 	c->response.in_head = 0;
+	c->response.after_gap = 0;
+	c->response.unsure = 0;
 	return 0;
 }
 
@@ -211,6 +223,8 @@ static __always_inline void begin_response(struct conn *c, u16 status, u32 end, 
 		x->status = status;
 		x->last = last;
 	}
+	c->response.after_gap = 0;
+	c->response.unsure = 0;
 	barrier();
 	c->responses = number + 1;
 	if (status == 101 ||

@@ -59,8 +59,7 @@ enum {
 #define SOCK_STREAM 1
 #define IPPROTO_TCP 6
 #define IPPROTO_MPTCP 262
-#define RCV_SHUTDOWN 1
-#define SEND_SHUTDOWN 2
+#define SOCK_DONE 1 /* include/net/sock.h, enum sock_flags: the FIN was received */
 
 /* include/linux/socket.h */
 #define MSG_PEEK 0x2
@@ -91,6 +90,14 @@ struct in6_addr {
 	} in6_u;
 };
 
+typedef struct {
+	int counter;
+} atomic_t;
+
+typedef struct {
+	atomic_t refs;
+} refcount_t;
+
 struct sock_common {
 	__be32 skc_daddr;
 	__be32 skc_rcv_saddr;
@@ -100,11 +107,9 @@ struct sock_common {
 	unsigned char skc_state;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
+	unsigned long skc_flags;
+	refcount_t skc_refcnt;
 };
-
-typedef struct {
-	int counter;
-} atomic_t;
 
 struct kernfs_node {
 	u64 id;

@@ -116,7 +116,7 @@ static __always_inline u32 write_seq_of(struct conn *c)
 {
 	struct tcp_sock *tp = cast(struct tcp_sock, c->sk);
 
-	return load(tp, write_seq);
+	return c->closed_at ? c->final_written : load(tp, write_seq);
 }
 
 /* Whether a write is under way, or done, whose hook has not run yet. */
@@ -180,11 +180,32 @@ static __always_inline void start_clock(struct conn *c, u32 seq, u64 now)
 	c->request_queue = now > arrived ? now - arrived : 0;
 }
 
+/*
+ * A client that sends its next request has read the response before it. What no tap saw of that
+ * (splice(), a receive by io_uring) leaves open when it ended.
+ */
+static __always_inline void find_unseen_read(struct conn *c)
+{
+	struct tcp_sock *tp = cast(struct tcp_sock, c->sk);
+	u32 position = load(tp, copied_seq);
+
+	if (!(c->flags & CONN_RX_KNOWN) || (s32)(position - c->rx_pos) <= 0 || c->closed_at ||
+	    fin_received((struct sock *)c->sk))
+		return;
+	count_lost_bytes(READ, BYTES_UNTAPPED, position - c->rx_pos);
+	c->rx_pos = position;
+	lose_until(c, c->requests, LOST_GAP);
+	if ((s32)(c->responses - c->requests) < 0)
+		c->responses = c->requests;
+}
+
 /* The first bytes of a request are known: what was answered before it is over. */
 static __always_inline void start_request(struct conn *c, u8 method)
 {
 	u32 requests = c->requests, seq = 0;
 
+	if (c->role == ROLE_CLIENT)
+		find_unseen_read(c);
 	if (is_answering_over(c)) {
 		if (requests - c->settled == 1)
 			settle_now(c, requests - 1, 0);
@@ -205,14 +226,18 @@ __noinline int request_verdict(u64 lo, u64 hi, u32 length)
 	return verdict | method << 8;
 }
 
+/* How many CR and LF are passed over in front of a request. */
+#define MAX_BLANK 4
+
 /* Feeds bytes of the request direction. */
 __noinline int feed_request(u32 slot, u64 address, u32 length, u32 seq, u64 now)
 {
 	struct conn *c = conn_of(slot);
 	struct side *side;
 	u32 done = 0, i, n;
+	u32 blank;
 	int verdict, end;
-	u8 method, first;
+	u8 method;
 
 	if (!c)
 		return 0;
@@ -239,10 +264,10 @@ __noinline int feed_request(u32 slot, u64 address, u32 length, u32 seq, u64 now)
 		n = fill_prefix(side, address + done, length - done);
 		if (!n)
 			return FAULT_MEMORY;
-		first = side->prefix[0];
-		if (first == '\r' || first == '\n') { /* RFC 9112, section 2.2 */
+		blank = http1_blank(side->prefix[0], side->prefix_len);
+		if (blank && blank <= MAX_BLANK) { /* RFC 9112, section 2.2 */
 			clear_prefix(side);
-			done++;
+			done += blank;
 			continue;
 		}
 		verdict = request_verdict(side->prefix[0], side->prefix[1], side->prefix_len);
@@ -342,6 +367,59 @@ static __always_inline void continue_response(struct conn *c, u32 length, u64 no
 		exchange_of(c, last)->last = now;
 }
 
+/* In one of them: the offset of "HTTP/1." in up to 64 bytes and the 7 behind them, or -1. */
+__noinline int find_status_line(u64 address, u32 length)
+{
+	u64 words[9] = {};
+	u64 n = at_most(length, sizeof(words) - 1);
+	u64 w;
+	u32 i;
+
+	if (bpf_probe_read_user(words, n, (void *)address))
+		return -1;
+	for (i = 0; i < 64; i++) {
+		w = words[i / 8] >> 8 * (i & 7);
+		if (i & 7)
+			w |= words[i / 8 + 1] << (64 - 8 * (i & 7));
+		if (HTTP1_BEGINS(w, "HTTP/1. ", 7))
+			return i;
+	}
+	return -1;
+}
+
+/*
+ * Where the next response begins behind the first byte at ADDRESS, 0 if nowhere. Responses to
+ * pipelined requests may be written at once; that a body can hold such words
+ * too does not matter while no response is due.
+ */
+__noinline int next_response(u64 address, u32 length)
+{
+	u32 done = 1, i;
+	int at;
+
+	for (i = 0; i < 64; i++) {
+		if (done >= length)
+			return 0;
+		at = find_status_line(address + done, length - done);
+		if (at >= 0)
+			return done + at;
+		done += 64;
+	}
+	return 0;
+}
+
+/*
+ * Whether the bytes up to END can hold the response that is due next. At a server not if they
+ * were written before its request was read: then only this hook is late.
+ */
+static __always_inline bool may_hold_next(struct conn *c, u32 end)
+{
+	if ((s32)(c->requests - c->responses) <= 0)
+		return false;
+	return c->role != ROLE_SERVER ||
+	       (s32)(end - exchange_of(c, c->responses)->write_seq) > 0;
+}
+
 /* Feeds bytes of the response direction. */
 __noinline int feed_response(u32 slot, u64 address, u32 length, u32 seq, u64 now)
 {
@@ -354,7 +432,7 @@ __noinline int feed_response(u32 slot, u64 address, u32 length, u32 seq, u64 now
 	if (!c)
 		return 0;
 	side = &c->response;
-	for (i = 0; i < 8; i++) {
+	for (i = 0; i < 2 * EXCHANGES; i++) {
 		if (done >= length)
 			return 0;
 		if (side->in_head) { /* of an interim response */
@@ -380,23 +458,33 @@ __noinline int feed_response(u32 slot, u64 address, u32 length, u32 seq, u64 now
 		if (verdict == HTTP1_PARTIAL)
 			return 0;
 		clear_prefix(side);
-		if (verdict == HTTP1_NO) {
-			/* More of the previous response, or none of HTTP. */
-			if (c->responses && (s32)(c->settled - c->responses) < 0)
-				continue_response(c, length - done, now);
-			else if ((s32)(c->requests - c->responses) > 0)
-				begin_response(c, STATUS_OTHER, seq + length, now);
-			return 0;
-		}
-		if (c->class == CLASS_UNKNOWN)
+		if (verdict == HTTP1_YES && c->class == CLASS_UNKNOWN)
 			classify(slot, CLASS_HTTP1, COVERAGE_NONE);
-		if (status >= 100 && status < 200 && status != 101) {
+		if (verdict == HTTP1_YES && status >= 100 && status < 200 && status != 101) {
 			side->in_head = 1;
 			side->line = HTTP1_LINE_SOME;
 			continue;
 		}
-		begin_response(c, status, seq + length, now);
-		return 0;
+		if (verdict == HTTP1_YES) {
+			begin_response(c, status, seq + length, now);
+		} else if (side->after_gap) { /* what was not seen had the status */
+			resync(slot, LOST_GAP);
+			return 0;
+		} else if (c->responses && (s32)(c->settled - c->responses) < 0) {
+			continue_response(c, length - done, now); /* of the previous one */
+		} else {
+			if ((s32)(c->requests - c->responses) > 0)
+				begin_response(c, STATUS_OTHER, seq + length, now);
+			return 0;
+		}
+		if (!may_hold_next(c, seq + length))
+			return 0;
+		end = next_response(address + done, length - done);
+		if (!end) {
+			side->unsure = 1;
+			return 0;
+		}
+		done += end;
 	}
 	return 0;
 }
@@ -413,6 +501,8 @@ static __always_inline bool quick_response(struct conn *c, u64 address, u32 leng
 	if (bpf_probe_read_user(words, sizeof(words), (void *)address))
 		return false;
 	if (http1_response(words[0], words[1], HTTP1_PREFIX, &status) != HTTP1_YES || status < 200)
+		return false;
+	if (c->requests - c->responses > 1) /* there may be more than one */
 		return false;
 	begin_response(c, status, seq + length, now);
 	return true;

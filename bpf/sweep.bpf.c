@@ -42,14 +42,20 @@ static __always_inline void sweep_exchanges(struct conn *c, struct sock *sk, u64
 		census->oldest[client] = start;
 }
 
+/*
+ * Whether the end of a connection was missed. A freed socket's memory stays a socket's
+ * (SLAB_TYPESAFE_BY_RCU), so that looking is safe; one that is closed has given its port back.
+ */
 static __always_inline bool is_gone(struct conn *c, struct sock *sk)
 {
 	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	u16 port = BPF_CORE_READ(sk, __sk_common.skc_num);
 
 	if (family != AF_INET && family != AF_INET6)
 		return true;
-	return c->ports && (c->ports >> 16) != BPF_CORE_READ(sk, __sk_common.skc_num) &&
-	       BPF_CORE_READ(sk, __sk_common.skc_num);
+	if (!BPF_CORE_READ(sk, __sk_common.skc_refcnt.refs.counter))
+		return true;
+	return c->ports && port && c->ports >> 16 != port;
 }
 
 __noinline int sweep_slot(u32 slot, u64 now)

@@ -44,6 +44,7 @@ static __always_inline void established(struct sock *sk, u8 role)
 		c = conn_of(slot);
 		if (!slot || !c) {
 			count_lost(LOST_CONNECTION, 1);
+			count_overflow(TABLE_CONNECTIONS);
 			return;
 		}
 	}
@@ -95,6 +96,7 @@ static __always_inline void connect_failed(struct sock *sk)
 
 static __always_inline void closed(struct sock *sk, int old)
 {
+	struct tcp_sock *tp = (struct tcp_sock *)sk;
 	struct conn *c;
 
 	if (old == TCP_SYN_SENT) {
@@ -104,10 +106,19 @@ static __always_inline void closed(struct sock *sk, int old)
 	c = conn_find(sk);
 	if (!c)
 		return;
-	if (c->role == ROLE_LISTENER)
+	if (c->role == ROLE_LISTENER) {
 		listener_remove(c, (u64)sk);
-	else
-		c->closed_at = bpf_ktime_get_ns();
+		return;
+	}
+	/*
+	 * The process may still read what has arrived, but TCP's numbers end here: what follows
+	 * may be tcp_disconnect(), which moves and clears them.
+	 */
+	conn_need_edge(c->slot);
+	edge_sample(c->slot);
+	c->final_read = BPF_CORE_READ(tp, copied_seq);
+	c->final_written = BPF_CORE_READ(tp, write_seq);
+	c->closed_at = bpf_ktime_get_ns();
 }
 
 static __always_inline void state_changed(struct sock *sk, int old, int new)

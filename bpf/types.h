@@ -266,7 +266,9 @@ struct side {
 	u8 in_head;	/* looking for the end of a head */
 	u8 method;	/* requests: of the last one */
 	u8 head_done;	/* requests: the last one has no body and its head ended */
-	u8 pad[3];
+	u8 after_gap;	/* responses: bytes before these were not seen */
+	u8 unsure;	/* responses: bytes that may hold more heads than were found */
+	u8 pad;
 };
 
 #define CONN_JOINED 0x01	/* first seen after it was opened */
@@ -340,7 +342,9 @@ struct conn {
 	u32 pad2;
 	u64 batch_buffer;  /* msgvec of the last recvmmsg or sendmmsg */
 	u8 addr[16];	/* of the peer */
-	u64 pad3[6];	/* to a multiple of 64 bytes */
+	u32 final_read; /* copied_seq and write_seq when the state became CLOSE */
+	u32 final_written;
+	u64 pad3[5];	/* to a multiple of 64 bytes */
 };
 
 #define CACHE_LINE 64

@@ -191,6 +191,19 @@ static __always_inline int http1_request(u64 lo, u64 hi, u32 len, u8 *method)
 	return http1_target(lo, hi, len, i + 1, *method);
 }
 
+/* How many of the first LEN (1 to 8 count) bytes of LO are CR or LF, up to another. */
+static __always_inline u32 http1_blank(u64 lo, u32 len)
+{
+	u32 i;
+
+	for (i = 0; i < 8; i++) {
+		if (i >= len || ((u8)lo != '\r' && (u8)lo != '\n'))
+			break;
+		lo >>= 8;
+	}
+	return i;
+}
+
 /*
  * http1_response tells whether a message is a response, and its status: 100 to
  * 599, or STATUS_OTHER. LO, HI and LEN are as for http1_request.

@@ -80,7 +80,9 @@ type bpfConn struct {
 		InHead    uint8
 		Method    uint8
 		HeadDone  uint8
-		Pad       [3]uint8
+		AfterGap  uint8
+		Unsure    uint8
+		Pad       uint8
 	}
 	Response struct {
 		_         structs.HostLayout
@@ -90,7 +92,9 @@ type bpfConn struct {
 		InHead    uint8
 		Method    uint8
 		HeadDone  uint8
-		Pad       [3]uint8
+		AfterGap  uint8
+		Unsure    uint8
+		Pad       uint8
 	}
 	Exchanges     [8]bpfExchange
 	BytesSent     uint64
@@ -100,7 +104,9 @@ type bpfConn struct {
 	Pad2          uint32
 	BatchBuffer   uint64
 	Addr          [16]uint8
-	Pad3          [6]uint64
+	FinalRead     uint32
+	FinalWritten  uint32
+	Pad3          [5]uint64
 }
 
 type bpfConnClass uint32

@@ -3,7 +3,7 @@
 // did. The truth always comes from the processes that sent and received the
 // bytes, never from Fathom.
 //
-// Most tests drive two helper processes, it-server and it-client: this test binary,
+// Most tests drive two helper processes, a server and a client: this test binary,
 // executed again under another name so that Fathom sees two workloads. They carry out
 // single system calls that the test asks for (see Sys), so that a test says
 // exactly which call moved which byte.

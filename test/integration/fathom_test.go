@@ -98,6 +98,18 @@ func (f *fathom) match(before, want tally, watch func(string) bool) string {
 	return d
 }
 
+// strangers counts the exchanges of all other processes: losses are counted for the
+// whole host, so that a test may fail for what others did.
+func strangers(s *kernel.Snapshot) uint64 {
+	var n uint64
+	for _, h := range s.HTTP {
+		if name := side(s.Workloads[h.Workload]); name != "server" && name != "client" {
+			n += h.Duration.Count()
+		}
+	}
+	return n
+}
+
 // exchanges lets through counts of exchanges only.
 func exchanges(name string) bool {
 	return (strings.HasPrefix(name, "server ") || strings.HasPrefix(name, "client ")) &&

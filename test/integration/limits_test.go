@@ -12,7 +12,7 @@ import (
 func TestSeriesLimit(t *testing.T) {
 	const limit = 100
 	f := load(t, kernel.Options{MaxSeries: limit, MaxSeriesPerWorkload: limit / 4})
-	noisy := start(t, "it-noisy", nil)
+	noisy := start(t, noisyName, nil)
 	p := newPair(t, f)
 	var wanted uint64
 	c, s := noisyConnection(p, noisy)
@@ -34,7 +34,7 @@ func TestSeriesLimit(t *testing.T) {
 	}
 	got := tally{}
 	f.until(func(s *kernel.Snapshot) bool {
-		got = commandCounts(s, "it-noisy")
+		got = commandCounts(s, noisyName)
 		return got["exchanges"]+got["overflow"] == wanted
 	})
 	if got["exchanges"]+got["overflow"] != wanted || got["overflow"] == 0 {
@@ -71,7 +71,7 @@ func TestConnectionLimit(t *testing.T) {
 	p := newPair(t, f)
 	c, s := p.connect()
 	p.exchange(c, s, get, ok)
-	noisy := start(t, "it-noisy", nil)
+	noisy := start(t, noisyName, nil)
 	for range n {
 		conn, end := noisyConnection(p, noisy)
 		_ = conn

@@ -13,7 +13,7 @@ func unreadablePaths() []path {
 	add := func(name string, needs func() string, fault string, run func(*pair)) {
 		paths = append(paths, path{name: name, needs: needs, run: run,
 			server: "-", client: "2 GET 200", classes: "unreadable; http1",
-			lostSome: fault + ", read bytes unreadable"})
+			lost: "some " + fault + ", some read bytes unreadable"})
 	}
 	add("io_uring, all read", noURing, "unreadable_io_uring", func(p *pair) { p.allVia("", "uring") })
 	add("io_uring, all read and written", noURing, "unreadable_io_uring", func(p *pair) { p.allVia("uring", "uring") })
@@ -31,16 +31,12 @@ func unreadablePaths() []path {
 	return append(paths,
 		path{name: "spliced, all read", server: "-", client: "2 GET 200", classes: "unreadable; http1",
 			lost: fmt.Sprintf("%d read bytes untapped", 2*len(get)), run: func(p *pair) { p.allVia("", "splice") }},
-		path{name: "responses by sendfile", server: "-", client: "2 GET 200", lost: "2 unreadable_syscall",
-			lostSome: "write bytes unreadable", run: func(p *pair) { p.allVia("sendfile", "") }},
-		path{name: "responses by splice", server: "-", client: "2 GET 200", lost: "2 unreadable_syscall",
-			lostSome: "write bytes unreadable", run: func(p *pair) { p.allVia("splice", "") }},
-		path{name: "responses by io_uring", needs: noURing, server: "-", client: "2 GET 200", lost: "2 unreadable_io_uring",
-			lostSome: "write bytes unreadable", run: func(p *pair) { p.allVia("uring", "") }},
-		path{name: "responses by a 32-bit call", needs: noInt80, server: "-", client: "2 GET 200", lost: "2 unreadable_compat32",
-			lostSome: "write bytes unreadable", run: func(p *pair) { p.allVia("int80", "") }},
+		path{name: "responses by sendfile", server: "-", client: "2 GET 200", lost: "2 unreadable_syscall, some write bytes unreadable", run: func(p *pair) { p.allVia("sendfile", "") }},
+		path{name: "responses by splice", server: "-", client: "2 GET 200", lost: "2 unreadable_syscall, some write bytes unreadable", run: func(p *pair) { p.allVia("splice", "") }},
+		path{name: "responses by io_uring", needs: noURing, server: "-", client: "2 GET 200", lost: "2 unreadable_io_uring, some write bytes unreadable", run: func(p *pair) { p.allVia("uring", "") }},
+		path{name: "responses by a 32-bit call", needs: noInt80, server: "-", client: "2 GET 200", lost: "2 unreadable_compat32, some write bytes unreadable", run: func(p *pair) { p.allVia("int80", "") }},
 		path{name: "second request discarded", server: "2 GET 200", client: "3 GET 200",
-			lost: fmt.Sprintf("unreadable_truncated, %d write bytes late", len(ok)), lostSome: "read bytes unreadable", run: func(p *pair) {
+			lost: fmt.Sprintf("unreadable_truncated, %d read bytes unreadable, any write bytes late", len(get)), run: func(p *pair) {
 				c, s := p.connect()
 				p.exchange(c, s, get, ok)
 				c.send(get)
@@ -72,7 +68,7 @@ func unreadablePaths() []path {
 				}
 			}},
 		path{name: "head over more iovecs than are followed", server: "-", client: "GET 200", classes: "unreadable; http1",
-			lostSome: "unreadable_iovecs, read bytes unreadable", run: func(p *pair) {
+			lost: "some unreadable_iovecs, some read bytes unreadable", run: func(p *pair) {
 				c, s := p.connect()
 				c.send(get)
 				s.expect(get, via("readv", append(make([]int, 100), len(get))...)) // empty ones first
@@ -80,9 +76,9 @@ func unreadablePaths() []path {
 				c.expect(ok)
 			}},
 		path{name: "head not in memory any more", server: "POST 200", client: "-", classes: "http1; unreadable",
-			lostSome: "unreadable_memory, write bytes unreadable", run: headEvicted},
+			lost: "some unreadable_memory, some write bytes unreadable", run: headEvicted},
 		path{name: "descriptor replaced while the call waits", server: "-", client: "GET 200", classes: "unreadable, idle; http1, idle",
-			lostSome: "unreadable_socket, read bytes unreadable", run: descriptorReplaced},
+			lost: "some unreadable_socket, some read bytes unreadable", run: descriptorReplaced},
 	)
 }
 

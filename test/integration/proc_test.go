@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"net/rpc"
 	"os"
 	"os/exec"
@@ -12,10 +13,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The names of the helper processes, by which Fathom's workloads are told apart.
-const (
-	serverName = "it-server"
-	clientName = "it-client"
+// The names of the helper processes, by which Fathom's workloads are told apart: at most
+// 15 bytes, and other ones in each run, so that runs do not see each other's helpers.
+var (
+	serverName = fmt.Sprintf("it-server-%05d", os.Getpid()%100_000)
+	clientName = fmt.Sprintf("it-client-%05d", os.Getpid()%100_000)
+	noisyName  = fmt.Sprintf("it-noisy-%05d", os.Getpid()%100_000)
 )
 
 // passFD is the descriptor at which helpers inherit one end of the socket pair that

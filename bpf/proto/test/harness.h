@@ -5,7 +5,7 @@
  *
  *     mismatch()   how the parser differs from a plain reference on some bytes, cut
  *                  and continued in every way, or NULL: what is fuzzed
- *     run_tests()  the unit tests
+ *     run_tests()  the unit tests, unless FUZZ
  */
 #ifndef FATHOM_TEST_HARNESS_H
 #define FATHOM_TEST_HARNESS_H
@@ -29,7 +29,6 @@ typedef uint64_t u64;
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const char *mismatch(const u8 *data, size_t length);
-static void run_tests(void);
 
 /* The first 16 bytes of a message as a parser takes them. */
 struct prefix {
@@ -44,14 +43,6 @@ static inline struct prefix pack(const void *data, size_t n, u8 fill)
 	memset(&p, fill, sizeof(p));
 	memcpy(&p, data, n < HTTP1_PREFIX ? n : HTTP1_PREFIX);
 	return p;
-}
-
-/* Whether the first N characters of both, or all that A has, are the same. */
-static inline bool same_start(const void *a, const char *b, size_t n)
-{
-	size_t length = strlen(b);
-
-	return !memcmp(a, b, n < length ? n : length);
 }
 
 static inline void print_bytes(const u8 *data, size_t length)
@@ -71,7 +62,6 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t length)
 {
 	const char *what = mismatch(data, length);
 
-	(void)run_tests;
 	if (what) {
 		fprintf(stderr, "%s: ", what);
 		print_bytes(data, length);
@@ -81,6 +71,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t length)
 }
 
 #else
+
+static void run_tests(void);
 
 static unsigned int passed, failed;
 
@@ -102,6 +94,20 @@ static inline void test_agrees(const void *data, size_t length)
 	const char *what = mismatch(data, length);
 
 	test(!what, what, data, length);
+}
+
+/* The same for N (up to 32) bytes of which the one at AT is replaced by each of the 256. */
+static inline void test_replaced_byte(const char *message, size_t n, size_t at)
+{
+	const char *what = NULL;
+	u8 data[32];
+
+	memcpy(data, message, n);
+	for (int c = 0; c < 256 && !what; c++) {
+		data[at] = c;
+		what = mismatch(data, n);
+	}
+	test(!what, what, data, n);
 }
 
 /* The next pseudo-random number (xorshift64): the same ones in every run. */
