@@ -63,16 +63,16 @@ func (b *bench) parse(args []string) (options, error) {
 	windows := flags.Int("windows", 0, "windows per state (default 30)")
 	length := flags.Duration("window", 0, "length of a window, the first 100ms of which are dropped (default 500ms)")
 	seed := flags.Uint64("seed", 0, "seed of the order of the states (default: from the clock)")
-	flags.Func("against", "NAME=COMMAND: another agent to compare with; may be repeated.\n"+
-		"COMMAND runs in a shell; it writes the line `ready` to its standard output when it measures,\n"+
+	flags.Func("against", "`NAME=COMMAND`: another agent to compare with; may be repeated.\n"+
+		"COMMAND runs in a shell; it writes a line \"ready\" to its standard output when it measures,\n"+
 		"and ends on SIGTERM. It is compared, as Fathom's agent is, with no agent, in blocks of windows.",
 		func(s string) error {
 			o.contenders = append(o.contenders, s)
 			_, err := b.parseAgainst(s)
 			return err
 		})
-	if err := flags.Parse(args); err != nil {
-		return o, err
+	if flags.Parse(args) != nil {
+		return o, flag.ErrHelp // what is wrong has been said
 	}
 	if flags.NArg() > 0 {
 		return o, fmt.Errorf("what is %q?", flags.Arg(0))

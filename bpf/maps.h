@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
  * The maps. The sizes here are the defaults; user space sets them from its options before
- * loading. Arrays that user space reads at every scrape are mapped into its memory.
+ * loading.
  */
 #ifndef FATHOM_MAPS_H
 #define FATHOM_MAPS_H
@@ -50,7 +50,6 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, MAX_WORKLOADS + 1);
-	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, u32);
 	__type(value, struct workload);
 } workloads SEC(".maps");
@@ -58,7 +57,6 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, MAX_WORKLOADS + 1);
-	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, u32);
 	__type(value, struct census);
 } censuses SEC(".maps");
@@ -66,7 +64,6 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, MAX_WORKLOADS + 1);
-	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, u32);
 	__type(value, struct histogram);
 } queue_series SEC(".maps");
@@ -88,7 +85,6 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, MAX_SERIES + 1);
-	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, u32);
 	__type(value, struct histogram);
 } series SEC(".maps");
@@ -110,7 +106,6 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, MAX_EDGES + 1);
-	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, u32);
 	__type(value, struct edge);
 } edges SEC(".maps");
@@ -148,7 +143,6 @@ struct {
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
-	__uint(map_flags, BPF_F_MMAPABLE);
 	__type(key, u32);
 	__type(value, struct fresh_slots);
 } fresh SEC(".maps");

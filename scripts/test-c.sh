@@ -17,61 +17,54 @@ fi
 seconds=$((BASH_REMATCH[1] * $([[ ${BASH_REMATCH[2]} == m ]] && echo 60 || echo 1)))
 
 build=$(mktemp -d)
-declare -A jobs=()
-trap 'kill "${!jobs[@]}" 2>/dev/null || true; rm -rf "$build"' EXIT
+declare -A fuzzers=()
+trap 'kill "${!fuzzers[@]}" 2>/dev/null || true; rm -rf "$build"' EXIT
 
 compile() {
 	clang-19 -std=gnu11 -g -O1 -Wall -Wextra -Werror -fno-sanitize-recover=all "$@"
 }
 
-# Runs the unit tests of a parser; writes "PASSED FAILED" to a file.
-unit() {
-	compile -fsanitize=address,undefined "$sources/$1.c" -o "$build/$1" || return
-	"$build/$1" >"$build/$1.count"
-}
-
-# Runs the corpus of a parser, then fuzzes from there.
-fuzz() {
-	local -a bound=(-runs=0)
-	((seconds == 0)) || bound=("-max_total_time=$seconds")
-	compile -DFUZZ -fsanitize=fuzzer,address,undefined "$sources/$1.c" -o "$build/$1.fuzz" || return
-	mkdir "$build/$1.found"
-	"$build/$1.fuzz" -max_len=256 -artifact_prefix="$corpora/$1/" "${bound[@]}" \
-		"$build/$1.found" "$corpora/$1" >"$build/$1.log" 2>&1 && return
-	tail -n 40 "$build/$1.log" >&2
-	return 1
-}
-
 passed=0 failed=0
 for parser in "${parsers[@]}"; do
-	status=0
-	unit "$parser" || status=$?
-	if [[ -s $build/$parser.count ]]; then
-		read -r p f <"$build/$parser.count"
-		passed=$((passed + p)) failed=$((failed + f))
-		echo "$parser: $p of $((p + f)) unit tests"
-	else # it crashed
-		failed=$((failed + 1))
-		echo "$parser: unit tests ended with status $status"
+	compile -fsanitize=address,undefined "$sources/$parser.c" -o "$build/$parser"
+	status=0 p=0 f=0
+	"$build/$parser" >"$build/$parser.count" || status=$?
+	read -r p f <"$build/$parser.count" || true
+	if ((status && !f)); then # it crashed
+		f=1
 	fi
+	passed=$((passed + p)) failed=$((failed + f))
+	echo "$parser: $p unit tests passed, exit status $status"
 done
 
+# The corpus of each parser, and from there on what the fuzzer makes of it.
+if ((seconds)); then
+	bound=-max_total_time=$seconds
+else
+	bound=-runs=0
+fi
 for parser in "${parsers[@]}"; do
-	fuzz "$parser" &
-	jobs[$!]=$parser
+	compile -fsanitize=address,undefined,fuzzer -DFUZZ "$sources/$parser.c" -o "$build/$parser.fuzz"
+	mkdir "$build/$parser.found"
 done
-for job in "${!jobs[@]}"; do
-	parser=${jobs[$job]}
+for parser in "${parsers[@]}"; do
+	"$build/$parser.fuzz" -max_len=256 "$bound" -artifact_prefix="$corpora/$parser/" \
+		"$build/$parser.found" "$corpora/$parser" >"$build/$parser.log" 2>&1 &
+	fuzzers[$!]=$parser
+done
+for pid in "${!fuzzers[@]}"; do
+	parser=${fuzzers[$pid]}
 	status=0
-	wait "$job" || status=$?
-	unset "jobs[$job]"
-	if ((status == 0)); then
-		passed=$((passed + 1))
-		echo "$parser: $(find "$corpora/$parser" -type f | wc -l) seeds, fuzzed for $seconds s:" \
-			"$(grep -E '^Done|^#.*DONE' "$build/$parser.log" | tail -n 1)"
-	else
+	wait "$pid" || status=$?
+	unset "fuzzers[$pid]"
+	if ((status)); then
 		failed=$((failed + 1))
-		echo "$parser: fuzzing found a difference"
+		grep -E '^[a-z]+: |ERROR|Test unit written' "$build/$parser.log" >&2 || cat "$build/$parser.log" >&2
+		echo "$parser: fuzzing failed"
+	else
+		passed=$((passed + 1))
+		seeds=$(find "$corpora/$parser" -type f | wc -l)
+		echo "$parser: $seeds seeds, $seconds s: $(grep '^Done' "$build/$parser.log")"
 	fi
 done
 

@@ -10,7 +10,7 @@ import (
 )
 
 // configure sizes the maps and sets the programs' constants.
-func (k *Kernel) configure(spec *ebpf.CollectionSpec) error {
+func (k *Kernel) configure(spec *ebpf.CollectionSpec, cache *btf.Cache) error {
 	o := k.options
 	for name, entries := range map[string]int{
 		"conn_index": o.MaxConnections, "conns": o.MaxConnections + 1, "conn_free": o.MaxConnections,
@@ -26,7 +26,7 @@ func (k *Kernel) configure(spec *ebpf.CollectionSpec) error {
 		}
 		m.MaxEntries = uint32(entries)
 	}
-	direct, err := hasReadOnlyCast()
+	direct, err := hasReadOnlyCast(cache)
 	if err != nil {
 		return err
 	}
@@ -61,8 +61,8 @@ func (k *Kernel) configure(spec *ebpf.CollectionSpec) error {
 
 // hasReadOnlyCast tells whether the kernel has the kfunc bpf_rdonly_cast (6.2), by which
 // programs read kernel memory with plain loads.
-func hasReadOnlyCast() (bool, error) {
-	kernel, err := btf.LoadKernelSpec()
+func hasReadOnlyCast(cache *btf.Cache) (bool, error) {
+	kernel, err := cache.Kernel()
 	if err != nil {
 		if os.IsPermission(err) {
 			return false, fmt.Errorf("read the kernel's BTF (/sys/kernel/btf/vmlinux): %w: run as root, or with CAP_BPF and CAP_PERFMON", ErrPermission)

@@ -27,8 +27,8 @@ func (k *Kernel) Forget(ids []WorkloadID) ([]WorkloadID, error) {
 	}
 	var released []WorkloadID
 	for _, id := range ids {
-		var census bpfCensus
-		if err := k.seen.censuses.read(uint32(id), &census); err != nil {
+		census, err := k.arrays.censuses.read(uint32(id))
+		if err != nil {
 			return nil, err
 		}
 		if census.Connections > 0 {
@@ -45,8 +45,8 @@ func (k *Kernel) Forget(ids []WorkloadID) ([]WorkloadID, error) {
 
 // unlist makes a workload's id unknown to new connections.
 func (k *Kernel) unlist(id uint32) error {
-	var w bpfWorkload
-	if err := k.seen.workloads.read(id, &w); err != nil {
+	w, err := k.arrays.workloads.read(id)
+	if err != nil {
 		return err
 	}
 	if w.Used == 0 {
@@ -61,11 +61,11 @@ func (k *Kernel) unlist(id uint32) error {
 // list undoes unlist, unless the workload got a new id meanwhile: then the old one lives on
 // as long as its connections do.
 func (k *Kernel) list(id uint32) error {
-	var w bpfWorkload
-	if err := k.seen.workloads.read(id, &w); err != nil {
+	w, err := k.arrays.workloads.read(id)
+	if err != nil {
 		return err
 	}
-	err := k.objects.WorkloadIndex.Update(w.Key, id, ebpf.UpdateNoExist)
+	err = k.objects.WorkloadIndex.Update(w.Key, id, ebpf.UpdateNoExist)
 	if err != nil && !errors.Is(err, ebpf.ErrKeyExist) {
 		return fmt.Errorf("keep workload %d: %w", id, err)
 	}
@@ -75,11 +75,11 @@ func (k *Kernel) list(id uint32) error {
 // release gives back everything that belongs to dead workloads, cleared.
 func (k *Kernel) release(dead map[uint32]bool) error {
 	o := &k.objects
-	if err := releaseSlots(o.SeriesIndex, o.SeriesFree, k.seen.series,
+	if err := releaseSlots(o.SeriesIndex, o.SeriesFree, k.arrays.series,
 		func(key bpfSeriesKey) bool { return dead[key.Workload] }); err != nil {
 		return err
 	}
-	if err := releaseSlots(o.EdgeIndex, o.EdgeFree, k.seen.edges,
+	if err := releaseSlots(o.EdgeIndex, o.EdgeFree, k.arrays.edges,
 		func(key bpfEdgeKey) bool { return dead[key.Workload] }); err != nil {
 		return err
 	}
@@ -96,8 +96,8 @@ func (k *Kernel) release(dead map[uint32]bool) error {
 	}
 	for id := range dead {
 		if err := errors.Join(
-			k.seen.queue.write(id, new(bpfHistogram)),
-			k.seen.workloads.write(id, new(bpfWorkload)),
+			k.arrays.queue.write(id, new(bpfHistogram)),
+			k.arrays.workloads.write(id, new(bpfWorkload)),
 			o.WorkloadFree.Update(nil, id, ebpf.UpdateAny),
 		); err != nil {
 			return fmt.Errorf("release workload %d: %w", id, err)
@@ -108,11 +108,11 @@ func (k *Kernel) release(dead map[uint32]bool) error {
 
 // releaseSlots removes the keys that are dead from an index and gives their slots back.
 func releaseSlots[K comparable, V any](index, free *ebpf.Map, values array[V], isDead func(K) bool) error {
-	slots, err := entries[K, uint32](index)
+	all, err := entries[K, uint32](index)
 	if err != nil {
 		return err
 	}
-	for key, slot := range slots {
+	for key, slot := range all {
 		if !isDead(key) {
 			continue
 		}

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/rlimit"
 )
 
@@ -30,11 +31,11 @@ type Kernel struct {
 	objects bpfObjects
 	empty   map[string]*ebpf.Program // with Options.Empty: what is attached instead
 
-	upper []time.Duration // bounds
+	upper  []time.Duration // bounds
+	arrays arrays
 
 	mu   sync.Mutex // one sweep or snapshot at a time; guards what follows
 	taps []attachedTap
-	seen memories
 }
 
 // Open loads the BPF programs and attaches them. The context bounds the loading only.
@@ -69,10 +70,11 @@ func (k *Kernel) load() error {
 	if err != nil {
 		return fmt.Errorf("read the BPF object: %w", err)
 	}
-	if err := k.configure(spec); err != nil {
+	cache := btf.NewCache() // of the kernel's types: megabytes, for the time of loading
+	if err := k.configure(spec, cache); err != nil {
 		return err
 	}
-	if err := spec.LoadAndAssign(&k.objects, nil); err != nil {
+	if err := spec.LoadAndAssign(&k.objects, &ebpf.CollectionOptions{Cache: cache}); err != nil {
 		var verifier *ebpf.VerifierError
 		if errors.As(err, &verifier) {
 			k.log.Debug("the verifier refused a program", "log", fmt.Sprintf("%+v", verifier))
@@ -84,9 +86,7 @@ func (k *Kernel) load() error {
 			return errors.Join(err, k.objects.Close())
 		}
 	}
-	if k.seen, err = mapMemories(&k.objects); err != nil {
-		return errors.Join(err, k.Close())
-	}
+	k.arrays = arraysOf(&k.objects)
 	return nil
 }
 

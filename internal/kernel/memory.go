@@ -3,63 +3,72 @@ package kernel
 import (
 	"errors"
 	"fmt"
-	"unsafe"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 )
 
-// array is a BPF array that is mapped into our memory: reading it costs no system call.
-// T mirrors the C type of its elements.
-type array[T any] struct {
-	memory *ebpf.Memory
-	stride int64
-	length int
-}
+// batch is how many elements one system call moves.
+const batch = 128
 
-func mapArray[T any](m *ebpf.Map) (array[T], error) {
-	memory, err := m.Memory()
-	if err != nil {
-		return array[T]{}, fmt.Errorf("map %s into memory: %w", m, err)
+// array reads and writes a BPF array whose elements T mirrors. It is not mapped into memory,
+// though the kernel would: all of it would count as resident, used or not.
+type array[T any] struct{ m *ebpf.Map }
+
+// each calls f for the elements from 0 to last. The kernel changes elements at any time, in
+// words of 8 bytes: each number is whole, an element is not one moment's. The pointer
+// is valid until f returns.
+func (a array[T]) each(last int, f func(i uint32, v *T) error) error {
+	n := min(batch, last+1)
+	keys, values := make([]uint32, n), make([]T, n)
+	var cursor ebpf.MapBatchCursor
+	for {
+		got, err := a.m.BatchLookup(&cursor, keys, values, nil)
+		if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+			return fmt.Errorf("read %s: %w", a.m, err)
+		}
+		for i := range got {
+			if int(keys[i]) > last {
+				return nil
+			}
+			if err := f(keys[i], &values[i]); err != nil {
+				return err
+			}
+		}
+		if err != nil || got == 0 {
+			return nil
+		}
 	}
-	var zero T
-	size := int64(unsafe.Sizeof(zero))
-	if int64(m.ValueSize()) != size {
-		return array[T]{}, fmt.Errorf("%s has values of %d bytes, not %d", m, m.ValueSize(), size)
+}
+
+func (a array[T]) read(i uint32) (v T, err error) {
+	if err := a.m.Lookup(i, &v); err != nil {
+		return v, fmt.Errorf("read element %d of %s: %w", i, a.m, err)
 	}
-	return array[T]{memory, (size + 7) &^ 7, int(m.MaxEntries())}, nil
+	return v, nil
 }
 
-// read copies element i into out. The kernel changes elements at any time, in words of
-// 8 bytes: each number is whole, the whole is not one moment's.
-func (a array[T]) read(i uint32, out *T) error {
-	if int(i) >= a.length {
-		return fmt.Errorf("element %d of %d", i, a.length)
+func (a array[T]) write(i uint32, v *T) error {
+	if err := a.m.Update(i, v, ebpf.UpdateAny); err != nil {
+		return fmt.Errorf("write element %d of %s: %w", i, a.m, err)
 	}
-	_, err := a.memory.ReadAt(bytesOf(out), int64(i)*a.stride)
-	return err
+	return nil
 }
 
-func (a array[T]) write(i uint32, in *T) error {
-	if int(i) >= a.length {
-		return fmt.Errorf("element %d of %d", i, a.length)
+// clear zeroes the elements from 0 to last.
+func (a array[T]) clear(last int) error {
+	keys, values := make([]uint32, last+1), make([]T, last+1)
+	for i := range keys {
+		keys[i] = uint32(i)
 	}
-	_, err := a.memory.WriteAt(bytesOf(in), int64(i)*a.stride)
-	return err
+	if _, err := a.m.BatchUpdate(keys, values, nil); err != nil {
+		return fmt.Errorf("clear %s: %w", a.m, err)
+	}
+	return nil
 }
 
-// clear zeroes the elements from 0 to n-1.
-func (a array[T]) clear(n int) error {
-	zeros := make([]byte, min(n, a.length)*int(a.stride))
-	_, err := a.memory.WriteAt(zeros, 0)
-	return err
-}
-
-func bytesOf[T any](v *T) []byte {
-	return unsafe.Slice((*byte)(unsafe.Pointer(v)), unsafe.Sizeof(*v))
-}
-
-// memories are the arrays that user space reads at every scrape.
-type memories struct {
+// arrays are those that user space reads at every scrape.
+type arrays struct {
 	workloads array[bpfWorkload]
 	censuses  array[bpfCensus]
 	queue     array[bpfHistogram]
@@ -68,28 +77,25 @@ type memories struct {
 	fresh     array[bpfFreshSlots]
 }
 
-func mapMemories(o *bpfObjects) (memories, error) {
-	var m memories
-	var errs [6]error
-	m.workloads, errs[0] = mapArray[bpfWorkload](o.Workloads)
-	m.censuses, errs[1] = mapArray[bpfCensus](o.Censuses)
-	m.queue, errs[2] = mapArray[bpfHistogram](o.QueueSeries)
-	m.series, errs[3] = mapArray[bpfHistogram](o.Series)
-	m.edges, errs[4] = mapArray[bpfEdge](o.Edges)
-	m.fresh, errs[5] = mapArray[bpfFreshSlots](o.Fresh)
-	return m, errors.Join(errs[:]...)
+func arraysOf(o *bpfObjects) arrays {
+	return arrays{
+		workloads: array[bpfWorkload]{o.Workloads},
+		censuses:  array[bpfCensus]{o.Censuses},
+		queue:     array[bpfHistogram]{o.QueueSeries},
+		series:    array[bpfHistogram]{o.Series},
+		edges:     array[bpfEdge]{o.Edges},
+		fresh:     array[bpfFreshSlots]{o.Fresh},
+	}
 }
 
-// used returns how many slots of a table were ever handed out.
-func (m *memories) used(table bpfTable) (int, error) {
-	var f bpfFreshSlots
-	err := m.fresh.read(0, &f)
-	return int(f.Next[table]), err
+// lastUsed returns the highest slot of a table that was ever handed out, 0 if none.
+func (a *arrays) lastUsed(table bpfTable, limit int) (int, error) {
+	f, err := a.fresh.read(0)
+	return min(int(f.Next[table]), limit), err
 }
 
-// entries reads all of a hash map, in batches.
+// entries reads all of a hash map.
 func entries[K comparable, V any](m *ebpf.Map) (map[K]V, error) {
-	const batch = 512
 	out := make(map[K]V)
 	keys, values := make([]K, batch), make([]V, batch)
 	var cursor ebpf.MapBatchCursor
@@ -101,8 +107,21 @@ func entries[K comparable, V any](m *ebpf.Map) (map[K]V, error) {
 		switch {
 		case errors.Is(err, ebpf.ErrKeyNotExist):
 			return out, nil
+		case errors.Is(err, unix.ENOSPC):
+			// One bucket of the hash holds more than a batch.
+			keys, values = make([]K, 2*len(keys)), make([]V, 2*len(values))
 		case err != nil:
 			return nil, fmt.Errorf("read %s: %w", m, err)
 		}
 	}
+}
+
+// slots returns the keys of an index by the slots that they name.
+func slots[K comparable](index *ebpf.Map) (map[uint32]K, error) {
+	bySlot := make(map[uint32]K)
+	all, err := entries[K, uint32](index)
+	for key, slot := range all {
+		bySlot[slot] = key
+	}
+	return bySlot, err
 }

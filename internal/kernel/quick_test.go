@@ -75,7 +75,10 @@ func TestQuick(t *testing.T) {
 		sum[1] += b
 		sum[2] += c
 	}
-	med := func(x []float64) string { sort.Float64s(x); return fmt.Sprintf("%.3f [%.3f %.3f]", x[len(x)/2], x[len(x)/4], x[len(x)*3/4]) }
+	med := func(x []float64) string {
+		sort.Float64s(x)
+		return fmt.Sprintf("%.3f [%.3f %.3f]", x[len(x)/2], x[len(x)/4], x[len(x)*3/4])
+	}
 	fmt.Println("none", sum[0]/float64(n), "full/empty", med(fe), "full/none", med(fn), "empty/none", med(en))
 	full.Attach()
 	st, err := ebpf.EnableStats(uint32(unix.BPF_STATS_RUN_TIME))

@@ -2,7 +2,7 @@ package kernel
 
 import (
 	"fmt"
-	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -28,7 +28,7 @@ func (k *Kernel) Snapshot() (*Snapshot, error) {
 }
 
 func (k *Kernel) readWorkloads(s *Snapshot) error {
-	used, err := k.seen.used(bpfTableTABLE_WORKLOADS)
+	last, err := k.arrays.lastUsed(bpfTableTABLE_WORKLOADS, k.options.MaxWorkloads)
 	if err != nil {
 		return err
 	}
@@ -36,43 +36,48 @@ func (k *Kernel) readWorkloads(s *Snapshot) error {
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
 		return fmt.Errorf("read the monotonic clock: %w", err)
 	}
-	s.Workloads = make(map[WorkloadID]Workload, used)
-	var w bpfWorkload
-	var census bpfCensus
-	for id := uint32(0); int(id) <= min(used, k.options.MaxWorkloads); id++ {
-		if err := k.seen.workloads.read(id, &w); err != nil {
-			return err
+	s.Workloads = make(map[WorkloadID]Workload, last)
+	if err := k.arrays.workloads.each(last, func(id uint32, w *bpfWorkload) error {
+		if w.Used != 0 {
+			s.Workloads[WorkloadID(id)] = workload(id, w)
 		}
-		if err := k.seen.censuses.read(id, &census); err != nil {
-			return err
-		}
-		if w.Used == 0 && id != 0 {
-			continue
-		}
-		if id != 0 {
-			s.Workloads[WorkloadID(id)] = workload(id, &w, &census)
-		}
-		for i, role := range []Role{RoleServer, RoleClient} {
-			if n := census.Active[i]; n > 0 {
-				oldest := time.Duration(0)
-				if began := census.Oldest[i]; began > 0 {
-					oldest = max(0, time.Duration(now.Nano()-int64(began)))
-				}
-				s.Active = append(s.Active, ActiveExchanges{WorkloadID(id), role, int(n), oldest})
-			}
-		}
-		if err := k.readQueue(s, id); err != nil {
-			return err
-		}
+		return nil
+	}); err != nil {
+		return err
 	}
-	return nil
+	if err := k.arrays.censuses.each(last, func(id uint32, census *bpfCensus) error {
+		s.addCensus(WorkloadID(id), census, now.Nano())
+		return nil
+	}); err != nil {
+		return err
+	}
+	return k.arrays.queue.each(last, func(id uint32, raw *bpfHistogram) error {
+		if !raw.empty() {
+			s.Queue = append(s.Queue, QueueSeries{WorkloadID(id), k.histogram(raw)})
+		}
+		return nil
+	})
 }
 
-func workload(id uint32, w *bpfWorkload, census *bpfCensus) Workload {
-	out := Workload{
-		ID: WorkloadID(id), CgroupID: w.Key.Cgroup, Command: cString(w.Key.Comm[:]),
-		OpenConnections: int(census.Connections),
+// addCensus adds what the last sweep counted for one workload; now is monotonic, in ns.
+func (s *Snapshot) addCensus(id WorkloadID, census *bpfCensus, now int64) {
+	if w, ok := s.Workloads[id]; ok {
+		w.OpenConnections = int(census.Connections)
+		s.Workloads[id] = w
 	}
+	for i, role := range []Role{RoleServer, RoleClient} {
+		if n := census.Active[i]; n > 0 {
+			oldest := time.Duration(0)
+			if began := census.Oldest[i]; began > 0 {
+				oldest = max(0, time.Duration(now-int64(began)))
+			}
+			s.Active = append(s.Active, ActiveExchanges{id, role, int(n), oldest})
+		}
+	}
+}
+
+func workload(id uint32, w *bpfWorkload) Workload {
+	out := Workload{ID: WorkloadID(id), CgroupID: w.Key.Cgroup, Command: cString(w.Key.Comm[:])}
 	for i := range w.Names {
 		if name := cString(w.Names[i][:]); name != "" {
 			out.CgroupNames = append(out.CgroupNames, name)
@@ -81,15 +86,14 @@ func workload(id uint32, w *bpfWorkload, census *bpfCensus) Workload {
 	return out
 }
 
-func (k *Kernel) readQueue(s *Snapshot, id uint32) error {
-	var raw bpfHistogram
-	if err := k.seen.queue.read(id, &raw); err != nil {
-		return err
+// empty tells whether nothing was observed.
+func (h *bpfHistogram) empty() bool {
+	for _, n := range h.Buckets {
+		if n != 0 {
+			return false
+		}
 	}
-	if h := k.histogram(&raw); h.Count() > 0 {
-		s.Queue = append(s.Queue, QueueSeries{WorkloadID(id), h})
-	}
-	return nil
+	return true
 }
 
 func (k *Kernel) histogram(raw *bpfHistogram) Histogram {
@@ -100,39 +104,47 @@ func (k *Kernel) histogram(raw *bpfHistogram) Histogram {
 
 // readTraffic reads edges and HTTP series. Slot 0 of both is the overflow of the host.
 func (k *Kernel) readTraffic(s *Snapshot) error {
-	slots, err := entries[bpfEdgeKey, uint32](k.objects.EdgeIndex)
+	keys, err := slots[bpfEdgeKey](k.objects.EdgeIndex)
 	if err != nil {
 		return err
 	}
-	slots[bpfEdgeKey{Overflow: 1}] = 0
-	peers := make(map[uint32]Edge, len(slots))
-	for key, slot := range slots {
-		e, err := k.edge(key, slot)
-		if err != nil {
-			return err
-		}
-		peers[slot] = e
-		if slot != 0 || e.counted() {
-			s.Edges = append(s.Edges, e)
-		}
-	}
-	series, err := entries[bpfSeriesKey, uint32](k.objects.SeriesIndex)
+	last, err := k.arrays.lastUsed(bpfTableTABLE_EDGES, k.options.MaxPeers)
 	if err != nil {
 		return err
 	}
-	series[bpfSeriesKey{Flags: seriesOverflow, Status: StatusOther}] = 0
-	var raw bpfHistogram
-	for key, slot := range series {
-		if err := k.seen.series.read(slot, &raw); err != nil {
-			return err
+	keys[0] = bpfEdgeKey{Overflow: 1}
+	if err := k.arrays.edges.each(last, func(slot uint32, raw *bpfEdge) error {
+		if key, ok := keys[slot]; ok && (slot != 0 || *raw != bpfEdge{}) {
+			s.Edges = append(s.Edges, edge(key, raw))
 		}
-		x := k.httpSeries(key, peers)
-		x.Duration = k.histogram(&raw)
-		if !x.Overflow || x.Duration.Count() > 0 {
-			s.HTTP = append(s.HTTP, x)
-		}
+		return nil
+	}); err != nil {
+		return err
 	}
-	return nil
+	return k.readSeries(s, keys)
+}
+
+func (k *Kernel) readSeries(s *Snapshot, peers map[uint32]bpfEdgeKey) error {
+	keys, err := slots[bpfSeriesKey](k.objects.SeriesIndex)
+	if err != nil {
+		return err
+	}
+	last, err := k.arrays.lastUsed(bpfTableTABLE_SERIES, k.options.MaxSeries)
+	if err != nil {
+		return err
+	}
+	keys[0] = bpfSeriesKey{Flags: seriesOverflow, Status: StatusOther}
+	s.HTTP = make([]HTTPSeries, 0, len(keys))
+	return k.arrays.series.each(last, func(slot uint32, raw *bpfHistogram) error {
+		key, ok := keys[slot]
+		if !ok || key.Flags&seriesOverflow != 0 && raw.empty() {
+			return nil
+		}
+		x := httpSeries(key, peers)
+		x.Duration = k.histogram(raw)
+		s.HTTP = append(s.HTTP, x)
+		return nil
+	})
 }
 
 // The flags of struct series_key.
@@ -142,7 +154,7 @@ const (
 	seriesOverflow = 0x80
 )
 
-func (k *Kernel) httpSeries(key bpfSeriesKey, peers map[uint32]Edge) HTTPSeries {
+func httpSeries(key bpfSeriesKey, peers map[uint32]bpfEdgeKey) HTTPSeries {
 	x := HTTPSeries{
 		Workload: WorkloadID(key.Workload), Role: RoleServer, Status: key.Status,
 		TLS: key.Flags&seriesTLS != 0, Overflow: key.Flags&seriesOverflow != 0, Method: methodNames[0],
@@ -150,42 +162,30 @@ func (k *Kernel) httpSeries(key bpfSeriesKey, peers map[uint32]Edge) HTTPSeries 
 	if int(key.Method) < len(methodNames) {
 		x.Method = methodNames[key.Method]
 	}
-	if key.Flags&seriesClient != 0 {
-		x.Role = RoleClient
-		x.Peer = peers[key.Peer].Peer
-		x.Overflow = x.Overflow || key.Peer == 0 || peers[key.Peer].Overflow
+	if key.Flags&seriesClient == 0 {
+		return x
+	}
+	x.Role = RoleClient
+	if peer, ok := peers[key.Peer]; ok && peer.Overflow == 0 {
+		x.Peer = address(peer.Addr, peer.Port)
+	} else {
+		x.Overflow = true
 	}
 	return x
 }
 
-func (k *Kernel) edge(key bpfEdgeKey, slot uint32) (Edge, error) {
-	var raw bpfEdge
-	if err := k.seen.edges.read(slot, &raw); err != nil {
-		return Edge{}, err
-	}
+func edge(key bpfEdgeKey, raw *bpfEdge) Edge {
 	e := Edge{
 		Workload: WorkloadID(key.Workload), Role: Role(key.Role), Overflow: key.Overflow != 0,
 		SegmentsSent: raw.SegmentsSent, BytesSent: raw.BytesSent, BytesReceived: raw.BytesReceived,
 		Opened: raw.Opened, Closed: raw.Closed, ResetsSent: raw.ResetsSent, ResetsReceived: raw.ResetsReceived,
 		Retransmits: raw.Retransmits, ConnectFailures: raw.ConnectFailures,
-		RTT: Histogram{Buckets: append([]uint64(nil), raw.Rtt[:]...), Sum: time.Duration(raw.RttSum) * time.Microsecond},
+		RTT: Histogram{Buckets: slices.Clone(raw.Rtt[:]), Sum: time.Duration(raw.RttSum) * time.Microsecond},
 	}
 	if !e.Overflow {
 		e.Peer = address(key.Addr, key.Port)
 	}
-	return e, nil
-}
-
-// counted tells whether anything was counted at the edge.
-func (e Edge) counted() bool {
-	var n uint64
-	for _, x := range e.Retransmits {
-		n += x
-	}
-	for _, x := range e.ConnectFailures {
-		n += x
-	}
-	return n+e.SegmentsSent+e.BytesSent+e.BytesReceived+e.Opened+e.Closed+e.ResetsSent+e.ResetsReceived > 0
+	return e
 }
 
 func (k *Kernel) readCoverage(s *Snapshot) error {
@@ -212,12 +212,8 @@ func (k *Kernel) readListeners(s *Snapshot) error {
 		return err
 	}
 	for _, l := range all {
-		addr := address(l.Addr, l.Port)
-		if addr.Addr() == netip.IPv4Unspecified() || addr.Addr() == netip.IPv6Unspecified() {
-			addr = netip.AddrPortFrom(addr.Addr(), l.Port)
-		}
 		s.Listeners = append(s.Listeners, Listener{
-			Workload: WorkloadID(l.Workload), Address: addr, Queue: l.Queue, QueueMax: l.QueueMax, Drops: uint64(l.Drops),
+			Workload: WorkloadID(l.Workload), Address: address(l.Addr, l.Port), Queue: l.Queue, QueueMax: l.QueueMax, Drops: uint64(l.Drops),
 		})
 	}
 	return nil

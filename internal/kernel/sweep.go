@@ -20,8 +20,12 @@ func (k *Kernel) Sweep() error {
 }
 
 func (k *Kernel) sweepLocked() error {
-	if err := k.seen.censuses.clear(k.options.MaxWorkloads + 1); err != nil {
-		return fmt.Errorf("clear the census: %w", err)
+	workloads, err := k.arrays.lastUsed(bpfTableTABLE_WORKLOADS, k.options.MaxWorkloads)
+	if err != nil {
+		return err
+	}
+	if err := k.arrays.censuses.clear(workloads); err != nil {
+		return err
 	}
 	for first := 1; first <= k.options.MaxConnections; first += sweepSlice {
 		more, err := k.objects.FathomSweep.Run(&ebpf.RunOptions{Context: []uint64{uint64(first)}})

@@ -48,9 +48,11 @@ static inline struct prefix pack(const void *data, size_t n, u8 fill)
 static inline void print_bytes(const u8 *data, size_t length)
 {
 	fputc('"', stderr);
-	for (size_t i = 0; i < length; i++)
-		fprintf(stderr, data[i] >= ' ' && data[i] < 0x7f && data[i] != '"' ? "%c" : "\\x%02x",
-			data[i]);
+	for (size_t i = 0; i < length; i++) {
+		u8 c = data[i];
+
+		fprintf(stderr, c >= ' ' && c < 0x7f && c != '"' ? "%c" : "\\x%02x", c);
+	}
 	fputs("\"\n", stderr);
 }
 

@@ -6,9 +6,9 @@ static const struct {
 	const char *name;
 	u8 method;
 } methods[] = {
-	{"GET", METHOD_GET},	     {"HEAD", METHOD_HEAD},	  {"POST", METHOD_POST},
-	{"PUT", METHOD_PUT},	     {"DELETE", METHOD_DELETE},	  {"CONNECT", METHOD_CONNECT},
-	{"OPTIONS", METHOD_OPTIONS}, {"TRACE", METHOD_TRACE},	  {"PATCH", METHOD_PATCH},
+	{"GET", METHOD_GET}, {"HEAD", METHOD_HEAD}, {"POST", METHOD_POST},
+	{"PUT", METHOD_PUT}, {"DELETE", METHOD_DELETE}, {"CONNECT", METHOD_CONNECT},
+	{"OPTIONS", METHOD_OPTIONS}, {"TRACE", METHOD_TRACE}, {"PATCH", METHOD_PATCH},
 };
 
 static bool is_upper(u8 c)
@@ -197,10 +197,12 @@ static void test_others(void)
 		/* Nearly a request */
 		"GET  / HTTP/1.1\r\n", "GET\t/ HTTP/1.1", " GET / HTTP/1.1", "get / HTTP/1.1",
 		"Get / HTTP/1.1", "GE / HTTP/1.1", "G / HTTP/1.1", "GET key", "GET \r\n", "GET\r\n",
-		"GET ?a=b HTTP/1.1", "GET * HTTP/1.1", "GET ftp://a/", "GET httpx://a/", "GET http:/a",
-		"GET https:/a", "GET h\x14tp://a", "GET http\x1a//a", "POST *", "OPTIONS *\r\n",
-		"OPTIONS * RTSP/1.0\r\n", "OPTIONS rtsp://a RTSP/1.0\r\n", "CONNECT /a", "CONNECT *",
-		"CONNECT :443", "G3T / HTTP/1.1", "GET\xa0/ HTTP/1.1", "\x47\x45\xd4 / HTTP/1.1",
+		"GET ?a=b HTTP/1.1", "GET * HTTP/1.1", "GET ftp://a/", "GET httpx://a/",
+		"GET http:/a", "GET https:/a", "GET h\x14tp://a", "GET http\x1a//a", "POST *",
+		"OPTIONS *\r\n",
+		"OPTIONS * RTSP/1.0\r\n", "OPTIONS rtsp://a RTSP/1.0\r\n", "CONNECT /a",
+		"CONNECT *", "CONNECT :443", "G3T / HTTP/1.1", "GET\xa0/ HTTP/1.1",
+		"GE\xd4 / HTTP/1.1",
 		"VERSION-CONTROL /a HTTP/1.1", "ABCDEFGHIJKLMNO / HTTP/1.1", "AAAAAAAAAAAAAAAAAAAA",
 		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "PRI /", "PRI http://a/",
 		"HTTP/1.1 200 OK\r\n", "\r\nGET / HTTP/1.1",
@@ -210,12 +212,15 @@ static void test_others(void)
 		"EHLO host.example.org\r\n", "HELO http\r\n", "MAIL FROM:<a@example.org>\r\n",
 		"USER harry\r\n", "QUIT\r\n", "NICK hugo\r\n", "a001 LOGIN a b\r\n",
 		"CONNECT {\"verbose\":false}\r\n", "CONNECT\naccept-version:1.2\n\n",
-		"INVITE sip:a@b SIP/2.0\r\n", "SSH-2.0-OpenSSH_9.2\r\n", "PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n",
+		"INVITE sip:a@b SIP/2.0\r\n", "SSH-2.0-OpenSSH_9.2\r\n",
+		"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n",
 		"AMQP\x01\x01\x08\x09", "\x16\x03\x01\x02\x01\x01", "\x10\x10\x01\x04MQTT",
 		/* Bodies */
 		"{\"a\": 1}", "[1, 2]", "<html>", "<?xml version=", "a=b&c=d", "--boundary\r\n",
-		"--- /dev/null\n+++ b/a\n", "___ /", "SELECT * FROM t", "INSERT INTO t", "INFO http-nio-8080",
-		"HELLO hello", "5\r\nhello\r\n", "0\r\n\r\n", "data: GET / HTTP/1.1\n\n", "\xef\xbb\xbf{",
+		"--- /dev/null\n+++ b/a\n", "___ /", "SELECT * FROM t", "INSERT INTO t",
+		"INFO http-nio-8080", "HELLO hello", "5\r\nhello\r\n", "0\r\n\r\n",
+		"data: GET / HTTP/1.1\n\n",
+		"\xef\xbb\xbf{",
 		"\x1f\x8b\x08", "\x89PNG\r\n\x1a\n", "%PDF-1.7",
 	};
 
@@ -232,9 +237,8 @@ static void test_methods(void)
 
 	for (size_t i = 0; i < COUNT(methods); i++) {
 		for (size_t j = 0; j < COUNT(targets); j++) {
-			int n = snprintf(message, sizeof(message), "%s %s", methods[i].name, targets[j]);
-
-			test_agrees(message, n);
+			snprintf(message, sizeof(message), "%s %s", methods[i].name, targets[j]);
+			test_agrees(message, strlen(message));
 		}
 		/* Until the target's first byte it may be one. */
 		for (size_t n = 1; n <= strlen(methods[i].name) + 1; n++) {
@@ -243,8 +247,11 @@ static void test_methods(void)
 		}
 	}
 	for (int length = 1; length <= 20; length++) {
-		snprintf(message, sizeof(message), "%.*s / HTTP/1.1", length, "ABCDEFGHIJKLMNOPQRST");
-		test_verdict(message, length >= 3 && length <= 14 ? HTTP1_YES : HTTP1_NO, METHOD_OTHER);
+		int want = length >= 3 && length <= 14 ? HTTP1_YES : HTTP1_NO;
+
+		snprintf(message, sizeof(message), "%.*s / HTTP/1.1", length,
+			 "ABCDEFGHIJKLMNOPQRST");
+		test_verdict(message, want, METHOD_OTHER);
 	}
 }
 
@@ -254,8 +261,9 @@ static void test_blank(void)
 		const char *bytes;
 		u32 blank;
 	} tests[] = {
-		{"\r", 1}, {"\n", 1}, {"\r\nGET / HTTP/1.1", 2}, {"\r\n\r\n", 4}, {"\n\n\nGET /", 3},
-		{"GET / HTTP/1.1\r\n", 0}, {"\r\n\r\n\r\n\r\n\r\n", 8}, {"\x0b\n", 0}, {" \n", 0},
+		{"\r", 1}, {"\n", 1}, {"\r\nGET / HTTP/1.1", 2}, {"\r\n\r\n", 4},
+		{"\n\n\nGET /", 3}, {"GET / HTTP/1.1\r\n", 0}, {"\r\n\r\n\r\n\r\n\r\n", 8},
+		{"\x0b\n", 0}, {" \n", 0},
 	};
 
 	for (size_t i = 0; i < COUNT(tests); i++) {
@@ -270,9 +278,10 @@ static void test_blank(void)
 /* Each byte of requests in turn replaced by each of the 256. */
 static void test_replaced(void)
 {
-	static const char *const messages[] = {"GET / HTTP/1.1\r\n", "GET https://a.b", "PUT http://a.bcd",
-					       "OPTIONS * HTTP/1.1", "CONNECT a:443 HTTP",
-					       "ABCDEFGHIJKLMN /a", "PROPPATCH https:/"};
+	static const char *const messages[] = {
+		"GET / HTTP/1.1\r\n", "GET https://a.b", "PUT http://a.bcd", "OPTIONS * HTTP/1.1",
+		"CONNECT a:443 HTTP", "ABCDEFGHIJKLMN /a", "PROPPATCH https:/",
+	};
 
 	for (size_t i = 0; i < COUNT(messages); i++)
 		for (size_t at = 0; at < HTTP1_PREFIX && messages[i][at]; at++)
