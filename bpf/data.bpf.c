@@ -183,15 +183,35 @@ static __always_inline void look_at(struct conn *c, struct sock *sk, const struc
 		count_unreadable(p->slot, is_request, fault, p->direction, p->length);
 }
 
-/* Bytes passed in a direction that no tap saw: GAP of them, before those of this call. */
-__noinline int note_gap(u32 slot, u32 direction, u32 gap)
+/*
+ * Bytes of the response direction passed unseen, up to POSITION. If a request was read when
+ * they had passed, they belong to the exchanges before it, which are lost, and no others are.
+ */
+static __always_inline void lose_response(struct conn *c, u32 position)
+{
+	u32 i, number;
+
+	for (i = 0; i < EXCHANGES; i++) {
+		number = c->responses + i;
+		if ((s32)(c->requests - number) <= 0)
+			break;
+		if (exchange_of(c, number)->position == position) {
+			lose_until(c, number, LOST_GAP);
+			c->responses = number;
+			return;
+		}
+	}
+	if (expects_response(c))
+		resync(c->slot, LOST_GAP);
+}
+
+/* Bytes passed in a direction that no tap saw: GAP of them, before POSITION. */
+__noinline int note_gap(u32 slot, u32 direction, u32 gap, u32 position)
 {
 	struct conn *c = conn_of(slot);
-	bool is_request;
 
 	if (!c)
 		return 0;
-	is_request = (c->role == ROLE_SERVER) == (direction == READ);
 	count_lost_bytes(direction, BYTES_UNTAPPED, gap);
 	if (c->class == CLASS_UNKNOWN) {
 		classify(slot, CLASS_UNREADABLE, COVERAGE_UNTAPPED);
@@ -199,19 +219,15 @@ __noinline int note_gap(u32 slot, u32 direction, u32 gap)
 	}
 	if (c->class != CLASS_HTTP1 || c->opaque)
 		return 0;
-	if (is_request) {
-		if (!c->request.in_head && !expects_request(c))
-			return 0; /* a body */
-		if (is_answering_over(c))
-			settle_until(c, c->requests, 0);
-		resync(slot, LOST_GAP);
-	} else if (c->requests - c->responses == 1) {
-		/* The tail of the last response, or the head of the next: its bytes will tell. */
-		lose_until(c, c->responses, LOST_GAP);
-		c->response.after_gap = 1;
-	} else if (expects_response(c)) {
-		resync(slot, LOST_GAP);
+	if ((c->role == ROLE_SERVER) != (direction == READ)) {
+		lose_response(c, position);
+		return 0;
 	}
+	if (!c->request.in_head && !expects_request(c))
+		return 0; /* a body */
+	if (is_answering_over(c))
+		settle_until(c, c->requests, 0);
+	resync(slot, LOST_GAP);
 	return 0;
 }
 
@@ -257,7 +273,7 @@ static __always_inline void data_read(struct sock *sk, int length, int flags)
 		if (gap == 1 && fin_received(sk))
 			p.seq--; /* the FIN has a number too */
 		else
-			note_gap(p.slot, READ, gap);
+			note_gap(p.slot, READ, gap, p.seq);
 	}
 	c->rx_pos = end;
 	if (!(c->flags & CONN_RX_KNOWN))
@@ -293,7 +309,7 @@ static __always_inline void data_written(struct sock *sk, int length)
 		conn_learn_workload(c->slot);
 	gap = c->flags & CONN_TX_KNOWN ? p.seq - c->tx_pos : 0;
 	if (gap && (s32)gap > 1) /* 1: the FIN of a shutdown by another thread */
-		note_gap(p.slot, WRITE, gap);
+		note_gap(p.slot, WRITE, gap, p.seq);
 	if (c->class <= CLASS_HTTP1 && !c->opaque)
 		look_at(c, sk, &p, 0);
 	barrier();

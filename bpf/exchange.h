@@ -97,7 +97,6 @@ __noinline int resync(u32 slot, u32 reason)
 	c->request.in_head = 0;
 	c->response.prefix_len = 0;
 	c->response.in_head = 0;
-	c->response.after_gap = 0;
 	c->response.unsure = 0;
 	return 0;
 }
@@ -159,8 +158,8 @@ static __always_inline void arrivals_add(struct conn *c, u32 end, u64 now)
 	a->end = end;
 }
 
-/* A request was recognised. WRITE_SEQ: the connection's at this time. */
-static __always_inline void begin_request(struct conn *c, u8 method, u32 write_seq)
+/* A request was recognised. POSITION: of the response direction at this time. */
+static __always_inline void begin_request(struct conn *c, u8 method, u32 position)
 {
 	u32 number = c->requests;
 	struct exchange *x = exchange_of(c, number);
@@ -172,7 +171,7 @@ static __always_inline void begin_request(struct conn *c, u8 method, u32 write_s
 	c->request.in_head = method == METHOD_GET || method == METHOD_HEAD;
 	if (number - c->settled < EXCHANGES) {
 		x->start = c->request_time;
-		x->write_seq = write_seq;
+		x->position = position;
 		x->method_flags = method;
 		x->id = number;
 		/* A client whose response was read before the hook of its send ran: */
@@ -216,14 +215,13 @@ static __always_inline void begin_response(struct conn *c, u16 status, u32 end, 
 		if (c->role == ROLE_SERVER && later == 2) {
 			struct exchange *next = exchange_of(c, number + 1);
 
-			if ((s32)(end - next->write_seq) <= 0 && next->start &&
+			if ((s32)(end - next->position) <= 0 && next->start &&
 			    next->start < last)
 				last = next->start;
 		}
 		x->status = status;
 		x->last = last;
 	}
-	c->response.after_gap = 0;
 	c->response.unsure = 0;
 	barrier();
 	c->responses = number + 1;

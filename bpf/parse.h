@@ -112,17 +112,33 @@ static __always_inline void clear_prefix(struct side *side)
 	side->prefix_len = 0;
 }
 
-static __always_inline u32 write_seq_of(struct conn *c)
+/* How far TCP is in the response direction: what a server has written, a client has read. */
+static __always_inline u32 response_position(struct conn *c)
 {
 	struct tcp_sock *tp = cast(struct tcp_sock, c->sk);
 
+	if (c->role == ROLE_CLIENT)
+		return c->closed_at ? c->final_read : load(tp, copied_seq);
 	return c->closed_at ? c->final_written : load(tp, write_seq);
 }
 
 /* Whether a write is under way, or done, whose hook has not run yet. */
 static __always_inline bool write_pending(struct conn *c)
 {
-	return c->flags & CONN_TX_KNOWN && write_seq_of(c) != c->tx_pos;
+	struct tcp_sock *tp = cast(struct tcp_sock, c->sk);
+	u32 position = c->closed_at ? c->final_written : load(tp, write_seq);
+
+	return c->flags & CONN_TX_KNOWN && position != c->tx_pos;
+}
+
+/*
+ * Whether a client has read bytes that no tap saw (splice(), a receive by io_uring). Only to be
+ * asked when it writes, which it does after the hooks of its reads.
+ */
+static __always_inline bool read_unseen(struct conn *c)
+{
+	return c->flags & CONN_RX_KNOWN && (s32)(response_position(c) - c->rx_pos) > 0 &&
+	       !c->closed_at && !fin_received((struct sock *)c->sk);
 }
 
 static __always_inline bool all_answered(struct conn *c)
@@ -132,13 +148,13 @@ static __always_inline bool all_answered(struct conn *c)
 
 /*
  * Whether the request direction may carry the beginning of a request now. After a GET or
- * HEAD, which has no body, always. After others once they are answered, or, at a server, if
- * the answer may have been written and only its hook is late.
+ * HEAD, which has no body, always. After others once they are answered, or if the answer may
+ * have passed: at a server its hook may be late, at a client it may have been read unseen.
  */
 static __always_inline bool expects_request(struct conn *c)
 {
 	return !c->requests || c->request.head_done || all_answered(c) ||
-	       (c->role == ROLE_SERVER && write_pending(c));
+	       (c->role == ROLE_SERVER ? write_pending(c) : read_unseen(c));
 }
 
 /* Whether the response direction may carry the beginning of a response now. */
@@ -181,40 +197,34 @@ static __always_inline void start_clock(struct conn *c, u32 seq, u64 now)
 }
 
 /*
- * A client that sends its next request has read the response before it. What no tap saw of that
- * (splice(), a receive by io_uring) leaves open when it ended.
+ * A client sends its next request, and has read responses unseen: their end, or their status,
+ * is not known.
  */
-static __always_inline void find_unseen_read(struct conn *c)
+static __always_inline void lose_unseen(struct conn *c)
 {
-	struct tcp_sock *tp = cast(struct tcp_sock, c->sk);
-	u32 position = load(tp, copied_seq);
+	u32 position = response_position(c);
 
-	if (!(c->flags & CONN_RX_KNOWN) || (s32)(position - c->rx_pos) <= 0 || c->closed_at ||
-	    fin_received((struct sock *)c->sk))
-		return;
 	count_lost_bytes(READ, BYTES_UNTAPPED, position - c->rx_pos);
 	c->rx_pos = position;
 	lose_until(c, c->requests, LOST_GAP);
-	if ((s32)(c->responses - c->requests) < 0)
+	if (!all_answered(c))
 		c->responses = c->requests;
 }
 
 /* The first bytes of a request are known: what was answered before it is over. */
 static __always_inline void start_request(struct conn *c, u8 method)
 {
-	u32 requests = c->requests, seq = 0;
+	u32 requests = c->requests;
 
-	if (c->role == ROLE_CLIENT)
-		find_unseen_read(c);
+	if (c->role == ROLE_CLIENT && read_unseen(c))
+		lose_unseen(c);
 	if (is_answering_over(c)) {
 		if (requests - c->settled == 1)
 			settle_now(c, requests - 1, 0);
 		else
 			settle_until(c, requests, 0);
 	}
-	if (c->role == ROLE_SERVER)
-		seq = write_seq_of(c);
-	begin_request(c, method, seq);
+	begin_request(c, method, response_position(c));
 }
 
 /* http1_request(), with the method in the second byte of the verdict. */
@@ -417,7 +427,7 @@ static __always_inline bool may_hold_next(struct conn *c, u32 end)
 	if ((s32)(c->requests - c->responses) <= 0)
 		return false;
 	return c->role != ROLE_SERVER ||
-	       (s32)(end - exchange_of(c, c->responses)->write_seq) > 0;
+	       (s32)(end - exchange_of(c, c->responses)->position) > 0;
 }
 
 /* Feeds bytes of the response direction. */
@@ -467,9 +477,6 @@ __noinline int feed_response(u32 slot, u64 address, u32 length, u32 seq, u64 now
 		}
 		if (verdict == HTTP1_YES) {
 			begin_response(c, status, seq + length, now);
-		} else if (side->after_gap) { /* what was not seen had the status */
-			resync(slot, LOST_GAP);
-			return 0;
 		} else if (c->responses && (s32)(c->settled - c->responses) < 0) {
 			continue_response(c, length - done, now); /* of the previous one */
 		} else {

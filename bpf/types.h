@@ -245,14 +245,14 @@ struct fresh_slots {
 #define EXCHANGE_METHOD 0x0f
 
 /*
- * One request and its response. The request side writes `start`, `write_seq`,
+ * One request and its response. The request side writes `start`, `position`,
  * `id` and `method_flags`; the response side `last` and `status`. Neither clears what
  * the other writes, so that they need no lock: see exchange.h.
  */
 struct exchange {
 	u64 start;	/* server: arrival of the first byte; client: it was written */
 	u64 last;	/* server: the last byte so far was written; client: read */
-	u32 write_seq;	/* of the connection when the request was read (server) */
+	u32 position;	/* of the response direction when the request passed */
 	u16 status;
 	u8 id;		/* low bits of the exchange's number */
 	u8 method_flags;
@@ -266,9 +266,8 @@ struct side {
 	u8 in_head;	/* looking for the end of a head */
 	u8 method;	/* requests: of the last one */
 	u8 head_done;	/* requests: the last one has no body and its head ended */
-	u8 after_gap;	/* responses: bytes before these were not seen */
 	u8 unsure;	/* responses: bytes that may hold more heads than were found */
-	u8 pad;
+	u8 pad[2];
 };
 
 #define CONN_JOINED 0x01	/* first seen after it was opened */

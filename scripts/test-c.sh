@@ -27,9 +27,9 @@ compile() {
 passed=0 failed=0
 for parser in "${parsers[@]}"; do
 	compile -fsanitize=address,undefined "$sources/$parser.c" -o "$build/$parser"
-	status=0 p=0 f=0
+	status=0
 	"$build/$parser" >"$build/$parser.count" || status=$?
-	read -r p f <"$build/$parser.count" || true
+	read -r p f <"$build/$parser.count" || p=0 f=0
 	if ((status && !f)); then # it crashed
 		f=1
 	fi
@@ -44,7 +44,8 @@ else
 	bound=-runs=0
 fi
 for parser in "${parsers[@]}"; do
-	compile -fsanitize=address,undefined,fuzzer -DFUZZ "$sources/$parser.c" -o "$build/$parser.fuzz"
+	compile -fsanitize=address,undefined,fuzzer -DFUZZ "$sources/$parser.c" \
+		-o "$build/$parser.fuzz"
 	mkdir "$build/$parser.found"
 done
 for parser in "${parsers[@]}"; do
@@ -59,7 +60,8 @@ for pid in "${!fuzzers[@]}"; do
 	unset "fuzzers[$pid]"
 	if ((status)); then
 		failed=$((failed + 1))
-		grep -E '^[a-z]+: |ERROR|Test unit written' "$build/$parser.log" >&2 || cat "$build/$parser.log" >&2
+		grep -aE '^[a-z]+: |ERROR|Test unit written' "$build/$parser.log" >&2 ||
+			cat "$build/$parser.log" >&2
 		echo "$parser: fuzzing failed"
 	else
 		passed=$((passed + 1))

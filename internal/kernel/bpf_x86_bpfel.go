@@ -80,9 +80,8 @@ type bpfConn struct {
 		InHead    uint8
 		Method    uint8
 		HeadDone  uint8
-		AfterGap  uint8
 		Unsure    uint8
-		Pad       uint8
+		Pad       [2]uint8
 	}
 	Response struct {
 		_         structs.HostLayout
@@ -92,9 +91,8 @@ type bpfConn struct {
 		InHead    uint8
 		Method    uint8
 		HeadDone  uint8
-		AfterGap  uint8
 		Unsure    uint8
-		Pad       uint8
+		Pad       [2]uint8
 	}
 	Exchanges     [8]bpfExchange
 	BytesSent     uint64
@@ -187,7 +185,7 @@ type bpfExchange struct {
 	_           structs.HostLayout
 	Start       uint64
 	Last        uint64
-	WriteSeq    uint32
+	Position    uint32
 	Status      uint16
 	Id          uint8
 	MethodFlags uint8

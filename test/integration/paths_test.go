@@ -24,6 +24,8 @@ type path struct {
 	// lost lists what must be counted as lost, by reason, in events and in bytes:
 	// "REASON" or "2 read bytes REASON".
 	lost string
+	// partly: not all bytes and requests are those of the helpers' workloads.
+	partly bool
 	// needs tells why the path cannot run here; "" if it can.
 	needs func() string
 }
@@ -70,6 +72,15 @@ func (p path) expected(pr *pair) tally {
 		delete(out, "server"+class)
 	}
 	add(parseTally("lost ", p.lost))
+	if p.lost == "" && !p.partly {
+		out["server bytes received"], out["client bytes sent"] = pr.client.sent, pr.client.sent
+		out["client bytes received"], out["server bytes sent"] = pr.server.sent, pr.server.sent
+		for name, n := range out {
+			if strings.HasPrefix(name, "server ") && exchanges(name) {
+				out["server queued"] += n
+			}
+		}
+	}
 	return out
 }
 
@@ -113,7 +124,9 @@ func runPath(t *testing.T, f *fathom, p path) {
 	for _, h := range pr.helpers {
 		h.stop()
 	}
-	if d := f.match(before, p.expected(pr), coverage); d != "" {
+	want := p.expected(pr)
+	watch := func(name string) bool { _, ok := want[name]; return ok || coverage(name) }
+	if d := f.match(before, want, watch); d != "" {
 		t.Errorf("%s%s", p.name, d)
 		if n := strangers(f.snapshot()) - others; n != 0 && strings.Contains(d, "lost ") {
 			t.Logf("%d exchanges of other processes meanwhile: is this host quiet?", n)

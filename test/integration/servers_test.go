@@ -54,9 +54,6 @@ func TestServers(t *testing.T) {
 	}
 }
 
-// exchangesAndLost lets through what has to be exact under load.
-func exchangesAndLost(name string) bool { return exchanges(name) || strings.HasPrefix(name, "lost ") }
-
 func serveGo(t *testing.T) string {
 	return start(t, serverName, nil).load("Serve", LoadCall{}).Addr
 }
