@@ -20,28 +20,40 @@ static __always_inline int feed(bool is_request, u32 slot, u64 address, u32 leng
 	return feed_response(slot, address, length, seq, now);
 }
 
-/* Feeds LENGTH bytes that are spread over the array of struct iovec at ADDRESS. */
-__noinline int feed_iovecs(u32 slot, u64 address, u64 request_and_length, u32 seq, u64 now)
+/*
+ * Feeds what one struct iovec at ADDRESS holds of the LENGTH bytes that are left. Returns how many
+ * it held, or the negative of an enum buffer_fault. A length of 32 bits and whether it is the
+ * request direction come in one number, for want of a sixth argument.
+ */
+__noinline int feed_iovec(u32 slot, u64 address, u64 request_and_length, u32 seq, u64 now)
 {
-	u32 length = request_and_length, i, n, done = 0;
-	bool is_request = request_and_length >> 32;
+	u32 length = request_and_length;
 	struct user_iovec iov;
 	int fault;
+
+	if (bpf_probe_read_user(&iov, sizeof(iov), (void *)address))
+		return -FAULT_MEMORY;
+	if (iov.length < length)
+		length = iov.length;
+	if (!length)
+		return 0;
+	fault = feed(request_and_length >> 32, slot, iov.base, length, seq, now);
+	return fault ? -fault : (int)length;
+}
+
+__noinline int feed_iovecs(u32 slot, u64 address, u64 request_and_length, u32 seq, u64 now)
+{
+	u32 length = request_and_length, done = 0, i;
+	int used;
 
 	for (i = 0; i < MAX_IOVECS; i++) {
 		if (done >= length)
 			return FAULT_NONE;
-		if (bpf_probe_read_user(&iov, sizeof(iov), (void *)(address + 16ULL * i)))
-			return FAULT_MEMORY;
-		n = length - done;
-		if (n > iov.length)
-			n = iov.length;
-		if (!n)
-			continue;
-		fault = feed(is_request, slot, iov.base, n, seq + done, now);
-		if (fault)
-			return fault;
-		done += n;
+		used = feed_iovec(slot, address + 16ULL * i, request_and_length - done, seq + done,
+				  now);
+		if (used < 0)
+			return -used;
+		done += used;
 	}
 	return done < length ? FAULT_IOVECS : FAULT_NONE;
 }

@@ -34,23 +34,21 @@ __noinline int scan_chunk(u32 slot, u32 is_response, u64 address, u32 length)
 	side = side_of(c, is_response);
 	if (bpf_probe_read_user(words, n, (void *)address))
 		return -1;
-	line = side->line;
 	for (i = 0; i < SCAN_CHUNK / 8; i++) {
 		if (8 * (i + 1) > n)
 			break;
+		line = side->line; /* through memory: the verifier need not follow it */
 		end = http1_head_end(words[i], 8, &line);
+		side->line = line;
 		if (end)
-			goto found;
+			return 8 * i + end;
 	}
-	end = 0;
-	if (n & 7)
-		end = http1_head_end(words[i & (SCAN_CHUNK / 8 - 1)], n & 7, &line);
-	side->line = line;
-	if (!end)
+	if (!(n & 7))
 		return 0;
-found:
-	side->line = HTTP1_LINE_SOME;
-	return 8 * i + end;
+	line = side->line;
+	end = http1_head_end(words[i & (SCAN_CHUNK / 8 - 1)], n & 7, &line);
+	side->line = line;
+	return end ? 8 * i + end : 0;
 }
 
 /*
@@ -239,69 +237,86 @@ __noinline int request_verdict(u64 lo, u64 hi, u32 length)
 /* How many CR and LF are passed over in front of a request. */
 #define MAX_BLANK 4
 
-/* Feeds bytes of the request direction. */
-__noinline int feed_request(u32 slot, u64 address, u32 length, u32 seq, u64 now)
+/* What a step of feeding returns besides the number of bytes that it used. */
+#define STEP_DONE 0
+#define STEP_FAULT -1
+
+/* One step of feed_request(): a prefix, or a head up to its end. */
+__noinline int request_step(u32 slot, u64 address, u32 length, u32 seq, u64 now)
 {
 	struct conn *c = conn_of(slot);
 	struct side *side;
-	u32 done = 0, i, n;
-	u32 blank;
 	int verdict, end;
-	u8 method;
+	u32 blank;
 
 	if (!c)
-		return 0;
+		return STEP_DONE;
 	side = &c->request;
-	for (i = 0; i < 3 * EXCHANGES; i++) {
-		if (done >= length)
-			return 0;
-		if (side->in_head) {
-			end = scan_head(slot, 0, address + done, length - done);
-			if (!end)
-				return 0;
-			side->in_head = 0;
-			if (end < 0)
-				return 0;
-			side->head_done = 1;
-			done += end;
-			continue;
-		}
-		if (!side->prefix_len) {
-			if (!expects_request(c))
-				return 0;
-			start_clock(c, seq + done, now);
-		}
-		n = fill_prefix(side, address + done, length - done);
-		if (!n)
-			return FAULT_MEMORY;
-		blank = http1_blank(side->prefix[0], side->prefix_len);
-		if (blank && blank <= MAX_BLANK) { /* RFC 9112, section 2.2 */
-			clear_prefix(side);
-			done += blank;
-			continue;
-		}
-		verdict = request_verdict(side->prefix[0], side->prefix[1], side->prefix_len);
-		method = verdict >> 8 & EXCHANGE_METHOD;
-		verdict &= 0xff;
-		if (verdict == HTTP1_PARTIAL)
-			return 0;
-		if (verdict == HTTP1_NO) {
-			if (c->class == CLASS_UNKNOWN)
-				classify_other(c, side);
-			else
-				clear_prefix(side);
-			return 0;
-		}
-		if (c->class == CLASS_UNKNOWN)
-			classify(slot, CLASS_HTTP1, COVERAGE_NONE);
+	if (side->in_head) {
+		end = scan_head(slot, 0, address, length);
+		if (!end)
+			return STEP_DONE;
+		side->in_head = 0;
+		side->head_done = end > 0;
+		return end > 0 ? end : STEP_DONE;
+	}
+	if (!side->prefix_len) {
+		if (!expects_request(c))
+			return STEP_DONE;
+		start_clock(c, seq, now);
+	}
+	if (!fill_prefix(side, address, length))
+		return STEP_FAULT;
+	blank = http1_blank(side->prefix[0], side->prefix_len);
+	if (blank && blank <= MAX_BLANK) { /* RFC 9112, section 2.2 */
 		clear_prefix(side);
-		start_request(c, method);
-		if (!side->in_head)
-			return 0;
+		return blank;
+	}
+	verdict = request_verdict(side->prefix[0], side->prefix[1], side->prefix_len);
+	switch (verdict & 0xff) {
+	case HTTP1_PARTIAL:
+		return STEP_DONE;
+	case HTTP1_NO:
+		if (c->class == CLASS_UNKNOWN)
+			classify_other(c, side);
+		else
+			clear_prefix(side);
+		return STEP_DONE;
+	}
+	if (c->class == CLASS_UNKNOWN)
+		classify(slot, CLASS_HTTP1, COVERAGE_NONE);
+	clear_prefix(side);
+	start_request(c, verdict >> 8 & EXCHANGE_METHOD);
+	if (!side->in_head)
+		return STEP_DONE;
+	/* The end of the head may lie in the bytes that the prefix was taken from. */
+	end = scan_head(slot, 0, address, length);
+	if (!end)
+		return STEP_DONE;
+	side->in_head = 0;
+	side->head_done = end > 0;
+	return end > 0 ? end : STEP_DONE;
+}
+
+/* Feeds bytes of the request direction; returns an enum buffer_fault. */
+__noinline int feed_request(u32 slot, u64 address, u32 length, u32 seq, u64 now)
+{
+	u32 done = 0, i;
+	int used;
+
+	for (i = 0; i < 2 * EXCHANGES; i++) {
+		if (done >= length)
+			return FAULT_NONE;
+		used = request_step(slot, address + done, length - done, seq + done, now);
+		if (used == STEP_FAULT)
+			return FAULT_MEMORY;
+		if (used <= STEP_DONE)
+			return FAULT_NONE;
+		done += used;
 	}
 	/* More requests in one read than are followed. */
 	count_lost(LOST_PIPELINED, 1);
-	return 0;
+	return FAULT_NONE;
 }
 
 #define QUICK_BYTES 64
@@ -377,7 +392,7 @@ static __always_inline void continue_response(struct conn *c, u32 length, u64 no
 		exchange_of(c, last)->last = now;
 }
 
-/* In one of them: the offset of "HTTP/1." in up to 64 bytes and the 7 behind them, or -1. */
+/* The offset of "HTTP/1." in up to 64 bytes and the 7 behind them, or -1. */
 __noinline int find_status_line(u64 address, u32 length)
 {
 	u64 words[9] = {};
@@ -430,70 +445,79 @@ static __always_inline bool may_hold_next(struct conn *c, u32 end)
 	       (s32)(end - exchange_of(c, c->responses)->position) > 0;
 }
 
-/* Feeds bytes of the response direction. */
-__noinline int feed_response(u32 slot, u64 address, u32 length, u32 seq, u64 now)
+/* One step of feed_response(). STOP is the sequence number behind the last byte. */
+__noinline int response_step(u32 slot, u64 address, u32 length, u32 stop, u64 now)
 {
 	struct conn *c = conn_of(slot);
+	u16 status = STATUS_OTHER;
 	struct side *side;
-	u32 done = 0, i, n;
 	int verdict, end;
-	u16 status;
 
 	if (!c)
-		return 0;
+		return STEP_DONE;
 	side = &c->response;
-	for (i = 0; i < 2 * EXCHANGES; i++) {
-		if (done >= length)
-			return 0;
-		if (side->in_head) { /* of an interim response */
-			end = scan_head(slot, 1, address + done, length - done);
-			if (end <= 0) {
-				if (end < 0)
-					side->in_head = 0;
-				return 0;
-			}
-			side->in_head = 0;
-			done += end;
-			continue;
-		}
-		if (!side->prefix_len && !expects_response(c)) {
-			continue_response(c, length - done, now);
-			return 0;
-		}
-		n = fill_prefix(side, address + done, length - done);
-		if (!n)
-			return FAULT_MEMORY;
-		verdict = http1_response(side->prefix[0], side->prefix[1], side->prefix_len,
-					 &status);
-		if (verdict == HTTP1_PARTIAL)
-			return 0;
-		clear_prefix(side);
-		if (verdict == HTTP1_YES && c->class == CLASS_UNKNOWN)
+	if (side->in_head) { /* of an interim response */
+		end = scan_head(slot, 1, address, length);
+		if (!end)
+			return STEP_DONE;
+		side->in_head = 0;
+		return end > 0 ? end : STEP_DONE;
+	}
+	if (!side->prefix_len && !expects_response(c)) {
+		continue_response(c, length, now);
+		return STEP_DONE;
+	}
+	if (!fill_prefix(side, address, length))
+		return STEP_FAULT;
+	verdict = http1_response(side->prefix[0], side->prefix[1], side->prefix_len, &status);
+	if (verdict == HTTP1_PARTIAL)
+		return STEP_DONE;
+	clear_prefix(side);
+	if (verdict == HTTP1_YES) {
+		if (c->class == CLASS_UNKNOWN)
 			classify(slot, CLASS_HTTP1, COVERAGE_NONE);
-		if (verdict == HTTP1_YES && status >= 100 && status < 200 && status != 101) {
+		if (status < 200 && status != 101) {
 			side->in_head = 1;
 			side->line = HTTP1_LINE_SOME;
-			continue;
+			end = scan_head(slot, 1, address, length);
+			if (!end)
+				return STEP_DONE;
+			side->in_head = 0;
+			return end > 0 ? end : STEP_DONE;
 		}
-		if (verdict == HTTP1_YES) {
-			begin_response(c, status, seq + length, now);
-		} else if (c->responses && (s32)(c->settled - c->responses) < 0) {
-			continue_response(c, length - done, now); /* of the previous one */
-		} else {
-			if ((s32)(c->requests - c->responses) > 0)
-				begin_response(c, STATUS_OTHER, seq + length, now);
-			return 0;
-		}
-		if (!may_hold_next(c, seq + length))
-			return 0;
-		end = next_response(address + done, length - done);
-		if (!end) {
-			side->unsure = 1;
-			return 0;
-		}
-		done += end;
+		begin_response(c, status, stop, now);
+	} else if (c->responses && (s32)(c->settled - c->responses) < 0) {
+		continue_response(c, length, now); /* of the previous one */
+	} else {
+		if ((s32)(c->requests - c->responses) > 0)
+			begin_response(c, STATUS_OTHER, stop, now);
+		return STEP_DONE;
 	}
-	return 0;
+	if (!may_hold_next(c, stop))
+		return STEP_DONE;
+	end = next_response(address, length);
+	if (!end)
+		side->unsure = 1;
+	return end;
+}
+
+/* Feeds bytes of the response direction; returns an enum buffer_fault. */
+__noinline int feed_response(u32 slot, u64 address, u32 length, u32 seq, u64 now)
+{
+	u32 done = 0, i;
+	int used;
+
+	for (i = 0; i < 2 * EXCHANGES; i++) {
+		if (done >= length)
+			return FAULT_NONE;
+		used = response_step(slot, address + done, length - done, seq + length, now);
+		if (used == STEP_FAULT)
+			return FAULT_MEMORY;
+		if (used <= STEP_DONE)
+			return FAULT_NONE;
+		done += used;
+	}
+	return FAULT_NONE;
 }
 
 /* The usual case of feed_response(): the beginning of a final response, in one buffer. */

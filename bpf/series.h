@@ -3,7 +3,7 @@
 #ifndef FATHOM_SERIES_H
 #define FATHOM_SERIES_H
 
-static __noinline u32 series_add(struct series_key *key)
+static __always_inline u32 series_add(struct series_key *key)
 {
 	struct histogram *h;
 	u32 slot, *known;
