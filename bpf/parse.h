@@ -8,8 +8,8 @@
 #ifndef FATHOM_PARSE_H
 #define FATHOM_PARSE_H
 
-#define SCAN_CHUNK 128
-#define SCAN_CHUNKS 64
+#define SCAN_CHUNK 64
+#define SCAN_CHUNKS 128
 
 static __always_inline struct side *side_of(struct conn *c, bool is_response)
 {

@@ -2,7 +2,6 @@ package integration
 
 import (
 	"os"
-	"path/filepath"
 	"runtime"
 	"testing"
 )
@@ -12,7 +11,7 @@ func (p *proc) load(method string, c LoadCall) LoadReply {
 	p.t.Helper()
 	var r LoadReply
 	if err := p.call.Call("Load."+method, &c, &r); err != nil {
-		p.t.Fatalf("%s in %s: %v", method, filepath.Base(p.cmd.Path), err)
+		p.t.Fatalf("%s in %s: %v", method, p.name, err)
 	}
 	return r
 }

@@ -73,8 +73,13 @@ func (p path) expected(pr *pair) tally {
 	}
 	add(parseTally("lost ", p.lost))
 	if p.lost == "" && !p.partly {
-		out["server bytes received"], out["client bytes sent"] = pr.client.sent, pr.client.sent
-		out["client bytes received"], out["server bytes sent"] = pr.server.sent, pr.server.sent
+		for _, h := range pr.helpers {
+			if h.name == serverName {
+				add(tally{"server bytes sent": h.sent, "client bytes received": h.sent})
+			} else {
+				add(tally{"client bytes sent": h.sent, "server bytes received": h.sent})
+			}
+		}
 		for name, n := range out {
 			if strings.HasPrefix(name, "server ") && exchanges(name) {
 				out["server queued"] += n

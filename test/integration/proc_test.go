@@ -28,6 +28,7 @@ const passFD = 3
 // proc is a helper process.
 type proc struct {
 	t    testing.TB
+	name string
 	cmd  *exec.Cmd
 	call *rpc.Client
 	quit func()
@@ -46,7 +47,7 @@ func start(t testing.TB, name string, ns *netns, files ...*os.File) *proc {
 	if err := os.Symlink(self, link); err != nil {
 		t.Fatal(err)
 	}
-	p := &proc{t: t, cmd: exec.Command(link)}
+	p := &proc{t: t, name: name, cmd: exec.Command(link)}
 	p.cmd.Env = append(os.Environ(), "GODEBUG=asyncpreemptoff=1") // no signal interrupts a call
 	p.cmd.Stderr = os.Stderr
 	p.cmd.ExtraFiles = files
@@ -90,9 +91,9 @@ func (p *proc) do(method string, c Call) *Reply {
 	p.t.Helper()
 	var r Reply
 	if err := p.call.Call("Sys."+method, &c, &r); err != nil {
-		p.t.Fatalf("%s in %s: %v", method, filepath.Base(p.cmd.Path), err)
+		p.t.Fatalf("%s in %s: %v", method, p.name, err)
 	}
-	if method == "Send" {
+	if method == "Send" || method == "Dial" {
 		p.sent += uint64(r.N)
 	}
 	return &r
@@ -103,7 +104,7 @@ func (p *proc) must(method string, c Call) *Reply {
 	p.t.Helper()
 	r := p.do(method, c)
 	if r.Errno != 0 {
-		p.t.Fatalf("%s %s in %s: %v after %d bytes", method, c.Via, filepath.Base(p.cmd.Path), r.Errno, r.N)
+		p.t.Fatalf("%s %s in %s: %v after %d bytes", method, c.Via, p.name, r.Errno, r.N)
 	}
 	return r
 }
