@@ -118,9 +118,9 @@ func loadEmpty() (map[string]*ebpf.Program, error) {
 
 // explainLoad turns an error of loading into one that says what to do.
 func explainLoad(err error) error {
-	var refused *ebpf.VerifierError
+	_, refused := errors.AsType[*ebpf.VerifierError](err)
 	switch {
-	case errors.Is(err, os.ErrPermission) && !errors.As(err, &refused):
+	case errors.Is(err, os.ErrPermission) && !refused:
 		return fmt.Errorf("load BPF programs: %w: run as root, or with CAP_BPF and CAP_PERFMON (%s)", ErrPermission, oneLine(err))
 	default:
 		return fmt.Errorf("load BPF programs: %w: %s", ErrUnsupported, oneLine(err))

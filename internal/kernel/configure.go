@@ -67,7 +67,7 @@ func hasReadOnlyCast(cache *btf.Cache) (bool, error) {
 		if os.IsPermission(err) {
 			return false, fmt.Errorf("read the kernel's BTF (/sys/kernel/btf/vmlinux): %w: run as root, or with CAP_BPF and CAP_PERFMON", ErrPermission)
 		}
-		return false, fmt.Errorf("read the kernel's BTF (/sys/kernel/btf/vmlinux): %w: a kernel with CONFIG_DEBUG_INFO_BTF is needed: %v", ErrUnsupported, err)
+		return false, fmt.Errorf("read the kernel's BTF (/sys/kernel/btf/vmlinux): %w: a kernel with CONFIG_DEBUG_INFO_BTF is needed: %w", ErrUnsupported, err)
 	}
 	var f *btf.Func
 	return kernel.TypeByName("bpf_rdonly_cast", &f) == nil, nil

@@ -7,7 +7,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"sync"
 	"time"
@@ -46,7 +45,7 @@ func Open(ctx context.Context, o Options) (*Kernel, error) {
 	}
 	k := &Kernel{options: o, log: o.Logger, upper: mergeBounds(o.Buckets)}
 	if k.log == nil {
-		k.log = slog.New(slog.NewTextHandler(io.Discard, nil))
+		k.log = slog.New(slog.DiscardHandler)
 	}
 	if err := k.load(); err != nil {
 		return nil, err
@@ -75,8 +74,7 @@ func (k *Kernel) load() error {
 		return err
 	}
 	if err := spec.LoadAndAssign(&k.objects, &ebpf.CollectionOptions{Cache: cache}); err != nil {
-		var verifier *ebpf.VerifierError
-		if errors.As(err, &verifier) {
+		if verifier, ok := errors.AsType[*ebpf.VerifierError](err); ok {
 			k.log.Debug("the verifier refused a program", "log", fmt.Sprintf("%+v", verifier))
 		}
 		return explainLoad(err)

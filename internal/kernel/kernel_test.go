@@ -1,7 +1,7 @@
 package kernel
 
 import (
-	"log/slog"
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -9,41 +9,176 @@ import (
 	"time"
 )
 
-func TestOpen(t *testing.T) {
-	start := time.Now()
-	k, err := Open(t.Context(), Options{SettleAfter: 200 * time.Millisecond, Logger: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))})
+const settleAfter = 50 * time.Millisecond
+
+// openKernel attaches to the running kernel, for which a test needs root.
+func openKernel(t *testing.T) *Kernel {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("needs root")
+	}
+	k, err := Open(t.Context(), Options{SettleAfter: settleAfter})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Log("attached after", time.Since(start))
-	defer k.Close()
-	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { w.Write([]byte("hello")) }))
-	for range 1000 {
-		r, err := http.Get(srv.URL)
+	t.Cleanup(func() {
+		if err := k.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return k
+}
+
+// request makes n requests within this process, on one connection that it closes.
+func request(t *testing.T, n int) {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	client := server.Client()
+	for range n {
+		response, err := client.Get(server.URL)
 		if err != nil {
 			t.Fatal(err)
 		}
-		r.Body.Close()
+		if err := response.Body.Close(); err != nil {
+			t.Fatal(err)
+		}
 	}
-	http.DefaultClient.CloseIdleConnections()
-	srv.Close()
-	time.Sleep(400 * time.Millisecond)
+	client.CloseIdleConnections()
+	server.Close()
+}
+
+// me returns the workloads of this process and the number of requests that they served.
+func me(t *testing.T, k *Kernel) (ids []WorkloadID, served uint64) {
+	t.Helper()
 	s, err := k.Snapshot()
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, x := range s.HTTP {
-		t.Log(x.Workload, x.Role, x.Method, x.Status, x.Peer, x.Duration.Count(), x.Duration.Sum)
+	comm, err := os.ReadFile("/proc/self/comm")
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Logf("%+v", s.Workloads)
-	t.Logf("%+v", s.Coverage)
-	t.Logf("%+v", s.Lost)
-	t.Logf("%+v", s.LostBytes)
-	t.Logf("%+v", s.Edges)
-	t.Logf("%+v", s.Listeners)
-	t.Logf("%+v", s.Tables)
-	t.Logf("%+v", s.Programs)
-	for _, x := range s.Queue {
-		t.Log(x.Workload, x.Delay.Count(), x.Delay.Sum)
+	for id, w := range s.Workloads {
+		if w.Command+"\n" == string(comm) {
+			ids = append(ids, id)
+		}
+	}
+	for _, x := range s.HTTP {
+		if s.Workloads[x.Workload].Command+"\n" == string(comm) && x.Role == RoleServer {
+			served += x.Duration.Count()
+		}
+	}
+	return ids, served
+}
+
+// eventually waits until the requests are settled.
+func eventually(t *testing.T, k *Kernel, want uint64) []WorkloadID {
+	t.Helper()
+	var ids []WorkloadID
+	var got uint64
+	for range 100 {
+		if ids, got = me(t, k); got == want {
+			return ids
+		}
+		time.Sleep(settleAfter)
+	}
+	t.Fatalf("served %d requests, want %d", got, want)
+	return nil
+}
+
+func TestCount(t *testing.T) {
+	k := openKernel(t)
+	request(t, 100)
+	eventually(t, k, 100)
+	if got := len(k.Taps()); got != len(taps) {
+		t.Errorf("%d taps, want %d", got, len(taps))
+	}
+}
+
+func TestForget(t *testing.T) {
+	k := openKernel(t)
+	for round := range 3 { // slots that were given back are used again, and are empty
+		request(t, 10)
+		ids := eventually(t, k, 10)
+		released, err := k.Forget(ids)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(released) != len(ids) {
+			t.Fatalf("round %d: released %v of %v", round, released, ids)
+		}
+		if left, served := me(t, k); len(left) != 0 || served != 0 {
+			t.Fatalf("round %d: left %v, which served %d", round, left, served)
+		}
+	}
+}
+
+func TestForgetInUse(t *testing.T) {
+	k := openKernel(t)
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	get := func() {
+		response, err := server.Client().Get(server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := response.Body.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	get()
+	ids := eventually(t, k, 1)
+	released, err := k.Forget(ids)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(released) != 0 {
+		t.Errorf("released %v, which has connections", released)
+	}
+	get()
+	eventually(t, k, 2)
+}
+
+func TestDetach(t *testing.T) {
+	k := openKernel(t)
+	request(t, 5)
+	eventually(t, k, 5)
+	if err := k.Detach(); err != nil {
+		t.Fatal(err)
+	}
+	request(t, 5)
+	eventually(t, k, 5)
+	if err := k.Attach(); err != nil {
+		t.Fatal(err)
+	}
+	request(t, 5)
+	eventually(t, k, 10)
+}
+
+func TestOpenFails(t *testing.T) {
+	if _, err := Open(t.Context(), Options{MaxSeries: -1}); err == nil {
+		t.Error("opened with a bad option")
+	}
+	if os.Geteuid() == 0 {
+		return
+	}
+	if _, err := Open(t.Context(), Options{}); !errors.Is(err, ErrPermission) {
+		t.Errorf("opened as a user: %v", err)
+	}
+}
+
+func BenchmarkSnapshot(b *testing.B) {
+	if os.Geteuid() != 0 {
+		b.Skip("needs root")
+	}
+	k, err := Open(b.Context(), Options{})
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer k.Close()
+	for b.Loop() {
+		if _, err := k.Snapshot(); err != nil {
+			b.Fatal(err)
+		}
 	}
 }

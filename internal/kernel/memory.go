@@ -24,7 +24,8 @@ func (a array[T]) each(last int, f func(i uint32, v *T) error) error {
 	var cursor ebpf.MapBatchCursor
 	for {
 		got, err := a.m.BatchLookup(&cursor, keys, values, nil)
-		if err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+		end := errors.Is(err, ebpf.ErrKeyNotExist) || err == nil && got == 0
+		if err != nil && !end {
 			return fmt.Errorf("read %s: %w", a.m, err)
 		}
 		for i := range got {
@@ -35,7 +36,7 @@ func (a array[T]) each(last int, f func(i uint32, v *T) error) error {
 				return err
 			}
 		}
-		if err != nil || got == 0 {
+		if end {
 			return nil
 		}
 	}

@@ -1,7 +1,6 @@
 package integration
 
 import (
-	"math/rand/v2"
 	"testing"
 
 	"github.com/fathomhq/fathom/internal/kernel"
@@ -27,9 +26,7 @@ func TestMixedClasses(t *testing.T) {
 		{"idle", "", ""},
 	}
 	want := tally{}
-	seed := rand.Uint64()
-	t.Logf("seed %d", seed)
-	r := rand.New(rand.NewPCG(seed, 2))
+	r := seeded(t, 2)
 	for range 600 {
 		k := kinds[r.IntN(len(kinds))]
 		c, s := p.connectTo(listeners[r.IntN(len(listeners))])

@@ -39,8 +39,15 @@ var recvVia = map[string]func(*Call, []byte) (int, error){
 	"discard": discard,
 	"splice":  spliceOut,
 	"map":     recvMapped,
-	"uring":   func(c *Call, b []byte) (int, error) { return uring(uringRecv, c.FD, b) },
-	"int80":   func(c *Call, b []byte) (int, error) { return callInt80(int80Read, c.FD, b) },
+	"uring":   func(c *Call, b []byte) (int, error) { return uring(uringRecv, c.FD, b, nil) },
+	"uring within write": func(c *Call, b []byte) (int, error) {
+		return uring(uringRecv, c.FD, b, func(f int) { _, _ = unix.Write(f, []byte(get)) })
+	},
+	"uring within read": func(c *Call, b []byte) (int, error) {
+		decoy := []byte(get)
+		return uring(uringRecv, c.FD, b, func(f int) { _, _ = unix.Read(f, decoy) })
+	},
+	"int80": func(c *Call, b []byte) (int, error) { return callInt80(int80Read, c.FD, b) },
 }
 
 // recvfrom is recv(2), or recvfrom(2) with room for the sender's address.

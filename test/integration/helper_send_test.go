@@ -46,7 +46,7 @@ var sendVia = map[string]func(*Call, []byte) (int, error){
 	"evicted":  sendEvicted,
 	"sendfile": sendFile,
 	"splice":   spliceIn,
-	"uring":    func(c *Call, b []byte) (int, error) { return uring(uringSend, c.FD, b) },
+	"uring":    func(c *Call, b []byte) (int, error) { return uring(uringSend, c.FD, b, nil) },
 	"int80":    func(c *Call, b []byte) (int, error) { return callInt80(int80Write, c.FD, b) },
 }
 

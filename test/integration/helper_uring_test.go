@@ -1,7 +1,9 @@
 package integration
 
 import (
+	"runtime"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -52,9 +54,10 @@ type uringCQE struct {
 	flags uint32
 }
 
-// uring sends or receives b by one request of an io_uring of its own and waits for
-// the completion.
-func uring(op uint8, fd int, b []byte) (int, error) {
+// uring sends or receives b by one request of an io_uring of its own. It waits for the
+// completion in the kernel, or, with an idle function, calls that with a file (/dev/zero)
+// until the request has completed: within whatever call that makes.
+func uring(op uint8, fd int, b []byte, idle func(file int)) (int, error) {
 	var p uringParams
 	r, _, e := unix.Syscall(unix.SYS_IO_URING_SETUP, 4, uintptr(unsafe.Pointer(&p)), 0)
 	if e != 0 {
@@ -83,8 +86,19 @@ func uring(op uint8, fd int, b []byte) (int, error) {
 	}
 	*(*uint32)(unsafe.Pointer(&sq[p.sq.array])) = 0
 	atomic.StoreUint32((*uint32)(unsafe.Pointer(&sq[p.sq.tail])), 1)
-	if _, _, e := unix.Syscall6(unix.SYS_IO_URING_ENTER, uintptr(ring), 1, 1, uringGetEvents, 0, 0); e != 0 {
+	runtime.LockOSThread() // the request belongs to this thread
+	defer runtime.UnlockOSThread()
+	wait := uintptr(1)
+	if idle != nil {
+		wait = 0
+	}
+	if _, _, e := unix.Syscall6(unix.SYS_IO_URING_ENTER, uintptr(ring), 1, wait, wait*uringGetEvents, 0, 0); e != 0 {
 		return 0, e
+	}
+	if idle != nil {
+		if err := spinUntil(idle, func() bool { return atomic.LoadUint32((*uint32)(unsafe.Pointer(&cq[p.cq.tail]))) != 0 }); err != nil {
+			return 0, err
+		}
 	}
 	if atomic.LoadUint32((*uint32)(unsafe.Pointer(&cq[p.cq.tail]))) == 0 {
 		return 0, unix.EIO
@@ -94,4 +108,19 @@ func uring(op uint8, fd int, b []byte) (int, error) {
 		return 0, unix.Errno(-res)
 	}
 	return int(res), nil
+}
+
+// spinUntil calls idle until done.
+func spinUntil(idle func(file int), done func() bool) error {
+	file, err := unix.Open("/dev/zero", unix.O_RDWR|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(file)
+	for deadline := time.Now().Add(ioTimeout); !done(); idle(file) {
+		if time.Now().After(deadline) {
+			return unix.ETIMEDOUT
+		}
+	}
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"testing"
 )
 
 // hostilePaths send bytes that mean harm, or nothing.
@@ -48,12 +49,7 @@ func oneWay(data string) func(*pair) {
 // bytes are such that nothing known can start with them. FATHOM_SEED repeats a run.
 func fuzz() path {
 	return path{name: "random bytes at random cuts", class: "other", run: func(p *pair) {
-		seed := rand.Uint64()
-		if n, err := strconv.ParseUint(os.Getenv("FATHOM_SEED"), 10, 64); err == nil {
-			seed = n
-		}
-		p.Logf("FATHOM_SEED=%d", seed)
-		r := rand.New(rand.NewPCG(seed, 1))
+		r := seeded(p.T, 1)
 		for range 40 {
 			c, s := p.connect()
 			for range 1 + r.IntN(4) {
@@ -92,4 +88,14 @@ func (p *pair) transferCut(r *rand.Rand, from, to sock, data string) {
 		p.transfer(from, to, data[:n])
 		data = data[n:]
 	}
+}
+
+// seeded returns a source of random numbers that FATHOM_SEED repeats.
+func seeded(t *testing.T, stream uint64) *rand.Rand {
+	seed := rand.Uint64()
+	if n, err := strconv.ParseUint(os.Getenv("FATHOM_SEED"), 10, 64); err == nil {
+		seed = n
+	}
+	t.Logf("FATHOM_SEED=%d", seed)
+	return rand.New(rand.NewPCG(seed, stream))
 }

@@ -71,6 +71,7 @@ func (p path) expected(pr *pair) tally {
 		out[nobody+class] += out["server"+class]
 		delete(out, "server"+class)
 	}
+	add(pr.made)
 	add(parseTally("lost ", p.lost))
 	if p.lost == "" && !p.partly {
 		for _, h := range pr.helpers {
@@ -96,7 +97,7 @@ func allPaths() []path {
 	for _, family := range [][]path{
 		plainPaths(), piecePaths(), callPaths(), flagPaths(), responsePaths(), streamPaths(), uploadPaths(),
 		pipelinePaths(), abortPaths(), socketPaths(), processPaths(), olderPaths(), otherPaths(), hostilePaths(),
-		unseenPaths(), unreadablePaths(), missedPaths(),
+		unseenPaths(), unreadablePaths(), missedPaths(), []path{randomPath()},
 	} {
 		all = append(all, family...)
 	}
@@ -151,10 +152,11 @@ type pair struct {
 	take             *os.File // where more servers receive descriptors
 	l                sock
 	dialed, accepted uint64
+	made             tally // exchanges that the path made besides those it lists
 }
 
 func newPair(t *testing.T, f *fathom) *pair {
-	p := &pair{T: t, f: f}
+	p := &pair{T: t, f: f, made: tally{}}
 	p.startHelpers(nil)
 	return p
 }

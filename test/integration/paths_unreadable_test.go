@@ -3,6 +3,7 @@ package integration
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // unreadablePaths have heads where no register leads to them. The end that used such a
@@ -19,6 +20,8 @@ func unreadablePaths() []path {
 	add("io_uring, all read and written", noURing, "unreadable_io_uring", func(p *pair) { p.allVia("uring", "uring") })
 	add("32-bit, all read", noInt80, "unreadable_compat32", func(p *pair) { p.allVia("", "int80") })
 	add("32-bit, all read and written", noInt80, "unreadable_compat32", func(p *pair) { p.allVia("int80", "int80") })
+	add("io_uring, completing within an unrelated write", noURing, "unreadable_io_uring", func(p *pair) { p.lateVia("uring within write") })
+	add("io_uring, completing within an unrelated read", noURing, "unreadable_socket", func(p *pair) { p.lateVia("uring within read") })
 	add("heads discarded", nil, "unreadable_truncated", func(p *pair) {
 		c, s := p.connect()
 		for range 2 {
@@ -90,6 +93,27 @@ func (p *pair) allVia(send, recv string) {
 		c.send(get)
 		s.expect(get, via(recv))
 		s.send(ok, via(send))
+		c.expect(ok)
+	}
+}
+
+// lateVia makes two exchanges whose requests come after the server has asked for them.
+func (p *pair) lateVia(recv string) {
+	p.Helper()
+	c, s := p.connect()
+	for range 2 {
+		done := make(chan Reply)
+		go func() {
+			var r Reply
+			_ = p.server.call.Call("Sys.Recv", &Call{FD: s.fd, N: 1000, Via: recv}, &r)
+			done <- r
+		}()
+		time.Sleep(settleAfter / 10)
+		c.send(get)
+		if r := <-done; string(r.Data) != get {
+			p.Fatalf("received %q, %v", r.Data, r.Errno)
+		}
+		s.send(ok)
 		c.expect(ok)
 	}
 }
