@@ -102,8 +102,10 @@ static __always_inline void find_role(struct conn *c, const struct passage *p,
 		count_lost(LOST_REQUEST, 1);
 	} else {
 		class = preface_class(prefix[0], prefix[1], n);
-		if (class == CLASS_TLS || class == CLASS_HTTP2 || ++c->attempts > 16)
+		if (class == CLASS_TLS || class == CLASS_HTTP2)
 			classify(c->slot, class, COVERAGE_NONE);
+		else if (++c->attempts > 16)
+			classify(c->slot, CLASS_OTHER, COVERAGE_NONE);
 		return;
 	}
 	conn_learn_edge(c->slot);

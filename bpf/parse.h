@@ -89,15 +89,7 @@ static __always_inline u32 fill_prefix(struct side *side, u64 address, u32 lengt
 	n = at_most(n < length ? n : length, HTTP1_PREFIX);
 	if (bpf_probe_read_user(piece, n, (void *)address))
 		return 0;
-	if (!have) {
-		side->prefix[0] = piece[0];
-		side->prefix[1] = piece[1];
-	} else if (have < 8) {
-		side->prefix[0] |= piece[0] << 8 * have;
-		side->prefix[1] |= piece[1] << 8 * have | piece[0] >> (64 - 8 * have);
-	} else {
-		side->prefix[1] |= piece[0] << 8 * (have - 8);
-	}
+	http1_append(side->prefix, have, piece);
 	side->prefix_len = have + n;
 	return n;
 }
@@ -392,21 +384,28 @@ static __always_inline void continue_response(struct conn *c, u32 length, u64 no
 		exchange_of(c, last)->last = now;
 }
 
-/* The offset of "HTTP/1." in up to 64 bytes and the 7 behind them, or -1. */
+/*
+ * The offset of a status line in up to 64 bytes and the 12 behind them, or -1. It has to have a
+ * valid status: "Via: HTTP/1.1 proxy" is none.
+ */
 __noinline int find_status_line(u64 address, u32 length)
 {
-	u64 words[9] = {};
-	u64 n = at_most(length, sizeof(words) - 1);
-	u64 w;
+	u64 words[10] = {};
+	u64 n = at_most(length, 64 + 12);
+	u64 lo, hi;
+	u16 status;
 	u32 i;
 
 	if (bpf_probe_read_user(words, n, (void *)address))
 		return -1;
 	for (i = 0; i < 64; i++) {
-		w = words[i / 8] >> 8 * (i & 7);
-		if (i & 7)
-			w |= words[i / 8 + 1] << (64 - 8 * (i & 7));
-		if (HTTP1_BEGINS(w, "HTTP/1. ", 7))
+		lo = words[i / 8];
+		hi = words[i / 8 + 1];
+		if (i & 7) {
+			lo = lo >> 8 * (i & 7) | hi << (64 - 8 * (i & 7));
+			hi = hi >> 8 * (i & 7) | words[(i / 8 + 2) % 10] << (64 - 8 * (i & 7));
+		}
+		if (http1_response(lo, hi, 13, &status) == HTTP1_YES && status != STATUS_OTHER)
 			return i;
 	}
 	return -1;

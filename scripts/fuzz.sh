@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the Go code, each for the given time (default 30s). A finding
+# Runs every fuzz target, each for the given time (default 30s). A finding
 # is written to the package's testdata/fuzz; commit it with the fix.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -10,3 +10,6 @@ while IFS=: read -r file line; do
 	echo "== $package $target"
 	go test -run '^$' -fuzz "^$target\$" -fuzztime "${1:-30s}" "$package"
 done < <(git grep --untracked -E '^func Fuzz' -- '*_test.go')
+
+echo "== the parsers in C"
+FUZZTIME=${1:-30s} scripts/test-c.sh
