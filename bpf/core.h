@@ -126,15 +126,21 @@ static __always_inline void count_map_error(long err)
 }
 
 /*
- * Counts a run's time, for one in 1,024 runs. Which ones is drawn from the low bits of
- * the clock, that nothing else aligns with: a fixed stride would alias with
- * periodic traffic, and a call of bpf_get_prandom_u32() costs as much as a look-up.
+ * The time at the beginning of a run, for one run in 1,024, else 0: neither the clock nor
+ * bpf_get_prandom_u32() is cheap. Which runs is drawn from ANY, a sequence number or address,
+ * by Fibonacci hashing: a fixed stride would alias with periodic traffic.
  */
+static __always_inline u64 run_begins(u64 any)
+{
+	return any * 0x9e3779b97f4a7c15ULL >> 54 ? 0 : bpf_ktime_get_ns();
+}
+
+/* Counts a run's time, if it is one of those. */
 static __always_inline void count_run(u32 program, u64 began)
 {
 	struct cpu_counters *c;
 
-	if ((began * 0x9e3779b97f4a7c15ULL) >> 54)
+	if (!began)
 		return;
 	c = my_counters();
 	if (!c || program >= PROG_COUNT)
@@ -183,6 +189,19 @@ static __always_inline struct conn *conn_find(struct sock *sk)
 	u32 *slot = bpf_map_lookup_elem(&conn_index, &key);
 
 	return slot ? conn_of(*slot) : NULL;
+}
+
+/*
+ * The time at which TCP last looked at its clock (tcp_mstamp_refresh()), which is that of
+ * bpf_ktime_get_ns(). It does so for every segment that arrives, and when it sends.
+ */
+static __always_inline u64 tcp_time(struct tcp_sock *tp)
+{
+	u64 time = 0;
+
+	if (bpf_core_field_exists(tp->tcp_clock_cache))
+		time = load(tp, tcp_clock_cache);
+	return time ? time : bpf_ktime_get_ns();
 }
 
 /* Whether the peer's FIN was received. It has a sequence number, and counts as a byte. */

@@ -184,7 +184,8 @@ static __always_inline void look_at(struct conn *c, struct sock *sk, const struc
 	if (!fault && b.batch > 1 && c->batch_buffer == b.messages)
 		fault = FAULT_BATCH;
 	if (!fault) {
-		c->batch_buffer = b.messages;
+		if (c->batch_buffer != b.messages)
+			c->batch_buffer = b.messages;
 		if (!c->role) {
 			find_role(c, p, &b);
 			is_request = (c->role == ROLE_SERVER) == (p->direction == READ);
@@ -264,6 +265,7 @@ static __always_inline void data_read(struct sock *sk, int length, int flags)
 	struct tcp_sock *tp = cast(struct tcp_sock, sk);
 	struct passage p;
 	u32 end, gap;
+	u64 began;
 
 	if (length <= 0 || flags & (MSG_PEEK | MSG_ERRQUEUE))
 		return;
@@ -278,6 +280,7 @@ static __always_inline void data_read(struct sock *sk, int length, int flags)
 	p.direction = READ;
 	end = load(tp, copied_seq);
 	p.seq = end - length;
+	began = run_begins(p.now);
 	if (!(c->flags & CONN_WORKLOAD))
 		conn_learn_workload(c->slot);
 	gap = c->flags & CONN_RX_KNOWN ? p.seq - c->rx_pos : 0;
@@ -296,7 +299,7 @@ static __always_inline void data_read(struct sock *sk, int length, int flags)
 		look_at(c, sk, &p, flags);
 	if (c->role == ROLE_SERVER)
 		arrivals_read(c, end);
-	count_run(PROG_READ, p.now);
+	count_run(PROG_READ, began);
 }
 
 static __always_inline void data_written(struct sock *sk, int length)
@@ -305,6 +308,7 @@ static __always_inline void data_written(struct sock *sk, int length)
 	struct conn *c;
 	struct passage p;
 	u32 end, gap;
+	u64 began;
 
 	if (length <= 0)
 		return;
@@ -313,12 +317,14 @@ static __always_inline void data_written(struct sock *sk, int length)
 		c = join_for_data(sk, WRITE, length);
 	if (!c)
 		return;
-	p.now = bpf_ktime_get_ns();
 	p.slot = c->slot;
 	p.length = length;
 	p.direction = WRITE;
 	end = c->closed_at ? c->final_written : load(tp, write_seq);
 	p.seq = end - length;
+	began = run_begins(end);
+	/* If all was sent at once, it was when TCP looked at the clock last. */
+	p.now = load(tp, snd_nxt) == end ? tcp_time(tp) : bpf_ktime_get_ns();
 	if (!(c->flags & CONN_WORKLOAD))
 		conn_learn_workload(c->slot);
 	gap = c->flags & CONN_TX_KNOWN ? p.seq - c->tx_pos : 0;
@@ -330,7 +336,7 @@ static __always_inline void data_written(struct sock *sk, int length)
 	c->tx_pos = end; /* last: write_pending() tells by it that this hook has run */
 	if (!(c->flags & CONN_TX_KNOWN))
 		c->flags |= CONN_TX_KNOWN;
-	count_run(PROG_WRITTEN, p.now);
+	count_run(PROG_WRITTEN, began);
 }
 
 static __always_inline void data_arrived(struct sock *sk)
@@ -338,7 +344,7 @@ static __always_inline void data_arrived(struct sock *sk)
 	struct tcp_sock *tp = cast(struct tcp_sock, sk);
 	struct conn *c = conn_find(sk);
 	u32 end;
-	u64 now;
+	u64 began;
 
 	if (!c) {
 		struct sock *plain = cast(struct sock, sk);
@@ -353,11 +359,11 @@ static __always_inline void data_arrived(struct sock *sk)
 	}
 	if (c->role == ROLE_CLIENT || c->class > CLASS_HTTP1 || c->opaque)
 		return;
-	now = bpf_ktime_get_ns();
 	end = load(tp, rcv_nxt);
+	began = run_begins(end);
 	if (end != c->arrivals.end)
-		arrivals_add(c, end, now);
-	count_run(PROG_ARRIVED, now);
+		arrivals_add(c, end, load(tp, copied_seq), tcp_time(tp));
+	count_run(PROG_ARRIVED, began);
 }
 
 SEC("raw_tp/sock_recv_length")

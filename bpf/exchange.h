@@ -139,17 +139,18 @@ static __always_inline void arrivals_read(struct conn *c, u32 seq)
 }
 
 /*
- * Notes that bytes up to END have arrived. Where the queue is full they count to
- * the last run, and may be taken for earlier than they are.
+ * Notes that bytes up to END have arrived. COPIED (copied_seq) tells which runs have been read: the
+ * consumer's tail is in a cache line of its CPU. Where the queue is full, bytes count
+ * to the last run, and may be taken for earlier than they are.
  */
-static __always_inline void arrivals_add(struct conn *c, u32 end, u64 now)
+static __always_inline void arrivals_add(struct conn *c, u32 end, u32 copied, u64 now)
 {
 	struct arrivals *a = &c->arrivals;
 	u32 head = a->head;
 
-	if (head - a->tail_seen >= STAMPS)
-		a->tail_seen = c->arrivals_tail;
-	if (head - a->tail_seen < STAMPS) {
+	if (head - a->tail >= STAMPS && (s32)(a->seq[(a->tail + 1) & (STAMPS - 1)] - copied) <= 0)
+		a->tail++;
+	if (head - a->tail < STAMPS) {
 		a->time[head & (STAMPS - 1)] = now;
 		a->seq[head & (STAMPS - 1)] = a->end;
 		barrier();

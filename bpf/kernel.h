@@ -170,6 +170,8 @@ struct tcp_sock {
 	u32 copied_seq;
 	u32 rcv_nxt;
 	u32 write_seq;
+	u32 snd_nxt;
+	u64 tcp_clock_cache;
 	u32 data_segs_out;
 	u32 srtt_us;
 	u64 bytes_sent;

@@ -130,7 +130,7 @@ static __always_inline void state_changed(struct sock *sk, int old, int new)
 		return;
 	if (!is_tcp(sk))
 		return;
-	began = bpf_ktime_get_ns();
+	began = run_begins(bpf_ktime_get_ns());
 	if (new == TCP_SYN_SENT)
 		connecting(sk);
 	else if (new == TCP_SYN_RECV && old == TCP_LISTEN)
@@ -151,7 +151,7 @@ static __always_inline void destroyed(struct sock *sk)
 
 	if (!c)
 		return;
-	began = bpf_ktime_get_ns();
+	began = run_begins(bpf_ktime_get_ns());
 	if (c->role == ROLE_LISTENER) {
 		listener_remove(c, (u64)sk);
 	} else {
@@ -177,7 +177,7 @@ static __always_inline u32 retransmit_kind_of(struct sock *sk)
 
 static __always_inline void retransmitted(struct sock *sk, struct sk_buff *skb)
 {
-	u64 began = bpf_ktime_get_ns();
+	u64 began = run_begins(bpf_ktime_get_ns());
 	struct tcp_skb_cb *cb = (struct tcp_skb_cb *)__builtin_preserve_access_index(&skb->cb[0]);
 	u32 kind = retransmit_kind_of(sk);
 	struct conn *c = conn_find(sk);
@@ -199,7 +199,7 @@ static __always_inline void retransmitted(struct sock *sk, struct sk_buff *skb)
 
 static __always_inline void retransmitted_synack(struct sock *sk, struct request_sock *req)
 {
-	u64 began = bpf_ktime_get_ns();
+	u64 began = run_begins(bpf_ktime_get_ns());
 	struct edge_key key = {};
 	struct conn *c = conn_find(sk);
 	struct edge *e;
@@ -221,7 +221,7 @@ static __always_inline void retransmitted_synack(struct sock *sk, struct request
 
 static __always_inline void reset(struct sock *sk, bool sent)
 {
-	u64 began = bpf_ktime_get_ns();
+	u64 began = run_begins(bpf_ktime_get_ns());
 	struct conn *c = conn_find(sk);
 	struct edge *e;
 

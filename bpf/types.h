@@ -288,7 +288,7 @@ struct arrivals {
 	u64 time[STAMPS];
 	u32 seq[STAMPS];
 	u32 head;	/* the next to be written */
-	u32 tail_seen;	/* the consumer's tail, when last looked at */
+	u32 tail;	/* the oldest that may be in use; the consumer has its own */
 	u32 end;	/* rcv_nxt at the last arrival */
 	u32 pad;
 };
@@ -329,6 +329,7 @@ struct conn {
 	u32 arrivals_tail; /* the next arrival to be used */
 	u64 request_time;  /* start of the request whose first bytes are in the prefix */
 	u64 request_queue; /* how long these waited for the read */
+	u64 batch_buffer;  /* msgvec of the last recvmmsg or sendmmsg */
 	struct side request;
 	struct side response;
 	struct exchange exchanges[EXCHANGES];
@@ -339,7 +340,6 @@ struct conn {
 	u64 bytes_acked;
 	u32 segments_sent;
 	u32 pad2;
-	u64 batch_buffer;  /* msgvec of the last recvmmsg or sendmmsg */
 	u8 addr[16];	/* of the peer */
 	u32 final_read; /* copied_seq and write_seq when the state became CLOSE */
 	u32 final_written;

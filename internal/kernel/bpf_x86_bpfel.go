@@ -56,13 +56,13 @@ type bpfConn struct {
 	Port         uint16
 	Pad          uint16
 	Arrivals     struct {
-		_        structs.HostLayout
-		Time     [4]uint64
-		Seq      [4]uint32
-		Head     uint32
-		TailSeen uint32
-		End      uint32
-		Pad      uint32
+		_    structs.HostLayout
+		Time [4]uint64
+		Seq  [4]uint32
+		Head uint32
+		Tail uint32
+		End  uint32
+		Pad  uint32
 	}
 	RxPos        uint32
 	TxPos        uint32
@@ -72,6 +72,7 @@ type bpfConn struct {
 	ArrivalsTail uint32
 	RequestTime  uint64
 	RequestQueue uint64
+	BatchBuffer  uint64
 	Request      struct {
 		_         structs.HostLayout
 		Prefix    [2]uint64
@@ -100,7 +101,6 @@ type bpfConn struct {
 	BytesAcked    uint64
 	SegmentsSent  uint32
 	Pad2          uint32
-	BatchBuffer   uint64
 	Addr          [16]uint8
 	FinalRead     uint32
 	FinalWritten  uint32

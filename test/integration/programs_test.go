@@ -1,0 +1,89 @@
+package integration
+
+import (
+	"bufio"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// program finds an executable; a machine without it is not one that these tests run on,
+// except where the test binary runs alone.
+func program(t *testing.T, names ...string) string {
+	t.Helper()
+	for _, name := range names {
+		if path, err := exec.LookPath(name); err == nil {
+			return path
+		}
+	}
+	if os.Getenv("FATHOM_ALONE") == "" {
+		t.Fatalf("%s is not installed", names[0])
+	}
+	t.Skipf("%s is not in this guest", names[0])
+	return ""
+}
+
+// serve runs a real server under the name by which Fathom's workload is recognised, and
+// returns the first line it prints.
+func serve(t *testing.T, path string, args ...string) string {
+	t.Helper()
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), serverName)
+	if err := os.Symlink(real, link); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(link, args...)
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL, Setpgid: true}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatalf("start %s: %v", path, err)
+	}
+	t.Cleanup(func() {
+		_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL) // its own process group: workers too
+		_ = cmd.Wait()
+	})
+	if strings.HasSuffix(path, "nginx") {
+		return ""
+	}
+	line, err := bufio.NewReader(out).ReadString('\n')
+	if err != nil {
+		t.Fatalf("%s did not say where it listens: %v", path, err)
+	}
+	return strings.TrimSpace(line)
+}
+
+// freeAddr returns an address that was free a moment ago.
+func freeAddr(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+func waitListening(t *testing.T, addr string) {
+	t.Helper()
+	for deadline := time.Now().Add(10 * time.Second); time.Now().Before(deadline); time.Sleep(10 * time.Millisecond) {
+		if c, err := net.Dial("tcp4", addr); err == nil {
+			_ = c.Close()
+			return
+		}
+	}
+	t.Fatalf("nothing listens on %s", addr)
+}
