@@ -17,7 +17,11 @@
 #include "conn.h"
 #include "listener.h"
 #include "user_buffer.h"
-#include "parse.h"
+#include "pieces.h"
+#include "expect.h"
+#include "request.h"
+#include "response.h"
+#include "feed.h"
 
 #include "data.bpf.c"
 #include "tcp.bpf.c"

@@ -87,7 +87,7 @@ static u32 reference_blank(const u8 *p, size_t n)
 	return blank;
 }
 
-/* Adds DATA to the first HAVE bytes, as fill_prefix of bpf/parse.h does. */
+/* Adds DATA to the first HAVE bytes, as fill_prefix of bpf/pieces.h does. */
 static size_t append(struct prefix *p, size_t have, const u8 *data, size_t n)
 {
 	struct prefix piece = pack(data, n, 0);
