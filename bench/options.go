@@ -12,6 +12,7 @@ import (
 // plan is how long everything takes.
 type plan struct {
 	windows        int // per state
+	reload         int // blocks between reloads of the programs
 	window, settle time.Duration
 	warmUp         time.Duration
 	programs       time.Duration
@@ -26,13 +27,13 @@ type plan struct {
 
 var (
 	fullPlan = plan{
-		windows: 30, window: 500 * time.Millisecond, settle: 100 * time.Millisecond, warmUp: 2 * time.Second,
+		windows: 30, reload: 5, window: 500 * time.Millisecond, settle: 100 * time.Millisecond, warmUp: 2 * time.Second,
 		programs: 5 * time.Second, stretch: 10 * time.Second, stretches: 2, memoryScrapes: 5, scrapes: 20,
 		idle: 5 * time.Second, blockWindows: 10, rounds: 3,
 	}
 	// The brief plan proves that everything works; its figures mean little.
 	briefPlan = plan{
-		windows: 4, window: 250 * time.Millisecond, settle: 100 * time.Millisecond, warmUp: 300 * time.Millisecond,
+		windows: 4, reload: 2, window: 250 * time.Millisecond, settle: 100 * time.Millisecond, warmUp: 300 * time.Millisecond,
 		programs: time.Second, stretch: 2 * time.Second, stretches: 1, memoryScrapes: 2, scrapes: 3,
 		idle: time.Second, blockWindows: 3, rounds: 1,
 	}

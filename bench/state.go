@@ -28,20 +28,32 @@ var stateNames = []string{stateNone, stateEmpty, stateFathom}
 // openStates loads all programs and leaves them detached.
 func openStates(ctx context.Context) (*states, error) {
 	s := new(states)
-	var err error
-	if s.empty, err = kernel.Open(ctx, kernel.Options{Empty: true}); err != nil {
-		return nil, err
-	}
-	if err := s.empty.Detach(); err != nil {
-		return nil, errors.Join(err, s.close())
-	}
-	if s.fathom, err = kernel.Open(ctx, kernel.Options{}); err != nil {
-		return nil, errors.Join(err, s.close())
-	}
-	if err := s.fathom.Detach(); err != nil {
+	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	return s, nil
+}
+
+func (s *states) open(ctx context.Context) (err error) {
+	if s.empty, err = kernel.Open(ctx, kernel.Options{Empty: true}); err != nil {
+		return err
+	}
+	if err := s.empty.Detach(); err != nil {
+		return err
+	}
+	if s.fathom, err = kernel.Open(ctx, kernel.Options{}); err != nil {
+		return err
+	}
+	return s.fathom.Detach()
+}
+
+// reload loads all programs anew. Where the kernel happens to put them and their maps changes
+// what they take by several percent: one loading is a sample of one.
+func (s *states) reload(ctx context.Context) error {
+	if err := s.close(); err != nil {
+		return err
+	}
+	return s.open(ctx)
 }
 
 // enter attaches what belongs to a state, and nothing else.
@@ -75,6 +87,7 @@ func (s *states) close() error {
 			errs = append(errs, k.Close())
 		}
 	}
+	s.empty, s.fathom = nil, nil
 	return errors.Join(errs...)
 }
 

@@ -81,7 +81,7 @@ func (c *comparison) print(w *strings.Builder, title string) {
 			fmt.Sprintf("%.2f", cost.Median/1e3), fmt.Sprintf("%.2f..%.2f", cost.Q1/1e3, cost.Q3/1e3))
 	}
 	t.flush()
-	t = newTable(w, "  Neighbouring windows compared", "ratio", "median", "quartiles", "95 %", "target", "CPU ns/request", "95 %")
+	t = newTable(w, "  Neighbouring windows compared", "ratio", "median", "quartiles", "95 %", "target", "by CPU time", "CPU ns/request", "95 %")
 	for _, x := range c.Ratios {
 		target := "-"
 		if x.Target > 0 {
@@ -89,7 +89,7 @@ func (c *comparison) print(w *strings.Builder, title string) {
 		}
 		t.row(x.Of+" / "+x.To, fmt.Sprintf("%.3f", x.Value.Median), fmt.Sprintf("%.3f..%.3f", x.Value.Q1, x.Value.Q3),
 			fmt.Sprintf("%.3f..%.3f", x.Value.Low, x.Value.High), target,
-			fmt.Sprintf("%+.0f", x.CPU.Median), fmt.Sprintf("%+.0f..%+.0f", x.CPU.Low, x.CPU.High))
+			fmt.Sprintf("%.3f", x.ByCPU.Median), fmt.Sprintf("%+.0f", x.CPU.Median), fmt.Sprintf("%+.0f..%+.0f", x.CPU.Low, x.CPU.High))
 	}
 	t.flush()
 	if c.LoadErrors != "" {

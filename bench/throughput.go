@@ -32,9 +32,10 @@ type ratio struct {
 	To     string  `json:"to"`
 	Value  summary `json:"value"`
 	Target float64 `json:"target,omitempty"`
-	// CPU is by how much the CPU time per request of both ends together differs, in ns. Other
-	// work on the machine moves it less than the throughput.
-	CPU summary `json:"cpu_ns_per_request"`
+	// The same by the CPU time per request of both ends together, which other work on the
+	// machine moves less: To's over Of's, and Of's less To's in ns.
+	ByCPU summary `json:"by_cpu"`
+	CPU   summary `json:"cpu_ns_per_request"`
 }
 
 func (r ratio) met() bool { return r.Target == 0 || r.Value.Median >= r.Target }
@@ -166,6 +167,11 @@ func (b *bench) toggle(ctx context.Context, r *rig, s *states) ([]window, error)
 	random := rand.New(rand.NewPCG(b.report.Seed, 0)) //nolint:gosec // an order, not a secret
 	for block, order := range shuffledBlocks(len(stateNames), b.plan.windows, random) {
 		b.progress("block %d of %d", block+1, b.plan.windows)
+		if block > 0 && block%b.plan.reload == 0 {
+			if err := s.reload(ctx); err != nil {
+				return nil, err
+			}
+		}
 		for _, i := range order {
 			name := stateNames[i]
 			if err := s.enter(name); err != nil {
@@ -205,6 +211,7 @@ func compare(windows []window) *comparison {
 		c.Ratios = append(c.Ratios, ratio{
 			Of: pair[0], To: pair[1],
 			Value: summarize(pairRatios(rateBlocks, pair[0], pair[1])),
+			ByCPU: summarize(pairRatios(costBlocks, pair[1], pair[0])),
 			CPU:   summarize(differences(costBlocks, pair[0], pair[1])),
 		})
 	}

@@ -22,6 +22,12 @@ const volatile u32 max_edges_per_workload = 128;
 /* Upper bounds of the buckets in ns, ascending; unused ones are the highest s64. */
 const volatile u64 bounds[256] = {};
 
+/*
+ * Whether all taps are attached, which takes milliseconds: set by user space after the last, and cleared
+ * before the first is detached. Until then one end of an exchange would be seen without the other.
+ */
+volatile bool attached;
+
 void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 
 /*

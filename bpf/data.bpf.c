@@ -70,7 +70,7 @@ static __always_inline void data_read(struct sock *sk, int length, int flags)
 	u32 end, gap;
 	u64 began;
 
-	if (length <= 0 || flags & (MSG_PEEK | MSG_ERRQUEUE))
+	if (length <= 0 || flags & (MSG_PEEK | MSG_ERRQUEUE) || !attached)
 		return;
 	c = conn_find(sk);
 	if (!c)
@@ -113,7 +113,7 @@ static __always_inline void data_written(struct sock *sk, int length)
 	u32 end, gap;
 	u64 began;
 
-	if (length <= 0)
+	if (length <= 0 || !attached)
 		return;
 	c = conn_find(sk);
 	if (!c)
@@ -149,6 +149,8 @@ static __always_inline void data_arrived(struct sock *sk)
 	u32 end;
 	u64 began;
 
+	if (!attached)
+		return;
 	if (!c) {
 		struct sock *plain = cast(struct sock, sk);
 

@@ -128,7 +128,7 @@ static __always_inline void state_changed(struct sock *sk, int old, int new)
 	if (new != TCP_SYN_SENT && new != TCP_SYN_RECV && new != TCP_ESTABLISHED &&
 	    new != TCP_CLOSE && new != TCP_LISTEN)
 		return;
-	if (!is_tcp(sk))
+	if (!is_tcp(sk) || !(attached || new == TCP_CLOSE))
 		return;
 	began = run_begins(bpf_ktime_get_ns());
 	if (new == TCP_SYN_SENT)

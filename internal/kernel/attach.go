@@ -61,6 +61,14 @@ func (k *Kernel) Attach() error {
 		}
 		k.taps = append(k.taps, attachedTap{t, l, err})
 	}
+	return k.setAttached(true)
+}
+
+// setAttached tells the programs whether all of them run.
+func (k *Kernel) setAttached(attached bool) error {
+	if err := k.objects.Attached.Set(attached); err != nil {
+		return fmt.Errorf("switch the programs: %w", err)
+	}
 	return nil
 }
 
@@ -72,7 +80,10 @@ func (k *Kernel) Detach() error {
 }
 
 func (k *Kernel) detachLocked() error {
-	var errs []error
+	if k.taps == nil {
+		return nil
+	}
+	errs := []error{k.setAttached(false)}
 	for _, t := range k.taps {
 		if t.link != nil {
 			errs = append(errs, t.link.Close())

@@ -349,6 +349,7 @@ const (
 	bpfProgFathomSweep         = "fathom_sweep"
 	bpfProgFathomSynack        = "fathom_synack"
 	bpfProgFathomWritten       = "fathom_written"
+	bpfVarAttached             = "attached"
 	bpfVarBounds               = "bounds"
 	bpfVarDirectLoads          = "direct_loads"
 	bpfVarExportClass          = "export_class"
@@ -451,6 +452,7 @@ type bpfMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type bpfVariableSpecs struct {
+	Attached             *ebpf.VariableSpec `ebpf:"attached"`
 	Bounds               *ebpf.VariableSpec `ebpf:"bounds"`
 	DirectLoads          *ebpf.VariableSpec `ebpf:"direct_loads"`
 	ExportClass          *ebpf.VariableSpec `ebpf:"export_class"`
@@ -538,6 +540,7 @@ func (m *bpfMaps) Close() error {
 //
 // It can be passed to loadBpfObjects or ebpf.CollectionSpec.LoadAndAssign.
 type bpfVariables struct {
+	Attached             *ebpf.Variable `ebpf:"attached"`
 	Bounds               *ebpf.Variable `ebpf:"bounds"`
 	DirectLoads          *ebpf.Variable `ebpf:"direct_loads"`
 	ExportClass          *ebpf.Variable `ebpf:"export_class"`
