@@ -34,6 +34,7 @@ __noinline int conn_add(u64 sk, u32 role, u32 flags)
 	if (known) {
 		slot = *known;
 		count_lost(LOST_DESTROY, 1);
+		resync(slot, LOST_GAP); /* what was open then */
 	} else {
 		slot = alloc_slot(TABLE_CONNECTIONS, &conn_free, max_connections);
 		if (!slot)
