@@ -20,8 +20,8 @@ static __always_inline bool is_tcp(struct sock *sk)
 }
 
 /*
- * Makes the state of a connection; what there was under that pointer is
- * overwritten. NULL where the table is full, which is counted.
+ * Makes the state of a connection and returns its slot; what there was under that pointer is
+ * overwritten. 0 where the table is full, which the caller counts.
  */
 __noinline int conn_add(u64 sk, u32 role, u32 flags)
 {

@@ -210,6 +210,23 @@ static __always_inline u64 tcp_time(struct tcp_sock *tp)
 	return time ? time : bpf_ktime_get_ns();
 }
 
+/* The same for a socket that was probably read from just now: a look-up in a hash less. */
+static __always_inline struct conn *conn_find_recent(struct sock *sk)
+{
+	u32 zero = 0, *recent = bpf_map_lookup_elem(&recent_conn, &zero);
+	struct conn *c = recent ? conn_of(*recent) : NULL;
+
+	return c && c->sk == (u64)sk ? c : conn_find(sk);
+}
+
+static __always_inline void note_recent(struct conn *c)
+{
+	u32 zero = 0, *recent = bpf_map_lookup_elem(&recent_conn, &zero);
+
+	if (recent)
+		*recent = c->slot;
+}
+
 /* Whether the peer's FIN was received. It has a sequence number, and counts as a byte. */
 static __always_inline bool fin_received(struct sock *sk)
 {

@@ -77,6 +77,7 @@ static __always_inline void data_read(struct sock *sk, int length, int flags)
 		c = join_for_data(sk, READ, length);
 	if (!c)
 		return;
+	note_recent(c);
 	p.now = bpf_ktime_get_ns();
 	p.slot = c->slot;
 	p.length = length;
@@ -115,7 +116,7 @@ static __always_inline void data_written(struct sock *sk, int length)
 
 	if (length <= 0 || !attached)
 		return;
-	c = conn_find(sk);
+	c = conn_find_recent(sk);
 	if (!c)
 		c = join_for_data(sk, WRITE, length);
 	if (!c)

@@ -39,6 +39,14 @@ struct {
 	__type(value, u32);
 } conn_free SEC(".maps");
 
+/* The connection that was last read from on this CPU: it is often the next to be written to. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+} recent_conn SEC(".maps");
+
 /* Full: the process's numbers go to workload 0. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -333,6 +333,7 @@ const (
 	bpfMapFresh                = "fresh"
 	bpfMapListeners            = "listeners"
 	bpfMapQueueSeries          = "queue_series"
+	bpfMapRecentConn           = "recent_conn"
 	bpfMapSeries               = "series"
 	bpfMapSeriesFree           = "series_free"
 	bpfMapSeriesIndex          = "series_index"
@@ -440,6 +441,7 @@ type bpfMapSpecs struct {
 	Fresh         *ebpf.MapSpec `ebpf:"fresh"`
 	Listeners     *ebpf.MapSpec `ebpf:"listeners"`
 	QueueSeries   *ebpf.MapSpec `ebpf:"queue_series"`
+	RecentConn    *ebpf.MapSpec `ebpf:"recent_conn"`
 	Series        *ebpf.MapSpec `ebpf:"series"`
 	SeriesFree    *ebpf.MapSpec `ebpf:"series_free"`
 	SeriesIndex   *ebpf.MapSpec `ebpf:"series_index"`
@@ -505,6 +507,7 @@ type bpfMaps struct {
 	Fresh         *ebpf.Map `ebpf:"fresh"`
 	Listeners     *ebpf.Map `ebpf:"listeners"`
 	QueueSeries   *ebpf.Map `ebpf:"queue_series"`
+	RecentConn    *ebpf.Map `ebpf:"recent_conn"`
 	Series        *ebpf.Map `ebpf:"series"`
 	SeriesFree    *ebpf.Map `ebpf:"series_free"`
 	SeriesIndex   *ebpf.Map `ebpf:"series_index"`
@@ -527,6 +530,7 @@ func (m *bpfMaps) Close() error {
 		m.Fresh,
 		m.Listeners,
 		m.QueueSeries,
+		m.RecentConn,
 		m.Series,
 		m.SeriesFree,
 		m.SeriesIndex,
