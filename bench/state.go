@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -112,7 +113,11 @@ func strangers() (int, error) {
 			n++
 		}
 	}
-	if err := it.Err(); err != nil && !errors.Is(err, ebpf.ErrNotSupported) {
+	err := it.Err()
+	if errors.Is(err, os.ErrPermission) {
+		return 0, fmt.Errorf("list BPF links: %w: run as root", err)
+	}
+	if err != nil && !errors.Is(err, ebpf.ErrNotSupported) {
 		return 0, fmt.Errorf("list BPF links: %w", err)
 	}
 	return n, nil

@@ -82,6 +82,9 @@ static __always_inline void data_read(struct sock *sk, int length, int flags)
 	p.slot = c->slot;
 	p.length = length;
 	p.direction = READ;
+	/* Begins to fetch the line that the other CPU wrote, until it is needed. */
+	if (c->role == ROLE_SERVER)
+		(void)*(volatile u32 *)&c->arrivals.head;
 	end = load(tp, copied_seq);
 	p.seq = end - length;
 	began = run_begins(p.now);

@@ -196,7 +196,6 @@ struct sk_buff {
 };
 
 struct fdtable {
-	unsigned int max_fds;
 	struct file **fd;
 };
 

@@ -29,12 +29,3 @@ func edges(s *kernel.Snapshot, name string, role kernel.Role) tally {
 	}
 	return out
 }
-
-// only returns the named counters; those which are absent are 0.
-func (a tally) only(names ...string) tally {
-	out := tally{}
-	for _, n := range names {
-		out[n] = a[n]
-	}
-	return out
-}

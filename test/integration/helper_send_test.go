@@ -37,7 +37,7 @@ func (*Sys) Send(c *Call, r *Reply) error {
 var sendVia = map[string]func(*Call, []byte) (int, error){
 	"":         func(c *Call, b []byte) (int, error) { return unix.Write(c.FD, b) },
 	"write":    func(c *Call, b []byte) (int, error) { return unix.Write(c.FD, b) },
-	"sendto":   func(c *Call, b []byte) (int, error) { return sendto(c, b) },
+	"sendto":   sendto,
 	"writev":   func(c *Call, b []byte) (int, error) { return vector(unix.SYS_WRITEV, c, b, 0) },
 	"pwritev2": func(c *Call, b []byte) (int, error) { return vector(unix.SYS_PWRITEV2, c, b, -1) },
 	"sendmsg":  func(c *Call, b []byte) (int, error) { return message(unix.SYS_SENDMSG, c, b) },

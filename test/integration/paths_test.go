@@ -99,7 +99,7 @@ func allPaths() []path {
 	for _, family := range [][]path{
 		plainPaths(), piecePaths(), callPaths(), flagPaths(), responsePaths(), streamPaths(), uploadPaths(),
 		pipelinePaths(), abortPaths(), socketPaths(), processPaths(), olderPaths(), otherPaths(), hostilePaths(),
-		unseenPaths(), unreadablePaths(), missedPaths(), []path{randomPath()},
+		unseenPaths(), unreadablePaths(), missedPaths(), {randomPath()},
 	} {
 		all = append(all, family...)
 	}
@@ -107,7 +107,8 @@ func allPaths() []path {
 }
 
 func TestPaths(t *testing.T) {
-	f := load(t, kernel.Options{})
+	// Each path has a listener of its own: many peers, and a series for each.
+	f := load(t, kernel.Options{MaxSeriesPerWorkload: 2048, MaxPeersPerWorkload: 1024})
 	start, ran := f.count(), 0
 	paths := allPaths()
 	for _, p := range paths {
@@ -182,9 +183,9 @@ func (p *pair) listener() sock {
 }
 
 // connect returns the two ends of a new connection, the client's first.
-func (p *pair) connect(clientOpts ...Opt) (c, s sock) {
+func (p *pair) connect() (c, s sock) {
 	p.Helper()
-	return p.connectTo(p.listener(), clientOpts...)
+	return p.connectTo(p.listener())
 }
 
 func (p *pair) connectTo(l sock, clientOpts ...Opt) (c, s sock) {

@@ -72,9 +72,6 @@ func (s sock) sendCall(data string, h []how) Call {
 	return c
 }
 
-// trySend is send for a connection that the other end may have closed.
-func (s sock) trySend(data string) { s.p.do("Send", s.sendCall(data, nil)) }
-
 // recvOnce makes one call for at most n bytes.
 func (s sock) recvOnce(n int, h ...how) string {
 	s.p.t.Helper()

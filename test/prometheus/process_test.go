@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"math"
 	"net"
 	"net/http"
 	"net/url"
@@ -24,10 +25,10 @@ const patience = 30 * time.Second
 const binary = "../../bin/fathom"
 
 // startAgent starts an agent and returns its address once it is ready.
-func startAgent(t *testing.T) string {
+func startAgent(t *testing.T, flags ...string) string {
 	t.Helper()
 	address := freeAddress(t)
-	ended := run(t, binary, "agent", "--web.listen-address="+address)
+	ended := run(t, binary, append([]string{"agent", "--web.listen-address=" + address}, flags...)...)
 	waitReady(t, "http://"+address+"/readyz", ended)
 	return address
 }
@@ -119,6 +120,47 @@ func (p prometheus) becomes(t *testing.T, what, expression string, want float64)
 // query returns the value of an expression, 0 if it has none.
 func (p prometheus) query(t *testing.T, expression string) float64 {
 	t.Helper()
+	result := p.series(t, expression)
+	switch len(result) {
+	case 0:
+		return 0
+	case 1:
+		return result[0].Value.value
+	}
+	t.Fatalf("%s: %d values", expression, len(result))
+	return 0
+}
+
+// series is one element of an answer: with a Value, or with Values if the expression has
+// a range.
+type series struct {
+	Metric map[string]string
+	Value  sample
+	Values []sample
+}
+
+// sample is a value at a time in ms.
+type sample struct {
+	time  int64
+	value float64
+}
+
+// UnmarshalJSON reads [seconds, "value"].
+func (s *sample) UnmarshalJSON(data []byte) error {
+	var seconds float64
+	var text string
+	if err := json.Unmarshal(data, &[]any{&seconds, &text}); err != nil {
+		return err
+	}
+	s.time = int64(math.Round(seconds * 1000))
+	var err error
+	s.value, err = strconv.ParseFloat(text, 64)
+	return err
+}
+
+// series returns everything that an expression selects.
+func (p prometheus) series(t *testing.T, expression string) []series {
+	t.Helper()
 	resp, err := http.Get(p.url + "/api/v1/query?query=" + url.QueryEscape(expression))
 	if err != nil {
 		t.Fatal(err)
@@ -126,24 +168,12 @@ func (p prometheus) query(t *testing.T, expression string) float64 {
 	defer resp.Body.Close()
 	var answer struct {
 		Error string
-		Data  struct{ Result []struct{ Value [2]any } }
+		Data  struct{ Result []series }
 	}
 	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil || answer.Error != "" {
 		t.Fatalf("%s: %v %s", expression, err, answer.Error)
 	}
-	switch len(answer.Data.Result) {
-	case 0:
-		return 0
-	case 1:
-		text, _ := answer.Data.Result[0].Value[1].(string)
-		value, err := strconv.ParseFloat(text, 64)
-		if err != nil {
-			t.Fatalf("%s: %v", expression, err)
-		}
-		return value
-	}
-	t.Fatalf("%s: %d values", expression, len(answer.Data.Result))
-	return 0
+	return answer.Data.Result
 }
 
 // freeAddress returns a port that was free a moment ago.
