@@ -171,6 +171,8 @@ static __always_inline void conn_remove(struct conn *c, u64 sk)
 
 	if (!bpf_map_delete_elem(&conn_index, &sk)) {
 		c->sk = 0;
+		clear_prefix(&c->request);
+		clear_prefix(&c->response);
 		free_slot(&conn_free, slot);
 	}
 }

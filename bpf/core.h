@@ -192,9 +192,21 @@ static __always_inline struct conn *conn_of(u32 slot)
 static __always_inline struct conn *conn_find(struct sock *sk)
 {
 	u64 key = (u64)sk;
-	u32 *slot = bpf_map_lookup_elem(&conn_index, &key);
+	/* Fibonacci hashing; sockets are aligned to 64 bytes at least. */
+	u32 place = (u32)(key >> 6) * 0x9e3779b9U >> 16, *hint, *slot;
+	struct conn *c;
 
-	return slot ? conn_of(*slot) : NULL;
+	hint = bpf_map_lookup_elem(&conn_hints, &place);
+	if (!hint)
+		return NULL;
+	c = conn_of(*hint);
+	if (c && c->sk == key)
+		return c;
+	slot = bpf_map_lookup_elem(&conn_index, &key);
+	if (!slot)
+		return NULL;
+	*hint = *slot;
+	return conn_of(*slot);
 }
 
 /*
@@ -208,23 +220,6 @@ static __always_inline u64 tcp_time(struct tcp_sock *tp)
 	if (bpf_core_field_exists(tp->tcp_clock_cache))
 		time = load(tp, tcp_clock_cache);
 	return time ? time : bpf_ktime_get_ns();
-}
-
-/* The same for a socket that was probably read from just now: a look-up in a hash less. */
-static __always_inline struct conn *conn_find_recent(struct sock *sk)
-{
-	u32 zero = 0, *recent = bpf_map_lookup_elem(&recent_conn, &zero);
-	struct conn *c = recent ? conn_of(*recent) : NULL;
-
-	return c && c->sk == (u64)sk ? c : conn_find(sk);
-}
-
-static __always_inline void note_recent(struct conn *c)
-{
-	u32 zero = 0, *recent = bpf_map_lookup_elem(&recent_conn, &zero);
-
-	if (recent)
-		*recent = c->slot;
 }
 
 /* Whether the peer's FIN was received. It has a sequence number, and counts as a byte. */

@@ -77,7 +77,6 @@ static __always_inline void data_read(struct sock *sk, int length, int flags)
 		c = join_for_data(sk, READ, length);
 	if (!c)
 		return;
-	note_recent(c);
 	p.now = bpf_ktime_get_ns();
 	p.slot = c->slot;
 	p.length = length;
@@ -119,7 +118,7 @@ static __always_inline void data_written(struct sock *sk, int length)
 
 	if (length <= 0 || !attached)
 		return;
-	c = conn_find_recent(sk);
+	c = conn_find(sk);
 	if (!c)
 		c = join_for_data(sk, WRITE, length);
 	if (!c)
@@ -171,7 +170,7 @@ static __always_inline void data_arrived(struct sock *sk)
 	end = load(tp, rcv_nxt);
 	began = run_begins(end);
 	if (end != c->arrivals.end)
-		arrivals_add(c, end, load(tp, copied_seq), tcp_time(tp));
+		arrivals_add(c, end, tcp_time(tp));
 	count_run(PROG_ARRIVED, began);
 }
 

@@ -15,6 +15,14 @@
 #ifndef FATHOM_EXCHANGE_H
 #define FATHOM_EXCHANGE_H
 
+/* The prefix has served: nothing of the payload is kept. */
+static __always_inline void clear_prefix(struct side *side)
+{
+	side->prefix[0] = 0;
+	side->prefix[1] = 0;
+	side->prefix_len = 0;
+}
+
 static __always_inline struct exchange *exchange_of(struct conn *c, u32 number)
 {
 	return &c->exchanges[number & (EXCHANGES - 1)];
@@ -93,9 +101,9 @@ __noinline int resync(u32 slot, u32 reason)
 		count_lost(reason, end - settled);
 	c->requests = end;
 	c->responses = end;
-	c->request.prefix_len = 0;
+	clear_prefix(&c->request);
 	c->request.in_head = 0;
-	c->response.prefix_len = 0;
+	clear_prefix(&c->response);
 	c->response.in_head = 0;
 	c->response.unsure = 0;
 	return 0;
@@ -139,18 +147,17 @@ static __always_inline void arrivals_read(struct conn *c, u32 seq)
 }
 
 /*
- * Notes that bytes up to END have arrived. COPIED (copied_seq) tells which runs have been read: the
- * consumer's tail is in a cache line of its CPU. Where the queue is full, bytes count
- * to the last run, and may be taken for earlier than they are.
+ * Notes that bytes up to END have arrived. Where the queue is full they count to the last run, and
+ * may be taken for earlier than they are.
  */
-static __always_inline void arrivals_add(struct conn *c, u32 end, u32 copied, u64 now)
+static __always_inline void arrivals_add(struct conn *c, u32 end, u64 now)
 {
 	struct arrivals *a = &c->arrivals;
 	u32 head = a->head;
 
-	if (head - a->tail >= STAMPS && (s32)(a->seq[(a->tail + 1) & (STAMPS - 1)] - copied) <= 0)
-		a->tail++;
-	if (head - a->tail < STAMPS) {
+	if (head - a->tail_seen >= STAMPS)
+		a->tail_seen = c->arrivals_tail;
+	if (head - a->tail_seen < STAMPS) {
 		a->time[head & (STAMPS - 1)] = now;
 		a->seq[head & (STAMPS - 1)] = a->end;
 		barrier();

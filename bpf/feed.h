@@ -15,6 +15,17 @@ struct passage {
 	u32 direction;
 };
 
+/* Whether the bytes of this direction need to be looked at. */
+static __always_inline bool wants(struct conn *c, bool is_request)
+{
+	if (c->class == CLASS_UNKNOWN)
+		return true;
+	if (is_request)
+		return c->request.in_head || c->request.prefix_len || expects_request(c);
+	return c->response.in_head || c->response.prefix_len || expects_response(c) ||
+	       (!c->request.head_done && c->responses);
+}
+
 static __always_inline int feed(bool is_request, u32 slot, u64 address, u32 length, u32 seq, u64 now)
 {
 	if (is_request)
@@ -46,8 +57,11 @@ __noinline int feed_iovec(u32 slot, u64 address, u64 request_and_length, u32 seq
 __noinline int feed_iovecs(u32 slot, u64 address, u64 request_and_length, u32 seq, u64 now)
 {
 	u32 length = request_and_length, done = 0, i;
+	struct conn *c = conn_of(slot);
 	int used;
 
+	if (!c)
+		return FAULT_NONE;
 	for (i = 0; i < MAX_IOVECS; i++) {
 		if (done >= length)
 			return FAULT_NONE;
@@ -56,6 +70,8 @@ __noinline int feed_iovecs(u32 slot, u64 address, u64 request_and_length, u32 se
 		if (used < 0)
 			return -used;
 		done += used;
+		if (!wants(c, request_and_length >> 32))
+			return FAULT_NONE; /* the rest is a body */
 	}
 	return done < length ? FAULT_IOVECS : FAULT_NONE;
 }
@@ -136,16 +152,6 @@ __noinline int count_unreadable(u32 slot, u32 is_request, u32 fault, u32 directi
 		resync(slot, LOST_UNREADABLE + fault);
 	}
 	return count_lost_bytes(direction, BYTES_UNREADABLE, length);
-}
-
-/* Whether the bytes of this direction need to be looked at. */
-static __always_inline bool wants(struct conn *c, bool is_request)
-{
-	if (c->class == CLASS_UNKNOWN)
-		return true;
-	if (is_request)
-		return c->request.in_head || c->request.prefix_len || expects_request(c);
-	return c->response.in_head || c->response.prefix_len || expects_response(c);
 }
 
 /* The response direction carries the first bytes of a connection. */

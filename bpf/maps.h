@@ -39,13 +39,17 @@ struct {
 	__type(value, u32);
 } conn_free SEC(".maps");
 
-/* The connection that was last read from on this CPU: it is often the next to be written to. */
+/*
+ * The slots of sockets, at places that follow from their addresses: looking here first spares
+ * most look-ups in the hash. What stands here may be of another socket, or old. 256 KB.
+ */
+#define CONN_HINTS 65536
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, CONN_HINTS);
 	__type(key, u32);
 	__type(value, u32);
-} recent_conn SEC(".maps");
+} conn_hints SEC(".maps");
 
 /* Full: the process's numbers go to workload 0. */
 struct {

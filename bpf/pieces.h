@@ -92,14 +92,6 @@ static __always_inline u32 fill_prefix(struct side *side, u64 address, u32 lengt
 	return n;
 }
 
-/* The prefix has served: nothing of the payload is kept. */
-static __always_inline void clear_prefix(struct side *side)
-{
-	side->prefix[0] = 0;
-	side->prefix[1] = 0;
-	side->prefix_len = 0;
-}
-
 /* What a step of feeding returns besides the number of bytes that it used. */
 #define STEP_DONE 0
 #define STEP_FAULT -1

@@ -24,7 +24,7 @@ static __always_inline void start_clock(struct conn *c, u32 seq, u64 now)
 		return;
 	}
 	arrived = arrival_of(c, seq);
-	if (!arrived && c->flags & CONN_EARLY) /* in the SYN: no arrival tap fires */
+	if (!arrived && c->flags & CONN_EARLY && !c->requests) /* in the SYN: no tap fires */
 		arrived = c->opened_at;
 	c->request_time = arrived;
 	c->request_queue = now > arrived ? now - arrived : 0;

@@ -25,10 +25,9 @@ static __always_inline void sweep_exchanges(struct conn *c, struct sock *sk, u64
 			else
 				gap = conn_gap(load(tp, write_seq), c->tx_pos,
 					       c->flags & CONN_TX_KNOWN);
+			/* A gap may be a call that still moves bytes: what comes next will tell. */
 			if (!gap)
 				settle_until(c, answered, 0);
-			else if (requests == answered)
-				resync(c->slot, LOST_GAP);
 		}
 	}
 	if ((s32)(requests - answered) <= 0)

@@ -52,6 +52,8 @@ static __always_inline void established(struct sock *sk, u8 role)
 		conn_describe(c, sk);
 		c->rx_pos = BPF_CORE_READ(tp, copied_seq);
 		c->flags |= CONN_RX_KNOWN;
+		if (c->rx_pos == c->arrivals.end) /* nothing came with the SYN */
+			c->flags &= ~CONN_EARLY;
 	}
 	c->ports = ports_of(sk);
 	if (!(c->flags & CONN_TX_KNOWN) && !BPF_CORE_READ_BITFIELD_PROBED(tp, syn_data)) {

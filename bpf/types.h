@@ -277,7 +277,7 @@ struct side {
 #define CONN_TX_KNOWN 0x08	/* tx_pos is valid */
 #define CONN_WORKLOAD 0x10	/* workload is known from a process */
 #define CONN_EDGE 0x20		/* edge is known */
-#define CONN_EARLY 0x80		/* server, not yet ESTABLISHED: data came with the SYN */
+#define CONN_EARLY 0x80		/* server: data came with the SYN, or still may have */
 
 /*
  * When bytes arrived: a queue of runs, each with its time and the sequence number of its
@@ -288,7 +288,7 @@ struct arrivals {
 	u64 time[STAMPS];
 	u32 seq[STAMPS];
 	u32 head;	/* the next to be written */
-	u32 tail;	/* the oldest that may be in use; the consumer has its own */
+	u32 tail_seen;	/* the consumer's tail, when last looked at */
 	u32 end;	/* rcv_nxt at the last arrival */
 	u32 pad;
 };
@@ -326,7 +326,7 @@ struct conn {
 	u32 requests;	/* begun; written by the request side */
 	u32 responses;	/* begun; written by the response side */
 	u32 settled;
-	u32 arrivals_tail; /* the next arrival to be used */
+	u32 pad1;
 	u64 request_time;  /* start of the request whose first bytes are in the prefix */
 	u64 request_queue; /* how long these waited for the read */
 	u64 batch_buffer;  /* msgvec of the last recvmmsg or sendmmsg */
@@ -339,11 +339,11 @@ struct conn {
 	u64 bytes_received;
 	u64 bytes_acked;
 	u32 segments_sent;
-	u32 pad2;
 	u8 addr[16];	/* of the peer */
 	u32 final_read; /* copied_seq and write_seq when the state became CLOSE */
 	u32 final_written;
-	u64 pad3[5];	/* to a multiple of 64 bytes */
+	u32 arrivals_tail; /* the next to be used: apart, since the producer looks at it too */
+	u32 pad3[9];	/* to a multiple of 64 bytes */
 };
 
 #define CACHE_LINE 64

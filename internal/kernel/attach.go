@@ -132,7 +132,7 @@ func explainLoad(err error) error {
 	_, refused := errors.AsType[*ebpf.VerifierError](err)
 	switch {
 	case errors.Is(err, os.ErrPermission) && !refused:
-		return fmt.Errorf("load BPF programs: %w: run as root, or with CAP_BPF and CAP_PERFMON (%s)", ErrPermission, oneLine(err))
+		return fmt.Errorf("load BPF programs: %w: run as root, or with CAP_BPF and CAP_PERFMON", ErrPermission)
 	default:
 		return fmt.Errorf("load BPF programs: %w: %s", ErrUnsupported, oneLine(err))
 	}

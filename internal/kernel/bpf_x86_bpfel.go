@@ -56,20 +56,20 @@ type bpfConn struct {
 	Port         uint16
 	Pad          uint16
 	Arrivals     struct {
-		_    structs.HostLayout
-		Time [4]uint64
-		Seq  [4]uint32
-		Head uint32
-		Tail uint32
-		End  uint32
-		Pad  uint32
+		_        structs.HostLayout
+		Time     [4]uint64
+		Seq      [4]uint32
+		Head     uint32
+		TailSeen uint32
+		End      uint32
+		Pad      uint32
 	}
 	RxPos        uint32
 	TxPos        uint32
 	Requests     uint32
 	Responses    uint32
 	Settled      uint32
-	ArrivalsTail uint32
+	Pad1         uint32
 	RequestTime  uint64
 	RequestQueue uint64
 	BatchBuffer  uint64
@@ -100,11 +100,12 @@ type bpfConn struct {
 	BytesReceived uint64
 	BytesAcked    uint64
 	SegmentsSent  uint32
-	Pad2          uint32
 	Addr          [16]uint8
 	FinalRead     uint32
 	FinalWritten  uint32
-	Pad3          [5]uint64
+	ArrivalsTail  uint32
+	Pad3          [9]uint32
+	_             [4]byte
 }
 
 type bpfConnClass uint32
@@ -323,6 +324,7 @@ type bpfWorkloadKey struct {
 const (
 	bpfMapCensuses             = "censuses"
 	bpfMapConnFree             = "conn_free"
+	bpfMapConnHints            = "conn_hints"
 	bpfMapConnIndex            = "conn_index"
 	bpfMapConns                = "conns"
 	bpfMapCounters             = "counters"
@@ -333,7 +335,6 @@ const (
 	bpfMapFresh                = "fresh"
 	bpfMapListeners            = "listeners"
 	bpfMapQueueSeries          = "queue_series"
-	bpfMapRecentConn           = "recent_conn"
 	bpfMapSeries               = "series"
 	bpfMapSeriesFree           = "series_free"
 	bpfMapSeriesIndex          = "series_index"
@@ -431,6 +432,7 @@ type bpfProgramSpecs struct {
 type bpfMapSpecs struct {
 	Censuses      *ebpf.MapSpec `ebpf:"censuses"`
 	ConnFree      *ebpf.MapSpec `ebpf:"conn_free"`
+	ConnHints     *ebpf.MapSpec `ebpf:"conn_hints"`
 	ConnIndex     *ebpf.MapSpec `ebpf:"conn_index"`
 	Conns         *ebpf.MapSpec `ebpf:"conns"`
 	Counters      *ebpf.MapSpec `ebpf:"counters"`
@@ -441,7 +443,6 @@ type bpfMapSpecs struct {
 	Fresh         *ebpf.MapSpec `ebpf:"fresh"`
 	Listeners     *ebpf.MapSpec `ebpf:"listeners"`
 	QueueSeries   *ebpf.MapSpec `ebpf:"queue_series"`
-	RecentConn    *ebpf.MapSpec `ebpf:"recent_conn"`
 	Series        *ebpf.MapSpec `ebpf:"series"`
 	SeriesFree    *ebpf.MapSpec `ebpf:"series_free"`
 	SeriesIndex   *ebpf.MapSpec `ebpf:"series_index"`
@@ -497,6 +498,7 @@ func (o *bpfObjects) Close() error {
 type bpfMaps struct {
 	Censuses      *ebpf.Map `ebpf:"censuses"`
 	ConnFree      *ebpf.Map `ebpf:"conn_free"`
+	ConnHints     *ebpf.Map `ebpf:"conn_hints"`
 	ConnIndex     *ebpf.Map `ebpf:"conn_index"`
 	Conns         *ebpf.Map `ebpf:"conns"`
 	Counters      *ebpf.Map `ebpf:"counters"`
@@ -507,7 +509,6 @@ type bpfMaps struct {
 	Fresh         *ebpf.Map `ebpf:"fresh"`
 	Listeners     *ebpf.Map `ebpf:"listeners"`
 	QueueSeries   *ebpf.Map `ebpf:"queue_series"`
-	RecentConn    *ebpf.Map `ebpf:"recent_conn"`
 	Series        *ebpf.Map `ebpf:"series"`
 	SeriesFree    *ebpf.Map `ebpf:"series_free"`
 	SeriesIndex   *ebpf.Map `ebpf:"series_index"`
@@ -520,6 +521,7 @@ func (m *bpfMaps) Close() error {
 	return _BpfClose(
 		m.Censuses,
 		m.ConnFree,
+		m.ConnHints,
 		m.ConnIndex,
 		m.Conns,
 		m.Counters,
@@ -530,7 +532,6 @@ func (m *bpfMaps) Close() error {
 		m.Fresh,
 		m.Listeners,
 		m.QueueSeries,
-		m.RecentConn,
 		m.Series,
 		m.SeriesFree,
 		m.SeriesIndex,

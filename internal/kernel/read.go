@@ -299,7 +299,7 @@ func (k *Kernel) readTables(s *Snapshot) error {
 		used, limit int
 		maps        []*ebpf.Map
 	}{
-		{len(connections), k.options.MaxConnections, []*ebpf.Map{o.ConnIndex, o.Conns, o.ConnFree}},
+		{len(connections), k.options.MaxConnections, []*ebpf.Map{o.ConnIndex, o.ConnHints, o.Conns, o.ConnFree}},
 		{len(s.Workloads), k.options.MaxWorkloads, []*ebpf.Map{o.WorkloadIndex, o.Workloads, o.WorkloadFree, o.Censuses, o.QueueSeries}},
 		{len(s.HTTP), k.options.MaxSeries, []*ebpf.Map{o.SeriesIndex, o.Series, o.SeriesFree}},
 		{len(s.Edges), k.options.MaxPeers, []*ebpf.Map{o.EdgeIndex, o.Edges, o.EdgeFree}},
