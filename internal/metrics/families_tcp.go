@@ -28,7 +28,7 @@ func (e *Exporter) tcpFamilies() []family {
 		}, counts(e.edges, edgeClosed)},
 		{Desc{
 			"tcp_connections_opened_total", Counter, "", ofPeer(),
-			"TCP connections that were established, from the kernel's view: those still waiting for accept() count.",
+			"TCP connections that were established, from the kernel's view. A server's is counted when its process first uses it, or at its end.",
 		}, counts(e.edges, edgeOpened)},
 		{Desc{
 			"tcp_listen_drops_total", Counter, "", ofWorkload("address"),
@@ -52,7 +52,7 @@ func (e *Exporter) tcpFamilies() []family {
 		}, e.subCounts(edgeRetransmits, retransmitLabels(), retransmitApplies)},
 		{Desc{
 			"tcp_rtt_seconds", Histogram, "seconds", ofPeer(),
-			"Round-trip time to the peer as TCP estimates it (smoothed), sampled at most once per second and connection and only after new data was acknowledged.",
+			"Round-trip time to the peer as TCP estimates it (smoothed), sampled at every sweep, at a scrape and at the connection's end, and only after new data was acknowledged.",
 		}, histograms(e.edges, e.rtt)},
 		{Desc{
 			"tcp_segments_sent_total", Counter, "", ofPeer(),

@@ -30,12 +30,12 @@ var labelDoc = map[string]string{
 	"program":       "Name of a program in the kernel.",
 	"reason":        "Why; see [Reasons](#reasons). For failed connects: `refused`, `timed_out`, `unreachable`, `reset`, `abandoned` (closed by the application while connecting: its own timeout), `other`.",
 	"revision":      "Commit that the agent was built from.",
-	"role":          "`server` or `client`: which end of the connection the workload is; `unknown` for older connections until their first bytes tell.",
+	"role":          "`server` or `client`: which end of the connection the workload is.",
 	"status":        "Three-digit status code; `aborted` where the connection ended before one was seen; `other` for what is not between 100 and 599; `overflow` for what exceeded the limit of series.",
 	"tap":           "Name of a place in the kernel that Fathom hooks.",
 	"version":       "Version of the agent.",
 	"workload":      "Name of the systemd unit with its suffix (`nginx.service`), short container id, or name of the process. `overflow` for workloads beyond the limit, `unknown` where no process was seen.",
-	"workload_kind": "`unit`, `container`, `process` or `overflow`.",
+	"workload_kind": "`unit` (of the system), `user_unit` (of a user's own systemd, who chose its name), `container`, `process` or `overflow`.",
 }
 
 // intro precedes the tables.
@@ -62,7 +62,7 @@ var reasons = []struct{ metric, reason, meaning string }{
 	{"fathom_lost_total", "connections_full", "A connection found the table of connections full. Nothing on it is measured."},
 	{"fathom_lost_total", "no_arrival", "The time at which an exchange's request arrived was not seen."},
 	{"fathom_lost_total", "gap", "Bytes within an exchange passed without a tap seeing them."},
-	{"fathom_lost_total", "pipelined", "A request came while too many of its connection were open."},
+	{"fathom_lost_total", "pipelined", "A request that was sent before an earlier one was answered, and could not be followed: more than 8 were open, or it stood behind a body."},
 	{"fathom_lost_total", "no_request", "A response came whose request was not seen."},
 	{"fathom_lost_total", "missed_end", "The end of a connection was missed; a sweep found it."},
 	{"fathom_lost_total", "unreadable_*", "The head of a message was in memory that could not be read, and why: `kernel` (the kernel's own socket or thread), `io_uring`, `compat32` (32-bit program), `syscall` (not one that carries a buffer in a known way), `socket` (the call's descriptor is another socket), `batch` (not the first message of `recvmmsg` or `sendmmsg`), `truncated` (`MSG_TRUNC`), `iovecs` (too many buffers), `memory` (not in memory)."},

@@ -4,10 +4,14 @@ import "strings"
 
 // Cgroup is what the path of a cgroup tells about its processes.
 type Cgroup struct {
-	// Unit is the innermost systemd unit with processes of its own (nginx.service,
-	// foo@1.service). It is empty outside of units, in scopes, and where a
+	// Unit is the systemd unit with processes of its own (nginx.service,
+	// foo@1.service): the outermost, since a service may name what it makes below its
+	// own cgroup as it likes. It is empty outside of units, in scopes, and where a
 	// container is further in than the unit.
 	Unit string
+	// User tells that the unit belongs to a user's manager (user@1000.service) and
+	// not to the system's.
+	User bool
 	// ContainerID is the full id of the innermost container, or the name of
 	// an LXC container.
 	ContainerID string
@@ -36,8 +40,10 @@ func ParseCgroup(path string) Cgroup {
 			c.ContainerID = containerID(dir, path)
 		case c.PodUID == "" && podUID(dir) != "":
 			c.PodUID = podUID(dir)
-		case c.ContainerID != "" || c.PodUID != "" || c.Unit != "" || scope:
-			// What is outside of a container or a unit does not name it.
+		case c.ContainerID != "" || c.PodUID != "" || scope:
+			// What is outside of a container or a scope does not name it.
+		case c.Unit != "" && strings.HasPrefix(dir, "user@"):
+			c.User = true
 		case isUnit(dir):
 			c.Unit = dir
 		case strings.HasSuffix(dir, ".scope"):

@@ -23,10 +23,15 @@ const maxProcs = 4096
 func (r *Resolver) Gone(ws []kernel.Workload) []kernel.WorkloadID {
 	var gone []kernel.WorkloadID
 	seen := make(map[uint64]members)
+	now := r.tree.count()
 	for _, w := range ws {
 		m, ok := seen[w.CgroupID]
 		if !ok {
-			m = r.members(w.CgroupID)
+			since := now
+			if k, ok := r.cached(w); ok {
+				since = k.since
+			}
+			m = r.members(w.CgroupID, since)
 			seen[w.CgroupID] = m
 		}
 		if !m.has(w.Command) {
@@ -50,18 +55,28 @@ func (m members) has(command string) bool {
 }
 
 // members reads the processes of one cgroup, or those of the host if it has no
-// cgroup2 mount.
-func (r *Resolver) members(cgroup uint64) members {
+// cgroup2 mount. See [tree.path] for since.
+func (r *Resolver) members(cgroup uint64, since int) members {
 	if r.tree.root == "" {
 		return r.hostMembers()
 	}
-	path, ok, fresh := r.tree.path(cgroup)
+	path, ok, removed := r.tree.path(cgroup, since)
 	if !ok {
-		return members{unsure: !fresh}
+		return members{unsure: !removed}
 	}
 	dir := filepath.Join(r.tree.root, path)
 	data, err := readFile(filepath.Join(dir, "cgroup.procs"))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENODEV) {
+		return members{}
+	}
+	// A restarted unit has another cgroup at the same path. Looked at after the reading: if
+	// it is still the same one, then what was read is its.
+	switch info, err := os.Stat(dir); {
+	case errors.Is(err, fs.ErrNotExist):
+		return members{}
+	case err != nil:
+		return members{unsure: true}
+	case inode(info) != cgroup:
 		return members{}
 	}
 	pids := bytes.Fields(data)

@@ -19,7 +19,8 @@ import (
 
 // The values of [Labels.Kind] on a host without Kubernetes.
 const (
-	KindUnit      = "unit"      // a systemd unit, system or user
+	KindUnit      = "unit"      // a unit of the system's systemd
+	KindUserUnit  = "user_unit" // a unit of a user's systemd, who chose its name
 	KindContainer = "container" // a container known by its cgroup only
 	KindProcess   = "process"   // neither: the name of the thread group leader
 )
@@ -47,6 +48,9 @@ func labelsOf(c Cgroup, command string) Labels {
 	switch {
 	case c.Unit != "":
 		l.Workload, l.Kind = clean(c.Unit), KindUnit
+		if c.User {
+			l.Kind = KindUserUnit
+		}
 	case c.ContainerID != "":
 		l.Workload, l.Kind = l.Container, KindContainer
 	default:

@@ -32,6 +32,7 @@ type resolved struct {
 	cgroup  uint64
 	command string
 	labels  Labels
+	since   int // walks of the tree before the question
 }
 
 // NewResolver returns a resolver for the host. A host without a cgroup2 mount is no
@@ -60,23 +61,28 @@ func (r *Resolver) CgroupRoot() string { return r.tree.root }
 // Resolve returns the labels of a workload. The answer for an id stays the same
 // until the kernel side uses the id for another cgroup or command.
 func (r *Resolver) Resolve(w kernel.Workload) Labels {
-	r.mu.Lock()
-	k, ok := r.known[w.ID]
-	r.mu.Unlock()
-	if ok && k.cgroup == w.CgroupID && k.command == w.Command {
+	if k, ok := r.cached(w); ok {
 		return k.labels
 	}
-	k = resolved{w.CgroupID, w.Command, labelsOf(ParseCgroup(r.cgroupPath(w)), w.Command)}
+	k := resolved{cgroup: w.CgroupID, command: w.Command, since: r.tree.count()}
+	k.labels = labelsOf(ParseCgroup(r.cgroupPath(w, k.since)), w.Command)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.known[w.ID] = k
 	return k.labels
 }
 
+func (r *Resolver) cached(w kernel.Workload) (resolved, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	k, ok := r.known[w.ID]
+	return k, ok && k.cgroup == w.CgroupID && k.command == w.Command
+}
+
 // cgroupPath asks the file system first: it knows the whole path. The kernel
 // side's names serve cgroups that were gone before.
-func (r *Resolver) cgroupPath(w kernel.Workload) string {
-	if path, ok, _ := r.tree.path(w.CgroupID); ok {
+func (r *Resolver) cgroupPath(w kernel.Workload, since int) string {
+	if path, ok, _ := r.tree.path(w.CgroupID, since); ok {
 		return path
 	}
 	return pathOf(w)

@@ -108,7 +108,7 @@ func TestGone(t *testing.T) {
 	empty := h.add("system.slice/c.service")
 	foreign := h.add("system.slice/d.service")
 	h.check(os.WriteFile(filepath.Join(h.cgroup, "system.slice/d.service/cgroup.procs"), []byte("0\n"), 0o644))
-	r.tree.path(removed) // known before it goes
+	r.tree.path(removed, 0) // known before it goes
 	h.check(os.RemoveAll(filepath.Join(h.cgroup, "system.slice/b.service")))
 
 	ws := []kernel.Workload{
@@ -128,6 +128,45 @@ func TestGone(t *testing.T) {
 	h.now = h.now.Add(walkInterval)
 	if diff := cmp.Diff([]kernel.WorkloadID{2, 4, 5, 6, 8}, r.Gone(ws)); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// A removed cgroup stays removed, also when many went at once, and when something else was
+// looked for just before.
+func TestManyGone(t *testing.T) {
+	h, r := newFakeHost(t)
+	h.add("system.slice")
+	var ws []kernel.Workload
+	var want []kernel.WorkloadID
+	for id := range kernel.WorkloadID(10) {
+		ws = append(ws, kernel.Workload{ID: id, CgroupID: 1<<60 + uint64(id)})
+		want = append(want, id)
+		r.Resolve(ws[id])
+	}
+	for i := range 5 {
+		h.now = h.now.Add(walkInterval)
+		r.Resolve(kernel.Workload{ID: kernel.WorkloadID(100 + i), CgroupID: 1<<61 + uint64(i)})
+		if diff := cmp.Diff(want, r.Gone(ws)); diff != "" {
+			t.Error(diff)
+		}
+	}
+}
+
+// The path of a unit that was restarted leads to another cgroup.
+func TestGoneRestarted(t *testing.T) {
+	h, r := newFakeHost(t)
+	before := kernel.Workload{ID: 1, CgroupID: h.add("system.slice/a.service", "a"), Command: "a"}
+	after := kernel.Workload{ID: 2, CgroupID: h.add("system.slice/new", "a"), Command: "a"}
+	unit := filepath.Join(h.cgroup, "system.slice/a.service")
+	r.Resolve(before)
+	h.check(os.RemoveAll(unit))
+	h.check(os.Rename(filepath.Join(h.cgroup, "system.slice/new"), unit))
+	h.now = h.now.Add(walkInterval)
+	r.Resolve(kernel.Workload{ID: 3, CgroupID: 1 << 60})
+	for range 2 {
+		if diff := cmp.Diff([]kernel.WorkloadID{1}, r.Gone([]kernel.Workload{before, after})); diff != "" {
+			t.Error(diff)
+		}
 	}
 }
 

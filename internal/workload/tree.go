@@ -25,7 +25,8 @@ const (
 )
 
 // tree finds the directories of cgroups by their ids, which in a cgroup2 mount
-// are their inode numbers. An id is never used again, so what was found stays true.
+// are their inode numbers. An id is never used again, its path is: by the next life
+// of a unit.
 type tree struct {
 	root string // empty: the host has no cgroup2 mount
 	now  func() time.Time
@@ -33,24 +34,33 @@ type tree struct {
 	mu     sync.Mutex
 	paths  map[uint64]string // relative to root, with a leading slash
 	walked time.Time
+	walks  int
 }
 
-// path returns the path of a cgroup. It walks the tree when it does not know
-// the id and has not walked within the last second; then fresh is true.
-func (t *tree) path(id uint64) (path string, ok, fresh bool) {
+// count tells how often the tree was walked.
+func (t *tree) count() int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.walks
+}
+
+// path returns the path that a cgroup has, or had when the tree was last walked. The cgroup
+// must have existed when the count of walks was since: if a later walk did not
+// find it, it was removed. An id that needs a walk gets one, unless the last was
+// within a second.
+func (t *tree) path(id uint64, since int) (path string, ok, removed bool) {
 	if t.root == "" {
-		return "", false, true
+		return "", false, false
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if path, ok = t.paths[id]; ok {
-		return path, true, true
-	}
-	if now := t.now(); t.paths == nil || now.Sub(t.walked) >= walkInterval {
-		t.paths, t.walked, fresh = walk(t.root), now, true
-	}
 	path, ok = t.paths[id]
-	return path, ok, fresh
+	if now := t.now(); !ok && t.walks <= since && (t.walks == 0 || now.Sub(t.walked) >= walkInterval) {
+		t.paths, t.walked = walk(t.root), now
+		t.walks++
+		path, ok = t.paths[id]
+	}
+	return path, ok, !ok && t.walks > since
 }
 
 // walk lists the cgroups under root. Directories that vanish meanwhile or may
@@ -66,24 +76,21 @@ func walk(root string) map[uint64]string {
 		case len(paths) >= maxCgroups:
 			return fs.SkipAll
 		}
-		if ino, ok := inode(d); ok {
-			paths[ino] = strings.TrimPrefix(path, root)
+		if info, err := d.Info(); err == nil {
+			paths[inode(info)] = strings.TrimPrefix(path, root)
 		}
 		return nil
 	})
 	return paths
 }
 
-func inode(d fs.DirEntry) (uint64, bool) {
-	info, err := d.Info()
-	if err != nil {
-		return 0, false
-	}
+// inode returns 0, which no file has, where there are no inodes.
+func inode(info fs.FileInfo) uint64 {
 	st, ok := info.Sys().(*syscall.Stat_t)
 	if !ok {
-		return 0, false
+		return 0
 	}
-	return st.Ino, true
+	return st.Ino
 }
 
 // cgroupRoot returns where the whole cgroup2 hierarchy is mounted: /sys/fs/cgroup,
