@@ -36,18 +36,31 @@ void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
  *
  *	struct tcp_sock *tp = cast(struct tcp_sock, sk);
  *	u32 seq = load(tp, copied_seq);
+ *
+ * The verifier removes the branch that the kernel does not need, if it has instructions of its
+ * own; and the plain load gets its offset only if the other branch does not share the address:
+ * hence the empty asm statements.
  */
-#define cast(type, p)                                                                \
-	(direct_loads ? (type *)bpf_rdonly_cast((void *)(p), bpf_core_type_id_kernel(type)) : \
-			(type *)(p))
-#define load(p, field)                                                               \
-	({                                                                           \
-		typeof((p)->field) __value;                                          \
-		if (direct_loads)                                                    \
-			__value = (p)->field;                                        \
-		else                                                                 \
-			bpf_core_read(&__value, sizeof(__value), &(p)->field);       \
-		__value;                                                             \
+#define cast(type, p)                                                                    \
+	({                                                                               \
+		type *__cast;                                                            \
+		if (direct_loads)                                                        \
+			__cast = bpf_rdonly_cast((void *)(p), bpf_core_type_id_kernel(type)); \
+		else                                                                     \
+			asm volatile("%0 = %1" : "=r"(__cast) : "r"((type *)(p)));       \
+		__cast;                                                                  \
+	})
+#define load(p, field)                                                                   \
+	({                                                                               \
+		typeof((p)->field) __value;                                              \
+		if (direct_loads) {                                                      \
+			__value = (p)->field;                                            \
+		} else {                                                                 \
+			typeof(p) __other = (p);                                        \
+			asm volatile("" : "+r"(__other));                               \
+			bpf_core_read(&__value, sizeof(__value), &__other->field);      \
+		}                                                                        \
+		__value;                                                                 \
 	})
 
 /* N, at most MAX; in a way that the compiler does not undo before the verifier sees it. */
