@@ -38,8 +38,8 @@ void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
  *	u32 seq = load(tp, copied_seq);
  *
  * The verifier removes the branch that the kernel does not need, if it has instructions of its
- * own; and the plain load gets its offset only if the other branch does not share the address:
- * hence the empty asm statements.
+ * own, hence the asm statement; and the offset becomes part of the plain load only if the other
+ * branch does not share its computation, hence the explicit offset there.
  */
 #define cast(type, p)                                                                    \
 	({                                                                               \
@@ -56,9 +56,8 @@ void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 		if (direct_loads) {                                                      \
 			__value = (p)->field;                                            \
 		} else {                                                                 \
-			typeof(p) __other = (p);                                        \
-			asm volatile("" : "+r"(__other));                               \
-			bpf_core_read(&__value, sizeof(__value), &__other->field);      \
+			bpf_probe_read_kernel(&__value, sizeof(__value),                 \
+					      (const void *)(p) + bpf_core_field_offset((p)->field)); \
 		}                                                                        \
 		__value;                                                                 \
 	})

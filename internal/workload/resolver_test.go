@@ -156,9 +156,9 @@ func TestManyGone(t *testing.T) {
 func TestGoneRestarted(t *testing.T) {
 	h, r := newFakeHost(t)
 	before := kernel.Workload{ID: 1, CgroupID: h.add("system.slice/a.service", "a"), Command: "a"}
+	r.Resolve(before)
 	after := kernel.Workload{ID: 2, CgroupID: h.add("system.slice/new", "a"), Command: "a"}
 	unit := filepath.Join(h.cgroup, "system.slice/a.service")
-	r.Resolve(before)
 	h.check(os.RemoveAll(unit))
 	h.check(os.Rename(filepath.Join(h.cgroup, "system.slice/new"), unit))
 	for range 2 {
