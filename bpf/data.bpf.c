@@ -46,6 +46,7 @@ __noinline int note_gap(u32 slot, u32 direction, u32 gap, u32 position)
 	if (is_answering_over(c))
 		settle_until(c, c->requests, 0);
 	resync(slot, LOST_GAP);
+	c->request.after_gap = GAP_BEFORE;
 	return 0;
 }
 

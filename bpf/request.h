@@ -70,6 +70,22 @@ __noinline int request_verdict(u64 lo, u64 hi, u32 length)
 	return verdict | method << 8;
 }
 
+/*
+ * Behind a gap only a well-known method begins a request: "OST /" is one that the parser would
+ * take for an extension, and its first byte was not seen. The request that is left is lost.
+ */
+static __always_inline int judge_after_gap(struct side *side, int verdict)
+{
+	if ((verdict & 0xff) == HTTP1_YES && verdict >> 8 != METHOD_OTHER) {
+		side->after_gap = GAP_NONE;
+		return verdict;
+	}
+	if (side->after_gap == GAP_BEFORE)
+		count_lost(LOST_GAP, 1);
+	side->after_gap = GAP_COUNTED;
+	return HTTP1_NO;
+}
+
 /* How many CR and LF are passed over in front of a request. */
 #define MAX_BLANK 4
 
@@ -99,6 +115,8 @@ __noinline int request_step(u32 slot, u64 address, u32 length, u32 seq, u64 now)
 		return blank;
 	}
 	verdict = request_verdict(side->prefix[0], side->prefix[1], side->prefix_len);
+	if (side->after_gap && (verdict & 0xff) != HTTP1_PARTIAL)
+		verdict = judge_after_gap(side, verdict);
 	switch (verdict & 0xff) {
 	case HTTP1_PARTIAL:
 		return STEP_DONE;
@@ -155,7 +173,7 @@ static __always_inline bool quick_request(struct conn *c, u64 address, u32 lengt
 	u32 i, done = 0;
 	int end;
 
-	if (length < HTTP1_PREFIX || side->in_head || side->prefix_len ||
+	if (length < HTTP1_PREFIX || side->in_head || side->prefix_len || side->after_gap ||
 	    c->class != CLASS_HTTP1)
 		return false;
 	if (bpf_probe_read_user(words, n, (void *)address))

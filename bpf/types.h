@@ -258,6 +258,13 @@ struct exchange {
 	u8 method_flags;
 };
 
+/* What follows bytes of the request direction that were not seen. */
+enum gap {
+	GAP_NONE,
+	GAP_BEFORE,	/* the next bytes may be the rest of a request */
+	GAP_COUNTED,	/* they were, and it was counted as lost */
+};
+
 /* One direction of a connection, as far as a parser needs it. */
 struct side {
 	u64 prefix[2];	/* the first 16 bytes of a message */
@@ -267,7 +274,8 @@ struct side {
 	u8 method;	/* requests: of the last one */
 	u8 head_done;	/* requests: the last one has no body and its head ended */
 	u8 unsure;	/* responses: bytes that may hold more heads than were found */
-	u8 pad[2];
+	u8 after_gap;	/* requests: bytes before these were not seen, see enum gap */
+	u8 pad;
 };
 
 #define CONN_JOINED 0x01	/* first seen after it was opened */

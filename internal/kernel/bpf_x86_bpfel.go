@@ -82,7 +82,8 @@ type bpfConn struct {
 		Method    uint8
 		HeadDone  uint8
 		Unsure    uint8
-		Pad       [2]uint8
+		AfterGap  uint8
+		Pad       uint8
 	}
 	Response struct {
 		_         structs.HostLayout
@@ -93,7 +94,8 @@ type bpfConn struct {
 		Method    uint8
 		HeadDone  uint8
 		Unsure    uint8
-		Pad       [2]uint8
+		AfterGap  uint8
+		Pad       uint8
 	}
 	Exchanges     [8]bpfExchange
 	BytesSent     uint64

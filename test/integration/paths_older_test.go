@@ -61,10 +61,6 @@ func (p *pair) older(f func(c, s sock)) (c, s sock) {
 // detached runs f while Fathom sees nothing.
 func (p *pair) detached(f func()) {
 	p.Helper()
-	if p.f.k == nil {
-		f()
-		return
-	}
 	if err := p.f.k.Detach(); err != nil {
 		p.Fatal(err)
 	}

@@ -122,7 +122,7 @@ func TestPaths(t *testing.T) {
 			runPath(t, f, p)
 		})
 	}
-	if f.k != nil && ran == len(paths) {
+	if ran == len(paths) {
 		end := f.count()
 		allForced(t, slices.Sorted(maps.Keys(end)), end.sub(start))
 	}

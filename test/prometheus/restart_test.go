@@ -1,6 +1,7 @@
 package prometheus
 
 import (
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -27,11 +28,11 @@ func TestRestarts(t *testing.T) {
 	both := []prometheus{forgetting, keeping}
 	const ids = `fathom_series{map="workloads"}`
 
-	// A series begins with its first request. Until Prometheus has seen that, increase() does
-	// not know of it: the load comes after.
+	// A series begins with its first request, and increase() with the first sample of it. So one
+	// request of each status comes before the load.
 	u.start(t)
 	warmUp := new(tally)
-	u.visit(t.Context(), warmUp, 10)
+	u.visit(t.Context(), warmUp, 2)
 	idsBefore := make(map[string]float64)
 	for _, p := range both {
 		for status, n := range warmUp.answered {
@@ -44,15 +45,15 @@ func TestRestarts(t *testing.T) {
 	for _, p := range both {
 		u.compare(t, p, warmUp, truth)
 	}
-	if n := keeping.query(t, ids) - idsBefore[keeping.name]; n < restarts {
-		t.Errorf("%s: %g workloads more after %d restarts", keeping.name, n, restarts)
-	}
-	if n := forgetting.query(t, ids) - idsBefore[forgetting.name]; n >= restarts {
-		t.Errorf("%s: %g workloads more after %d restarts, none was forgotten", forgetting.name, n, restarts)
+	kept := keeping.query(t, ids) - idsBefore[keeping.name]
+	left := forgetting.query(t, ids) - idsBefore[forgetting.name]
+	if kept < restarts || left > restarts/2 {
+		t.Errorf("after %d restarts, one agent has %g workloads more, the one that forgets %g", restarts, kept, left)
 	}
 
 	u.stop(t, gracefully)
 	forgetting.becomes(t, "series of the unit that is gone", "count("+u.selector("")+")", 0)
+	t.Logf("workloads: %g were kept, %g left by the agent that forgets", kept, left)
 	if strings.Contains(exposition(t, hasty), u.name) {
 		t.Errorf("%s: something of the unit is left", forgetting.name)
 	}
@@ -87,17 +88,17 @@ func (u *unit) compare(t *testing.T, p prometheus, warmUp, truth *tally) {
 	for status, n := range truth.answered {
 		p.becomes(t, p.name, u.requests(status), float64(warmUp.answered[status]+n))
 	}
+	counters := p.series(t, u.selector(`,__name__=~".+_(total|count|sum|bucket)"`)+"[10m]")
 	scrapes := p.series(t, "up[10m]")[0].Values
 	if slices.ContainsFunc(scrapes, func(s sample) bool { return s.value != 1 }) {
 		t.Errorf("%s: a scrape failed", p.name)
 	}
-	counters := p.series(t, u.selector(`,__name__=~".+_(total|count|sum|bucket)"`)+"[10m]")
 	statuses := make(map[string]bool)
 	for _, s := range counters {
 		if s.Metric["workload_kind"] != "unit" {
 			t.Errorf("%s: the unit has the labels %v", p.name, s.Metric)
 		}
-		if !slices.IsSortedFunc(s.Values, func(a, b sample) int { return int(a.value - b.value) }) {
+		if !slices.IsSortedFunc(s.Values, func(a, b sample) int { return cmp.Compare(a.value, b.value) }) {
 			t.Errorf("%s: a counter fell: %v %v", p.name, s.Metric, s.Values)
 		}
 		if s.Metric["__name__"] != requests {
@@ -111,14 +112,16 @@ func (u *unit) compare(t *testing.T, p prometheus, warmUp, truth *tally) {
 		if status == "aborted" {
 			// Killed between reading a request and answering it. The client cannot tell
 			// that from a request which nobody read.
-			if n := s.Values[len(s.Values)-1].value; n > float64(truth.unanswered) {
+			n := s.Values[len(s.Values)-1].value
+			if t.Logf("%s: %g aborted", p.name, n); n > float64(truth.unanswered) {
 				t.Errorf("%s: %g aborted, of %d without answer", p.name, n, truth.unanswered)
 			}
 			continue
 		}
 		u.compareSeries(t, p, s, scrapes, truth)
 	}
-	if n := len(statuses); n != len(truth.answered) && !(statuses["aborted"] && n == len(truth.answered)+1) {
+	delete(statuses, "aborted")
+	if len(statuses) != len(truth.answered) {
 		t.Errorf("%s: series for the statuses %v", p.name, statuses)
 	}
 }
@@ -127,9 +130,10 @@ func (u *unit) compare(t *testing.T, p prometheus, warmUp, truth *tally) {
 // increase() is the truth.
 //
 // Over any window increase() extrapolates from the first and the last sample within to the
-// window's borders, as far as half the interval between samples. This window begins
-// 1 ms before its first sample and ends at its last one (from Prometheus 3 on, a window excludes
-// its beginning): what is extrapolated is one part in ten thousands, far less than one request.
+// window's borders, by half the interval between samples or more: here that would be 1 to 4 %.
+// This window ends at its last sample and begins 1 ms before its first one (from Prometheus 3
+// on, a window does not include its beginning). The extrapolation over 1 ms of half a minute
+// adds a fifth of a request to some thousands.
 func (u *unit) compareSeries(t *testing.T, p prometheus, s series, scrapes []sample, truth *tally) {
 	t.Helper()
 	first, last := s.Values[0].time, s.Values[len(s.Values)-1].time
