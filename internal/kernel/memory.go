@@ -95,34 +95,49 @@ func (a *arrays) lastUsed(table bpfTable, limit int) (int, error) {
 	return min(int(f.Next[table]), limit), err
 }
 
-// entries reads all of a hash map.
-func entries[K comparable, V any](m *ebpf.Map) (map[K]V, error) {
-	out := make(map[K]V)
+// walk calls f for all entries of a hash map. The map may change meanwhile: an entry that is
+// added or removed may or may not be seen.
+func walk[K, V any](m *ebpf.Map, f func(K, V)) error {
 	keys, values := make([]K, batch), make([]V, batch)
 	var cursor ebpf.MapBatchCursor
 	for {
 		n, err := m.BatchLookup(&cursor, keys, values, nil)
 		for i := range n {
-			out[keys[i]] = values[i]
+			f(keys[i], values[i])
 		}
 		switch {
 		case errors.Is(err, ebpf.ErrKeyNotExist):
-			return out, nil
+			return nil
 		case errors.Is(err, unix.ENOSPC):
 			// One bucket of the hash holds more than a batch.
 			keys, values = make([]K, 2*len(keys)), make([]V, 2*len(values))
 		case err != nil:
-			return nil, fmt.Errorf("read %s: %w", m, err)
+			return fmt.Errorf("read %s: %w", m, err)
 		}
 	}
 }
 
-// slots returns the keys of an index by the slots that they name.
-func slots[K comparable](index *ebpf.Map) (map[uint32]K, error) {
-	bySlot := make(map[uint32]K)
-	all, err := entries[K, uint32](index)
-	for key, slot := range all {
-		bySlot[slot] = key
-	}
-	return bySlot, err
+// entries reads all of a hash map.
+func entries[K comparable, V any](m *ebpf.Map) (map[K]V, error) {
+	out := make(map[K]V)
+	err := walk(m, func(k K, v V) { out[k] = v })
+	return out, err
+}
+
+// slots are the keys of an index by the slots that they name.
+type slots[K any] []struct {
+	key  K
+	used bool
+}
+
+func readSlots[K any](index *ebpf.Map, last int) (slots[K], int, error) {
+	s := make(slots[K], last+1)
+	n := 0
+	err := walk(index, func(key K, slot uint32) {
+		if int(slot) < len(s) {
+			s[slot].key, s[slot].used = key, true
+			n++
+		}
+	})
+	return s, n, err
 }

@@ -104,18 +104,18 @@ func (k *Kernel) histogram(raw *bpfHistogram) Histogram {
 
 // readTraffic reads edges and HTTP series. Slot 0 of both is the overflow of the host.
 func (k *Kernel) readTraffic(s *Snapshot) error {
-	keys, err := slots[bpfEdgeKey](k.objects.EdgeIndex)
-	if err != nil {
-		return err
-	}
 	last, err := k.arrays.lastUsed(bpfTableTABLE_EDGES, k.options.MaxPeers)
 	if err != nil {
 		return err
 	}
-	keys[0] = bpfEdgeKey{Overflow: 1}
+	keys, _, err := readSlots[bpfEdgeKey](k.objects.EdgeIndex, last)
+	if err != nil {
+		return err
+	}
+	keys[0].key, keys[0].used = bpfEdgeKey{Overflow: 1}, true
 	if err := k.arrays.edges.each(last, func(slot uint32, raw *bpfEdge) error {
-		if key, ok := keys[slot]; ok && (slot != 0 || *raw != bpfEdge{}) {
-			s.Edges = append(s.Edges, edge(key, raw))
+		if keys[slot].used && (slot != 0 || *raw != bpfEdge{}) {
+			s.Edges = append(s.Edges, edge(keys[slot].key, raw))
 		}
 		return nil
 	}); err != nil {
@@ -124,24 +124,28 @@ func (k *Kernel) readTraffic(s *Snapshot) error {
 	return k.readSeries(s, keys)
 }
 
-func (k *Kernel) readSeries(s *Snapshot, peers map[uint32]bpfEdgeKey) error {
-	keys, err := slots[bpfSeriesKey](k.objects.SeriesIndex)
-	if err != nil {
-		return err
-	}
+func (k *Kernel) readSeries(s *Snapshot, peers slots[bpfEdgeKey]) error {
 	last, err := k.arrays.lastUsed(bpfTableTABLE_SERIES, k.options.MaxSeries)
 	if err != nil {
 		return err
 	}
-	keys[0] = bpfSeriesKey{Flags: seriesOverflow, Status: StatusOther}
-	s.HTTP = make([]HTTPSeries, 0, len(keys))
+	keys, n, err := readSlots[bpfSeriesKey](k.objects.SeriesIndex, last)
+	if err != nil {
+		return err
+	}
+	keys[0].key, keys[0].used = bpfSeriesKey{Flags: seriesOverflow, Status: StatusOther}, true
+	s.HTTP = make([]HTTPSeries, 0, n+1)
+	size := len(k.upper) + 1
+	buckets := make([]uint64, (n+1)*size) // of all series: one allocation
 	return k.arrays.series.each(last, func(slot uint32, raw *bpfHistogram) error {
-		key, ok := keys[slot]
-		if !ok || key.Flags&seriesOverflow != 0 && raw.empty() {
+		key := keys[slot].key
+		if !keys[slot].used || key.Flags&seriesOverflow != 0 && raw.empty() {
 			return nil
 		}
 		x := httpSeries(key, peers)
-		x.Duration = k.histogram(raw)
+		x.Duration = Histogram{Buckets: buckets[:size:size], Sum: time.Duration(raw.Sum)}
+		copy(x.Duration.Buckets, raw.Buckets[:])
+		buckets = buckets[size:]
 		s.HTTP = append(s.HTTP, x)
 		return nil
 	})
@@ -154,7 +158,7 @@ const (
 	seriesOverflow = 0x80
 )
 
-func httpSeries(key bpfSeriesKey, peers map[uint32]bpfEdgeKey) HTTPSeries {
+func httpSeries(key bpfSeriesKey, peers slots[bpfEdgeKey]) HTTPSeries {
 	x := HTTPSeries{
 		Workload: WorkloadID(key.Workload), Role: RoleServer, Status: key.Status,
 		TLS: key.Flags&seriesTLS != 0, Overflow: key.Flags&seriesOverflow != 0, Method: methodNames[0],
@@ -166,7 +170,8 @@ func httpSeries(key bpfSeriesKey, peers map[uint32]bpfEdgeKey) HTTPSeries {
 		return x
 	}
 	x.Role = RoleClient
-	if peer, ok := peers[key.Peer]; ok && peer.Overflow == 0 {
+	if int(key.Peer) < len(peers) && peers[key.Peer].key.Overflow == 0 {
+		peer := peers[key.Peer].key
 		x.Peer = address(peer.Addr, peer.Port)
 	} else {
 		x.Overflow = true
@@ -291,15 +296,15 @@ func (k *Kernel) missed() (map[string]uint64, error) {
 // readTables completes the tables: how full they are, and what they take of memory.
 func (k *Kernel) readTables(s *Snapshot) error {
 	o := &k.objects
-	connections, err := entries[uint64, uint32](o.ConnIndex)
-	if err != nil {
+	connections := 0
+	if err := walk(o.ConnIndex, func(uint64, uint32) { connections++ }); err != nil {
 		return err
 	}
 	for i, t := range []struct {
 		used, limit int
 		maps        []*ebpf.Map
 	}{
-		{len(connections), k.options.MaxConnections, []*ebpf.Map{o.ConnIndex, o.ConnHints, o.Conns, o.ConnFree}},
+		{connections, k.options.MaxConnections, []*ebpf.Map{o.ConnIndex, o.ConnHints, o.Conns, o.ConnFree}},
 		{len(s.Workloads), k.options.MaxWorkloads, []*ebpf.Map{o.WorkloadIndex, o.Workloads, o.WorkloadFree, o.Censuses, o.QueueSeries}},
 		{len(s.HTTP), k.options.MaxSeries, []*ebpf.Map{o.SeriesIndex, o.Series, o.SeriesFree}},
 		{len(s.Edges), k.options.MaxPeers, []*ebpf.Map{o.EdgeIndex, o.Edges, o.EdgeFree}},

@@ -73,6 +73,8 @@ func missedPaths() []path {
 			c.expect(body)
 			p.exchange(c, s, get, ok)
 		}},
+		{name: "connections replaced unseen", run: replacedUnseen, want: "64 GET 200, 64 DELETE 404", classes: "any http1",
+			lost: "some missed_end, any read bytes untapped, any write bytes untapped"},
 		{name: "connection ended unseen", want: "GET 200", lost: "2 missed_end", run: func(p *pair) {
 			c, s := p.connect()
 			p.exchange(c, s, get, ok)
@@ -82,5 +84,30 @@ func missedPaths() []path {
 				s.close()
 			})
 		}},
+	}
+}
+
+// replacedUnseen has connections that end, and others that begin, while Fathom sees nothing: the
+// kernel gives the new ones the memory of the old.
+func replacedUnseen(p *pair) {
+	const n = 64
+	var ends [n][2]sock
+	for i := range ends {
+		c, s := p.connect()
+		p.exchange(c, s, get, ok)
+		ends[i] = [2]sock{c, s}
+	}
+	p.detached(func() {
+		for _, e := range ends {
+			e[0].reset()
+			e[1].close()
+		}
+		for i := range ends {
+			c, s := p.connect()
+			ends[i] = [2]sock{c, s}
+		}
+	})
+	for _, e := range ends {
+		p.exchange(e[0], e[1], request("DELETE"), response("404 No", ""))
 	}
 }
