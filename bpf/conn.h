@@ -63,6 +63,41 @@ __noinline int conn_add(u64 sk, u32 role, u32 flags)
 	return 0;
 }
 
+static __always_inline void conn_remove(struct conn *c, u64 sk)
+{
+	u32 slot = c->slot;
+
+	if (!bpf_map_delete_elem(&conn_index, &sk)) {
+		c->sk = 0;
+		clear_prefix(&c->request);
+		clear_prefix(&c->response);
+		free_slot(&conn_free, slot);
+	}
+}
+
+/* Whether the pointer is that of another socket now: the end of this one was missed. */
+static __always_inline bool conn_is_stale(struct conn *c, struct sock *sk)
+{
+	u32 ports = ports_of(sk);
+
+	/* A socket that is closed gives its own port back. */
+	return c->ports && ports >> 16 && c->ports != ports;
+}
+
+/* Gives up a connection whose end was missed. */
+__noinline int conn_give_up(u32 slot)
+{
+	struct conn *c = conn_of(slot);
+
+	if (!c || !c->sk)
+		return 0;
+	count_lost(LOST_DESTROY, 1);
+	if (c->class == CLASS_HTTP1)
+		resync(slot, LOST_GAP);
+	conn_remove(c, c->sk);
+	return 0;
+}
+
 /* Notes who is at the other end, and from where TCP's counters are counted. */
 static __always_inline void conn_describe(struct conn *c, struct sock *sk)
 {
@@ -163,18 +198,6 @@ __noinline int conn_join(u64 key)
 	c->bytes_received = BPF_CORE_READ(tp, bytes_received) - fin_received(sk);
 	c->bytes_acked = BPF_CORE_READ(tp, bytes_acked);
 	return slot;
-}
-
-static __always_inline void conn_remove(struct conn *c, u64 sk)
-{
-	u32 slot = c->slot;
-
-	if (!bpf_map_delete_elem(&conn_index, &sk)) {
-		c->sk = 0;
-		clear_prefix(&c->request);
-		clear_prefix(&c->response);
-		free_slot(&conn_free, slot);
-	}
 }
 
 /* Ends the exchanges of a connection that is no more. */

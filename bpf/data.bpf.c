@@ -63,6 +63,14 @@ static __always_inline struct conn *join_for_data(struct sock *sk, u32 direction
 	return conn_of(slot);
 }
 
+/* The same for one whose state is that of an earlier socket. */
+static __always_inline struct conn *rejoin_for_data(struct conn *c, struct sock *sk, u32 direction,
+						    u32 length)
+{
+	conn_give_up(c->slot);
+	return join_for_data(sk, direction, length);
+}
+
 static __always_inline void data_read(struct sock *sk, int length, int flags)
 {
 	struct conn *c;
@@ -88,9 +96,16 @@ static __always_inline void data_read(struct sock *sk, int length, int flags)
 	end = load(tp, copied_seq);
 	p.seq = end - length;
 	began = run_begins(p.now);
+	gap = c->flags & CONN_RX_KNOWN ? p.seq - c->rx_pos : 0;
+	if (gap && conn_is_stale(c, sk)) {
+		c = rejoin_for_data(c, sk, READ, length);
+		if (!c)
+			return;
+		p.slot = c->slot;
+		gap = 0;
+	}
 	if (!(c->flags & CONN_WORKLOAD))
 		conn_learn_workload(c->slot);
-	gap = c->flags & CONN_RX_KNOWN ? p.seq - c->rx_pos : 0;
 	if (gap) {
 		if ((s32)gap < 0)
 			return; /* another thread's read came first, and was counted */
@@ -132,9 +147,16 @@ static __always_inline void data_written(struct sock *sk, int length)
 	began = run_begins(end);
 	/* If all was sent at once, it was when TCP looked at the clock last. */
 	p.now = load(tp, snd_nxt) == end ? tcp_time(tp) : bpf_ktime_get_ns();
+	gap = c->flags & CONN_TX_KNOWN ? p.seq - c->tx_pos : 0;
+	if (gap && conn_is_stale(c, sk)) {
+		c = rejoin_for_data(c, sk, WRITE, length);
+		if (!c)
+			return;
+		p.slot = c->slot;
+		gap = 0;
+	}
 	if (!(c->flags & CONN_WORKLOAD))
 		conn_learn_workload(c->slot);
-	gap = c->flags & CONN_TX_KNOWN ? p.seq - c->tx_pos : 0;
 	if (gap && (s32)gap > 1) /* 1: the FIN of a shutdown by another thread */
 		note_gap(p.slot, WRITE, gap, p.seq);
 	if (c->class <= CLASS_HTTP1 && !c->opaque)

@@ -22,8 +22,7 @@ static __always_inline bool wants(struct conn *c, bool is_request)
 		return true;
 	if (is_request)
 		return c->request.in_head || c->request.prefix_len || expects_request(c);
-	return c->response.in_head || c->response.prefix_len || expects_response(c) ||
-	       (!c->request.head_done && c->responses);
+	return c->response.in_head || c->response.prefix_len || expects_response(c);
 }
 
 static __always_inline int feed(bool is_request, u32 slot, u64 address, u32 length, u32 seq, u64 now)

@@ -17,25 +17,6 @@ static __always_inline void continue_response(struct conn *c, u32 length, u64 no
 }
 
 /*
- * The same, where a request may have passed unrecognised, behind the body of another one in the
- * same read: its response, which nothing waits for, must not lengthen the one before it.
- */
-static __always_inline void continue_answered(struct conn *c, u64 address, u32 length, u64 now)
-{
-	u64 words[2];
-	u16 status;
-
-	if (!c->request.head_done && c->responses && length >= HTTP1_PREFIX &&
-	    !bpf_probe_read_user(words, sizeof(words), (void *)address) &&
-	    http1_response(words[0], words[1], HTTP1_PREFIX, &status) == HTTP1_YES &&
-	    status != STATUS_OTHER) {
-		settle_until(c, c->responses, 0);
-		count_lost(LOST_PIPELINED, 1);
-	}
-	continue_response(c, length, now);
-}
-
-/*
  * The offset of a status line in up to 64 bytes and the 12 behind them, or -1. It has to have a
  * valid status: "Via: HTTP/1.1 proxy" is none.
  */
@@ -109,7 +90,7 @@ __noinline int response_step(u32 slot, u64 address, u32 length, u32 stop, u64 no
 	if (side->in_head) /* of an interim response */
 		return follow_head(c, true, address, length);
 	if (!side->prefix_len && !expects_response(c)) {
-		continue_answered(c, address, length, now);
+		continue_response(c, length, now);
 		return STEP_DONE;
 	}
 	if (!fill_prefix(side, address, length))

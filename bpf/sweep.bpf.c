@@ -43,18 +43,14 @@ static __always_inline void sweep_exchanges(struct conn *c, struct sock *sk, u64
 
 /*
  * Whether the end of a connection was missed. A freed socket's memory stays a socket's
- * (SLAB_TYPESAFE_BY_RCU), so that looking is safe; one that is closed has given its port back.
+ * (SLAB_TYPESAFE_BY_RCU), so that looking is safe.
  */
 static __always_inline bool is_gone(struct conn *c, struct sock *sk)
 {
 	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	u16 port = BPF_CORE_READ(sk, __sk_common.skc_num);
 
-	if (family != AF_INET && family != AF_INET6)
-		return true;
-	if (!BPF_CORE_READ(sk, __sk_common.skc_refcnt.refs.counter))
-		return true;
-	return c->ports && port && c->ports >> 16 != port;
+	return (family != AF_INET && family != AF_INET6) ||
+	       !BPF_CORE_READ(sk, __sk_common.skc_refcnt.refs.counter) || conn_is_stale(c, sk);
 }
 
 __noinline int sweep_slot(u32 slot, u64 now)
@@ -67,9 +63,9 @@ __noinline int sweep_slot(u32 slot, u64 now)
 		return 0;
 	sk = (struct sock *)c->sk;
 	if (is_gone(c, sk)) {
-		count_lost(LOST_DESTROY, 1);
-		conn_settle_all(c);
-		conn_remove(c, (u64)sk);
+		if (c->class == CLASS_HTTP1 && !c->opaque)
+			conn_settle_all(c);
+		conn_give_up(slot);
 		return 0;
 	}
 	census = bpf_map_lookup_elem(&censuses, &c->workload);

@@ -61,6 +61,10 @@ func (k *Kernel) Attach() error {
 		}
 		k.taps = append(k.taps, attachedTap{t, l, err})
 	}
+	// What ended while nothing was attached must not be taken for what came in its place.
+	if err := k.sweepLocked(); err != nil {
+		return errors.Join(err, k.detachLocked())
+	}
 	return k.setAttached(true)
 }
 

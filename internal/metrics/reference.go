@@ -62,7 +62,7 @@ var reasons = []struct{ metric, reason, meaning string }{
 	{"fathom_lost_total", "connections_full", "A connection found the table of connections full. Nothing on it is measured."},
 	{"fathom_lost_total", "no_arrival", "The time at which an exchange's request arrived was not seen."},
 	{"fathom_lost_total", "gap", "Bytes within an exchange passed without a tap seeing them."},
-	{"fathom_lost_total", "pipelined", "A request that was sent before an earlier one was answered, and could not be followed: more than 8 were open, or it stood behind a body."},
+	{"fathom_lost_total", "pipelined", "A request that was sent before an earlier one was answered, and could not be followed: more than 8 were open, or the responses could not be told apart."},
 	{"fathom_lost_total", "no_request", "A response came whose request was not seen."},
 	{"fathom_lost_total", "missed_end", "The end of a connection was missed; a sweep found it."},
 	{"fathom_lost_total", "unreadable_*", "The head of a message was in memory that could not be read, and why: `kernel` (the kernel's own socket or thread), `io_uring`, `compat32` (32-bit program), `syscall` (not one that carries a buffer in a known way), `socket` (the call's descriptor is another socket), `batch` (not the first message of `recvmmsg` or `sendmmsg`), `truncated` (`MSG_TRUNC`), `iovecs` (too many buffers), `memory` (not in memory)."},
