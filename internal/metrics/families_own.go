@@ -17,7 +17,7 @@ func (e *Exporter) ownFamilies() []family {
 		}, e.writeRunTime},
 		{Desc{
 			"fathom_bpf_runs_total", Counter, "", []string{"program"},
-			"Runs of Fathom's programs in the kernel, estimated likewise.",
+			"Runs of Fathom's programs in the kernel, estimated likewise. Those that found nothing to do (another protocol, a client's arrivals) are left out.",
 		}, e.writeRuns},
 		{Desc{
 			"fathom_build_info", Gauge, "", []string{"version", "revision", "goversion"},
