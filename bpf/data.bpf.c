@@ -43,7 +43,7 @@ __noinline int note_gap(u32 slot, u32 direction, u32 gap, u32 position)
 	}
 	if (!c->request.in_head && !expects_request(c))
 		return 0; /* a body */
-	if (is_answering_over(c))
+	if (is_answering_over(c, response_position(c)))
 		settle_until(c, c->requests, 0);
 	resync(slot, LOST_GAP);
 	c->request.after_gap = GAP_BEFORE;

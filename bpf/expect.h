@@ -58,9 +58,11 @@ static __always_inline bool expects_response(struct conn *c)
 	       (c->role == ROLE_CLIENT && write_pending(c));
 }
 
-static __always_inline bool is_answering_over(struct conn *c)
+/* Whether all is answered, and no byte of it is still to come. POSITION: response_position(). */
+static __always_inline bool is_answering_over(struct conn *c, u32 position)
 {
-	return all_answered(c) && !(c->role == ROLE_SERVER && write_pending(c));
+	return all_answered(c) && (c->role != ROLE_SERVER || !(c->flags & CONN_TX_KNOWN) ||
+				   position == c->tx_pos);
 }
 
 #endif

@@ -143,7 +143,7 @@ __noinline int count_unreadable(u32 slot, u32 is_request, u32 fault, u32 directi
 			c->request.in_head = 0;
 			return 0;
 		}
-		if (is_answering_over(c))
+		if (is_answering_over(c, response_position(c)))
 			settle_until(c, c->requests, 0);
 		resync(slot, LOST_UNREADABLE + fault);
 		count_lost(LOST_UNREADABLE + fault, 1);

@@ -48,17 +48,18 @@ static __always_inline void lose_unseen(struct conn *c)
 /* The first bytes of a request are known: what was answered before it is over. */
 static __always_inline void start_request(struct conn *c, u8 method)
 {
-	u32 requests = c->requests;
+	u32 requests = c->requests, position;
 
 	if (c->role == ROLE_CLIENT && read_unseen(c))
 		lose_unseen(c);
-	if (is_answering_over(c)) {
+	position = response_position(c);
+	if (is_answering_over(c, position)) {
 		if (requests - c->settled == 1)
 			settle_now(c, requests - 1, 0);
 		else
 			settle_until(c, requests, 0);
 	}
-	begin_request(c, method, response_position(c));
+	begin_request(c, method, position);
 }
 
 /* http1_request(), with the method in the second byte of the verdict. */

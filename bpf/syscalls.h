@@ -36,9 +36,9 @@ struct syscall {
 /* arch/x86/include/asm/thread_info.h */
 #define TS_COMPAT 0x0002
 
-static __always_inline bool is_compat_syscall(struct task_struct *task)
+static __always_inline bool is_compat_syscall(struct task_struct *current)
 {
-	return load(task, thread_info.status) & TS_COMPAT;
+	return current->thread_info.status & TS_COMPAT;
 }
 
 static __always_inline void read_syscall(struct task_struct *current, struct syscall *call)

@@ -25,9 +25,9 @@ struct user_iovec {
  * The file behind a descriptor of the current process, or anything at all behind a number that is
  * none: a process in a system call with it has it open.
  */
-static __always_inline u64 file_of(struct task_struct *task, u32 fd)
+static __always_inline u64 file_of(struct task_struct *current, u32 fd)
 {
-	struct files_struct *files = cast(struct files_struct, load(task, files));
+	struct files_struct *files = cast(struct files_struct, current->files);
 	struct fdtable *fdt = cast(struct fdtable, load(files, fdt));
 
 	return load_pointer((void *)((u64)load(fdt, fd) + 8ULL * fd));
@@ -39,19 +39,18 @@ static __always_inline u64 file_of(struct task_struct *task, u32 fd)
  */
 static __always_inline u32 find_user_buffer(struct sock *sk, u32 direction, struct user_buffer *b)
 {
-	struct task_struct *current = bpf_get_current_task_btf();
-	struct task_struct *task = cast(struct task_struct, current);
+	struct task_struct *current = bpf_get_current_task_btf(); /* trusted: loads are plain */
 	struct sock *s = cast(struct sock, sk);
 	struct socket *socket;
 	struct syscall call;
-	u32 flags = load(task, flags);
+	u32 flags = current->flags;
 	u64 file, header[4];
 
 	if (flags & PF_IO_WORKER)
 		return FAULT_IO_URING;
 	if (flags & PF_KTHREAD)
 		return FAULT_KERNEL;
-	if (is_compat_syscall(task))
+	if (is_compat_syscall(current))
 		return FAULT_COMPAT;
 	read_syscall(current, &call);
 	b->address = call.args[1];
@@ -82,7 +81,7 @@ static __always_inline u32 find_user_buffer(struct sock *sk, u32 direction, stru
 	file = (u64)load(socket, file);
 	if (!file)
 		return FAULT_KERNEL;
-	if (file_of(task, call.args[0]) != file)
+	if (file_of(current, call.args[0]) != file)
 		return FAULT_SOCKET;
 	return FAULT_NONE;
 }
