@@ -107,7 +107,7 @@ func TestNotPermitted(t *testing.T) {
 		attributes = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
 	}
 	p := start(t, attributes, "agent", "--web.listen-address=127.0.0.1:0")
-	p.fails(t, 1, "not permitted: run as root, or with CAP_BPF and CAP_PERFMON")
+	p.fails(t, 1, "not permitted: missing CAP_BPF and CAP_PERFMON: run as root")
 }
 
 func TestSignals(t *testing.T) {

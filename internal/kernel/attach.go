@@ -3,7 +3,6 @@ package kernel
 import (
 	"errors"
 	"fmt"
-	"os"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -129,26 +128,4 @@ func loadEmpty() (map[string]*ebpf.Program, error) {
 		programs[t.tracepoint] = p
 	}
 	return programs, nil
-}
-
-// explainLoad turns an error of loading into one that says what to do.
-func explainLoad(err error) error {
-	_, refused := errors.AsType[*ebpf.VerifierError](err)
-	switch {
-	case errors.Is(err, os.ErrPermission) && !refused:
-		return fmt.Errorf("load BPF programs: %w: run as root, or with CAP_BPF and CAP_PERFMON", ErrPermission)
-	default:
-		return fmt.Errorf("load BPF programs: %w: %s", ErrUnsupported, oneLine(err))
-	}
-}
-
-func explainAttach(err error) error {
-	switch {
-	case errors.Is(err, os.ErrPermission):
-		return fmt.Errorf("%w: run as root, or with CAP_BPF and CAP_PERFMON (%s)", ErrPermission, oneLine(err))
-	case errors.Is(err, os.ErrNotExist):
-		return fmt.Errorf("%w: this tracepoint came with Linux 6.3 (%s)", ErrUnsupported, oneLine(err))
-	default:
-		return fmt.Errorf("%w: %s", ErrUnsupported, oneLine(err))
-	}
 }

@@ -2,7 +2,6 @@ package kernel
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/cilium/ebpf"
 )
@@ -37,10 +36,4 @@ func (k *Kernel) sweepLocked() error {
 		}
 	}
 	return nil
-}
-
-// oneLine keeps the first line of an error's text.
-func oneLine(err error) string {
-	line, _, _ := strings.Cut(err.Error(), "\n")
-	return line
 }
