@@ -63,8 +63,9 @@ __noinline int sweep_slot(u32 slot, u64 now)
 		return 0;
 	sk = (struct sock *)c->sk;
 	if (is_gone(c, sk)) {
-		if (c->class == CLASS_HTTP1 && !c->opaque)
-			conn_settle_all(c);
+		/* How what is not answered ended is not known: it is lost, not aborted. */
+		if (c->class == CLASS_HTTP1 && !c->opaque && (s32)(c->requests - c->responses) >= 0)
+			settle_until(c, c->responses, 0);
 		conn_give_up(slot);
 		return 0;
 	}
