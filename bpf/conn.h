@@ -6,8 +6,8 @@
 /* Where a socket is bound and connected: if it changes, the pointer was reused. */
 static __always_inline u32 ports_of(struct sock *sk)
 {
-	return (u32)BPF_CORE_READ(sk, __sk_common.skc_num) << 16 |
-	       BPF_CORE_READ(sk, __sk_common.skc_dport);
+	return (u32)load_as(struct sock, sk, __sk_common.skc_num) << 16 |
+	       load_as(struct sock, sk, __sk_common.skc_dport);
 }
 
 static __always_inline bool is_tcp(struct sock *sk)
@@ -104,9 +104,9 @@ static __always_inline void conn_describe(struct conn *c, struct sock *sk)
 	struct tcp_sock *tp = (struct tcp_sock *)sk;
 
 	read_peer(c->addr, &sk->__sk_common);
-	c->port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	c->port = bpf_ntohs(load_as(struct sock, sk, __sk_common.skc_dport));
 	c->ports = ports_of(sk);
-	c->arrivals.end = BPF_CORE_READ(tp, rcv_nxt);
+	c->arrivals.end = load_as(struct tcp_sock, tp, rcv_nxt);
 }
 
 /* Counts the connection as opened, as soon as it is known where. */
@@ -166,7 +166,7 @@ __noinline int conn_need_edge(u32 slot)
 		c->workload = workload_of_socket(sk);
 	if (!c->role) {
 		/* Older than the agent, and never understood: servers have the lower port. */
-		u16 local = BPF_CORE_READ(sk, __sk_common.skc_num);
+		u16 local = load_as(struct sock, sk, __sk_common.skc_num);
 
 		c->role = local < c->port ? ROLE_SERVER : ROLE_CLIENT;
 	}
@@ -184,7 +184,7 @@ __noinline int conn_join(u64 key)
 
 	if (!is_tcp(sk))
 		return 0;
-	state = BPF_CORE_READ(sk, __sk_common.skc_state);
+	state = load_as(struct sock, sk, __sk_common.skc_state);
 	if (state == TCP_CLOSE || state == TCP_LISTEN || state == TCP_SYN_SENT ||
 	    state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV)
 		return 0;
@@ -193,10 +193,10 @@ __noinline int conn_join(u64 key)
 	if (!slot || !c)
 		return 0;
 	conn_describe(c, sk);
-	c->segments_sent = BPF_CORE_READ(tp, data_segs_out);
-	c->bytes_sent = BPF_CORE_READ(tp, bytes_sent) - BPF_CORE_READ(tp, bytes_retrans);
-	c->bytes_received = BPF_CORE_READ(tp, bytes_received) - fin_received(sk);
-	c->bytes_acked = BPF_CORE_READ(tp, bytes_acked);
+	c->segments_sent = load_as(struct tcp_sock, tp, data_segs_out);
+	c->bytes_sent = load_as(struct tcp_sock, tp, bytes_sent) - load_as(struct tcp_sock, tp, bytes_retrans);
+	c->bytes_received = load_as(struct tcp_sock, tp, bytes_received) - fin_received(sk);
+	c->bytes_acked = load_as(struct tcp_sock, tp, bytes_acked);
 	return slot;
 }
 
@@ -233,7 +233,7 @@ static __always_inline void conn_classify_end(struct conn *c, struct sock *sk, u
 
 	if (c->class != CLASS_UNKNOWN)
 		return;
-	if (BPF_CORE_READ(tp, is_mptcp)) {
+	if (load_as(struct tcp_sock, tp, is_mptcp)) {
 		classify(c->slot, CLASS_MPTCP, COVERAGE_NONE);
 	} else if (unseen) {
 		classify(c->slot, CLASS_UNREADABLE, COVERAGE_UNTAPPED);
@@ -262,9 +262,9 @@ __noinline int conn_finish(u32 slot)
 	sk = (struct sock *)c->sk;
 	tp = (struct tcp_sock *)sk;
 	conn_need_edge(slot);
-	unread = conn_gap(c->closed_at ? c->final_read : BPF_CORE_READ(tp, copied_seq), c->rx_pos,
+	unread = conn_gap(c->closed_at ? c->final_read : load_as(struct tcp_sock, tp, copied_seq), c->rx_pos,
 			  c->flags & CONN_RX_KNOWN);
-	unwritten = conn_gap(c->closed_at ? c->final_written : BPF_CORE_READ(tp, write_seq),
+	unwritten = conn_gap(c->closed_at ? c->final_written : load_as(struct tcp_sock, tp, write_seq),
 			     c->tx_pos, c->flags & CONN_TX_KNOWN);
 	conn_classify_end(c, sk, unread | unwritten);
 	if (c->class != CLASS_MPTCP) {

@@ -62,6 +62,13 @@ void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 		__value;                                                                 \
 	})
 
+/* The same on a pointer of any type: load_as(struct tcp_sock, sk, write_seq). */
+#define load_as(type, p, field)                     \
+	({                                          \
+		type *__typed = cast(type, p);      \
+		load(__typed, field);               \
+	})
+
 /* N, at most MAX; in a way that the compiler does not undo before the verifier sees it. */
 #define at_most(n, max)                    \
 	({                                 \

@@ -56,7 +56,7 @@ static __always_inline struct conn *join_for_data(struct sock *sk, u32 direction
 	u32 slot = conn_join((u64)sk);
 
 	if (!slot) {
-		if (is_tcp(sk) && BPF_CORE_READ(sk, __sk_common.skc_state) != TCP_CLOSE)
+		if (is_tcp(sk) && load_as(struct sock, sk, __sk_common.skc_state) != TCP_CLOSE)
 			count_lost_bytes(direction, BYTES_UNTRACKED, length);
 		return NULL;
 	}

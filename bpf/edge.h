@@ -66,14 +66,14 @@ static __always_inline void read_peer(u8 *addr, struct sock_common *sc)
 {
 	u32 *words = (u32 *)addr;
 
-	if (BPF_CORE_READ(sc, skc_family) == AF_INET6) {
+	if (load_as(struct sock_common, sc, skc_family) == AF_INET6) {
 		BPF_CORE_READ_INTO((struct in6_addr *)addr, sc, skc_v6_daddr);
 		return;
 	}
 	words[0] = 0;
 	words[1] = 0;
 	words[2] = bpf_htonl(0xffff);
-	words[3] = BPF_CORE_READ(sc, skc_daddr);
+	words[3] = load_as(struct sock_common, sc, skc_daddr);
 }
 
 static __always_inline void read_local(u8 *addr, struct sock_common *sc)

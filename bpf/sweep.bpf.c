@@ -47,10 +47,10 @@ static __always_inline void sweep_exchanges(struct conn *c, struct sock *sk, u64
  */
 static __always_inline bool is_gone(struct conn *c, struct sock *sk)
 {
-	u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	u16 family = load_as(struct sock, sk, __sk_common.skc_family);
 
 	return (family != AF_INET && family != AF_INET6) ||
-	       !BPF_CORE_READ(sk, __sk_common.skc_refcnt.refs.counter) || conn_is_stale(c, sk);
+	       !load_as(struct sock, sk, __sk_common.skc_refcnt.refs.counter) || conn_is_stale(c, sk);
 }
 
 __noinline int sweep_slot(u32 slot, u64 now)

@@ -21,7 +21,7 @@ static __always_inline void connecting(struct sock *sk)
 	if (!slot || !c)
 		return; /* counted if it gets established */
 	read_peer(c->addr, &sk->__sk_common);
-	c->port = bpf_ntohs(BPF_CORE_READ(sk, __sk_common.skc_dport));
+	c->port = bpf_ntohs(load_as(struct sock, sk, __sk_common.skc_dport));
 	c->workload = workload_of_task();
 	c->flags |= CONN_WORKLOAD;
 	conn_learn_edge(slot);
@@ -50,14 +50,14 @@ static __always_inline void established(struct sock *sk, u8 role)
 	}
 	if (!(c->flags & CONN_RX_KNOWN)) { /* else a Fast Open request was read already */
 		conn_describe(c, sk);
-		c->rx_pos = BPF_CORE_READ(tp, copied_seq);
+		c->rx_pos = load_as(struct tcp_sock, tp, copied_seq);
 		c->flags |= CONN_RX_KNOWN;
 		if (c->rx_pos == c->arrivals.end) /* nothing came with the SYN */
 			c->flags &= ~CONN_EARLY;
 	}
 	c->ports = ports_of(sk);
 	if (!(c->flags & CONN_TX_KNOWN) && !BPF_CORE_READ_BITFIELD_PROBED(tp, syn_data)) {
-		c->tx_pos = BPF_CORE_READ(tp, write_seq);
+		c->tx_pos = load_as(struct tcp_sock, tp, write_seq);
 		c->flags |= CONN_TX_KNOWN;
 	}
 	c->flags |= CONN_OPENED;
@@ -66,7 +66,7 @@ static __always_inline void established(struct sock *sk, u8 role)
 
 static __always_inline u32 failure_of(struct sock *sk)
 {
-	switch (BPF_CORE_READ(sk, sk_err)) {
+	switch (load_as(struct sock, sk, sk_err)) {
 	case 0:
 		return CONNECT_ABANDONED;
 	case ECONNREFUSED:
@@ -118,8 +118,8 @@ static __always_inline void closed(struct sock *sk, int old)
 	 */
 	conn_need_edge(c->slot);
 	edge_sample(c->slot);
-	c->final_read = BPF_CORE_READ(tp, copied_seq);
-	c->final_written = BPF_CORE_READ(tp, write_seq);
+	c->final_read = load_as(struct tcp_sock, tp, copied_seq);
+	c->final_written = load_as(struct tcp_sock, tp, write_seq);
 	c->closed_at = bpf_ktime_get_ns();
 }
 
@@ -168,7 +168,7 @@ static __always_inline u32 retransmit_kind_of(struct sock *sk)
 {
 	struct inet_connection_sock *icsk = (struct inet_connection_sock *)sk;
 
-	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_SYN_SENT)
+	if (load_as(struct sock, sk, __sk_common.skc_state) == TCP_SYN_SENT)
 		return RETRANSMIT_SYN;
 	if (BPF_CORE_READ(icsk, icsk_pending) == ICSK_TIME_LOSS_PROBE)
 		return RETRANSMIT_PROBE;
