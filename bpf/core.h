@@ -155,9 +155,14 @@ static __always_inline void count_map_error(long err)
  * bpf_get_prandom_u32() is cheap. Which runs is drawn from ANY, a sequence number or address,
  * by Fibonacci hashing: a fixed stride would alias with periodic traffic.
  */
+static __always_inline bool run_is_counted(u64 any)
+{
+	return any * 0x9e3779b97f4a7c15ULL >> 54 == 0;
+}
+
 static __always_inline u64 run_begins(u64 any)
 {
-	return any * 0x9e3779b97f4a7c15ULL >> 54 ? 0 : bpf_ktime_get_ns();
+	return run_is_counted(any) ? bpf_ktime_get_ns() : 0;
 }
 
 /* Counts a run's time, if it is one of those. */

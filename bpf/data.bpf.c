@@ -77,7 +77,6 @@ static __always_inline void data_read(struct sock *sk, int length, int flags)
 	struct tcp_sock *tp = cast(struct tcp_sock, sk);
 	struct passage p;
 	u32 end, gap;
-	u64 began;
 
 	if (length <= 0 || flags & (MSG_PEEK | MSG_ERRQUEUE) || !attached)
 		return;
@@ -95,7 +94,6 @@ static __always_inline void data_read(struct sock *sk, int length, int flags)
 		(void)*(volatile u32 *)&c->arrivals.head;
 	end = load(tp, copied_seq);
 	p.seq = end - length;
-	began = run_begins(p.now);
 	gap = c->flags & CONN_RX_KNOWN ? p.seq - c->rx_pos : 0;
 	if (gap && conn_is_stale(c, sk)) {
 		c = rejoin_for_data(c, sk, READ, length);
@@ -121,7 +119,7 @@ static __always_inline void data_read(struct sock *sk, int length, int flags)
 		look_at(c, sk, &p, flags);
 	if (c->role == ROLE_SERVER)
 		arrivals_read(c, end);
-	count_run(PROG_READ, began);
+	count_run(PROG_READ, run_is_counted(p.now) ? p.now : 0);
 }
 
 static __always_inline void data_written(struct sock *sk, int length)

@@ -97,35 +97,35 @@ static __always_inline u32 feed_buffer(struct conn *c, bool is_request, const st
 }
 
 /* A joined connection shows its role by the first message that it carries. */
-static __always_inline void find_role(struct conn *c, const struct passage *p,
-				      const struct user_buffer *b)
+__noinline int find_role(u32 slot, u64 address, u32 iovs, u32 length, u32 direction)
 {
-	struct user_iovec iov = { b->address, p->length };
+	struct user_iovec iov = { address, length };
+	struct conn *c = conn_of(slot);
 	u64 prefix[2] = {};
 	u16 status;
 	u8 class;
 	u64 n;
 
-	if (b->iovs && bpf_probe_read_user(&iov, sizeof(iov), (void *)b->address))
-		return;
-	n = at_most(iov.length < p->length ? iov.length : p->length, HTTP1_PREFIX);
+	if (!c || (iovs && bpf_probe_read_user(&iov, sizeof(iov), (void *)address)))
+		return 0;
+	n = at_most(iov.length < length ? iov.length : length, HTTP1_PREFIX);
 	if (bpf_probe_read_user(prefix, n, (void *)iov.base))
-		return;
+		return 0;
 	if ((request_verdict(prefix[0], prefix[1], n) & 0xff) == HTTP1_YES) {
-		c->role = p->direction == READ ? ROLE_SERVER : ROLE_CLIENT;
+		c->role = direction == READ ? ROLE_SERVER : ROLE_CLIENT;
 	} else if (http1_response(prefix[0], prefix[1], n, &status) == HTTP1_YES) {
-		c->role = p->direction == READ ? ROLE_CLIENT : ROLE_SERVER;
-		classify(c->slot, CLASS_HTTP1, COVERAGE_NONE);
+		c->role = direction == READ ? ROLE_CLIENT : ROLE_SERVER;
+		classify(slot, CLASS_HTTP1, COVERAGE_NONE);
 		count_lost(LOST_REQUEST, 1);
 	} else {
 		class = preface_class(prefix[0], prefix[1], n);
 		if (class == CLASS_TLS || class == CLASS_HTTP2)
-			classify(c->slot, class, COVERAGE_NONE);
+			classify(slot, class, COVERAGE_NONE);
 		else if (++c->attempts > 16)
-			classify(c->slot, CLASS_OTHER, COVERAGE_NONE);
-		return;
+			classify(slot, CLASS_OTHER, COVERAGE_NONE);
+		return 0;
 	}
-	conn_learn_edge(c->slot);
+	return conn_learn_edge(slot);
 }
 
 /* A message's head, or a connection's first bytes, could not be read. */
@@ -194,7 +194,7 @@ static __always_inline void look_at(struct conn *c, struct sock *sk, const struc
 		if (c->batch_buffer != b.messages)
 			c->batch_buffer = b.messages;
 		if (!c->role) {
-			find_role(c, p, &b);
+			find_role(p->slot, b.address, b.iovs, p->length, p->direction);
 			is_request = (c->role == ROLE_SERVER) == (p->direction == READ);
 			if (!c->role)
 				return;

@@ -71,19 +71,23 @@ __noinline int scan_head(u32 slot, u32 is_response, u64 address, u32 length)
 	return done < length ? -1 : 0;
 }
 
-/* Adds up to 16 bytes at ADDRESS to the prefix; returns how many, 0 on a fault. */
-static __always_inline u32 fill_prefix(struct side *side, u64 address, u32 length)
+/*
+ * Adds up to 16 bytes at ADDRESS to the prefix; returns how many, 0 on a fault. A function of its
+ * own also for the stack: up to 6.12 all frames of a call together have 512 bytes.
+ */
+__noinline int fill_prefix(u32 slot, u32 is_response, u64 address, u32 length)
 {
-	u32 have = side->prefix_len & (HTTP1_PREFIX - 1);
+	struct conn *c = conn_of(slot);
+	struct side *side;
 	u64 piece[2] = {};
-	u64 n = HTTP1_PREFIX - have;
+	u32 have;
+	u64 n;
 
-	if (length >= HTTP1_PREFIX && !have) {
-		if (bpf_probe_read_user(side->prefix, HTTP1_PREFIX, (void *)address))
-			return 0;
-		side->prefix_len = HTTP1_PREFIX;
-		return HTTP1_PREFIX;
-	}
+	if (!c)
+		return 0;
+	side = side_of(c, is_response);
+	have = side->prefix_len & (HTTP1_PREFIX - 1);
+	n = HTTP1_PREFIX - have;
 	n = at_most(n < length ? n : length, HTTP1_PREFIX);
 	if (bpf_probe_read_user(piece, n, (void *)address))
 		return 0;

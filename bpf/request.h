@@ -108,7 +108,7 @@ __noinline int request_step(u32 slot, u64 address, u32 length, u32 seq, u64 now)
 			return STEP_DONE;
 		start_clock(c, seq, now);
 	}
-	if (!fill_prefix(side, address, length))
+	if (!fill_prefix(slot, false, address, length))
 		return STEP_FAULT;
 	blank = http1_blank(side->prefix[0], side->prefix_len);
 	if (blank && blank <= MAX_BLANK) { /* RFC 9112, section 2.2 */
@@ -159,7 +159,7 @@ __noinline int feed_request(u32 slot, u64 address, u32 length, u32 seq, u64 now)
 	return FAULT_NONE;
 }
 
-#define QUICK_BYTES 64
+#define QUICK_BYTES 48
 
 /*
  * The usual case of feed_request(), without its loop: a whole request, or at least its first

@@ -93,7 +93,7 @@ __noinline int response_step(u32 slot, u64 address, u32 length, u32 stop, u64 no
 		continue_response(c, length, now);
 		return STEP_DONE;
 	}
-	if (!fill_prefix(side, address, length))
+	if (!fill_prefix(slot, true, address, length))
 		return STEP_FAULT;
 	verdict = http1_response(side->prefix[0], side->prefix[1], side->prefix_len, &status);
 	if (verdict == HTTP1_PARTIAL)

@@ -102,6 +102,6 @@ int fathom_sweep(struct bpf_raw_tracepoint_args *ctx)
 			return 0;
 		sweep_slot(first + i, now);
 	}
-	count_run(PROG_SWEEP, run_begins(now) ? now : 0);
+	count_run(PROG_SWEEP, run_is_counted(now) ? now : 0);
 	return 1;
 }

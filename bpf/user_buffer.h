@@ -44,7 +44,7 @@ static __always_inline u32 find_user_buffer(struct sock *sk, u32 direction, stru
 	struct socket *socket;
 	struct syscall call;
 	u32 flags = current->flags;
-	u64 file, header[4];
+	u64 file, iovec[2];
 
 	if (flags & PF_IO_WORKER)
 		return FAULT_IO_URING;
@@ -68,11 +68,11 @@ static __always_inline u32 find_user_buffer(struct sock *sk, u32 direction, stru
 		b->messages = call.args[1];
 		/* fallthrough */
 	case SHAPE_MESSAGE:
-		/* struct user_msghdr: msg_iov and msg_iovlen follow name and namelen. */
-		if (bpf_probe_read_user(header, sizeof(header), (void *)call.args[1]))
+		/* struct user_msghdr: msg_iov and msg_iovlen follow name and namelen (16 bytes). */
+		if (bpf_probe_read_user(iovec, sizeof(iovec), (void *)(call.args[1] + 16)))
 			return FAULT_MEMORY;
-		b->address = header[2];
-		b->iovs = header[3];
+		b->address = iovec[0];
+		b->iovs = iovec[1];
 		break;
 	default:
 		return call.number == NR_IO_URING_ENTER ? FAULT_IO_URING : FAULT_SYSCALL;
