@@ -41,10 +41,10 @@ __noinline int scan_chunk(u32 slot, u32 is_response, u64 address, u32 length)
 		if (end)
 			return 8 * i + end;
 	}
-	if (!(n & 7))
+	if (!(n & 7) || i >= SCAN_CHUNK / 8)
 		return 0;
 	line = side->line;
-	end = http1_head_end(words[i & (SCAN_CHUNK / 8 - 1)], n & 7, &line);
+	end = http1_head_end(words[i], n & 7, &line);
 	side->line = line;
 	return end ? 8 * i + end : 0;
 }

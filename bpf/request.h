@@ -197,8 +197,8 @@ static __always_inline bool quick_request(struct conn *c, u64 address, u32 lengt
 		if (done)
 			break;
 	}
-	if (!done && n & 7)
-		done = http1_head_end(words[i & (QUICK_BYTES / 8 - 1)], n & 7, &line);
+	if (!done && n & 7 && i < QUICK_BYTES / 8)
+		done = http1_head_end(words[i], n & 7, &line);
 	side->line = line;
 	if (done) {
 		done += 8 * i;
