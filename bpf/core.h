@@ -12,6 +12,8 @@
 
 /* Whether bpf_rdonly_cast() is there (6.2): kernel memory is read by plain loads. */
 const volatile bool direct_loads;
+/* Whether the tracepoint tcp_retransmit_skb tells the error, and so also fires on failure. */
+const volatile bool retransmit_tells_error;
 const volatile u64 settle_after_ns = 5000000000ULL;
 const volatile u32 max_connections = MAX_CONNECTIONS;
 const volatile u32 max_workloads = MAX_WORKLOADS;

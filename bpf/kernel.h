@@ -68,6 +68,7 @@ enum {
 
 /* include/uapi/asm-generic/errno.h */
 #define ENOMEM 12
+#define EAGAIN 11
 #define EBUSY 16
 #define E2BIG 7
 #define EEXIST 17

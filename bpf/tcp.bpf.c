@@ -253,6 +253,10 @@ int fathom_destroy(struct bpf_raw_tracepoint_args *ctx)
 SEC("raw_tp/tcp_retransmit_skb")
 int fathom_retransmit(struct bpf_raw_tracepoint_args *ctx)
 {
+	/* Given up before it was sent, and before TCP's own statistic counts it: the first copy is
+	 * still in a queue of this host, or the window is shut (__tcp_retransmit_skb()). */
+	if (retransmit_tells_error && ((int)ctx->args[2] == -EBUSY || (int)ctx->args[2] == -EAGAIN))
+		return 0;
 	retransmitted((struct sock *)ctx->args[0], (struct sk_buff *)ctx->args[1]);
 	return 0;
 }

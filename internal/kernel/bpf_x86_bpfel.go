@@ -371,6 +371,7 @@ const (
 	bpfVarMaxSeries            = "max_series"
 	bpfVarMaxSeriesPerWorkload = "max_series_per_workload"
 	bpfVarMaxWorkloads         = "max_workloads"
+	bpfVarRetransmitTellsError = "retransmit_tells_error"
 	bpfVarSettleAfterNs        = "settle_after_ns"
 )
 
@@ -475,6 +476,7 @@ type bpfVariableSpecs struct {
 	MaxSeries            *ebpf.VariableSpec `ebpf:"max_series"`
 	MaxSeriesPerWorkload *ebpf.VariableSpec `ebpf:"max_series_per_workload"`
 	MaxWorkloads         *ebpf.VariableSpec `ebpf:"max_workloads"`
+	RetransmitTellsError *ebpf.VariableSpec `ebpf:"retransmit_tells_error"`
 	SettleAfterNs        *ebpf.VariableSpec `ebpf:"settle_after_ns"`
 }
 
@@ -565,6 +567,7 @@ type bpfVariables struct {
 	MaxSeries            *ebpf.Variable `ebpf:"max_series"`
 	MaxSeriesPerWorkload *ebpf.Variable `ebpf:"max_series_per_workload"`
 	MaxWorkloads         *ebpf.Variable `ebpf:"max_workloads"`
+	RetransmitTellsError *ebpf.Variable `ebpf:"retransmit_tells_error"`
 	SettleAfterNs        *ebpf.Variable `ebpf:"settle_after_ns"`
 }
 

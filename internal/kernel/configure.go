@@ -26,7 +26,7 @@ func (k *Kernel) configure(spec *ebpf.CollectionSpec, cache *btf.Cache) error {
 		}
 		m.MaxEntries = uint32(entries)
 	}
-	direct, err := hasReadOnlyCast(cache)
+	types, err := kernelTypes(cache)
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,8 @@ func (k *Kernel) configure(spec *ebpf.CollectionSpec, cache *btf.Cache) error {
 		bounds[i] = uint64(b)
 	}
 	for name, value := range map[string]any{
-		"direct_loads":            direct,
+		"direct_loads":            hasReadOnlyCast(types),
+		"retransmit_tells_error":  tellsRetransmitError(types),
 		"settle_after_ns":         uint64(o.SettleAfter),
 		"max_connections":         uint32(o.MaxConnections),
 		"max_workloads":           uint32(o.MaxWorkloads),
@@ -59,16 +60,35 @@ func (k *Kernel) configure(spec *ebpf.CollectionSpec, cache *btf.Cache) error {
 	return nil
 }
 
+func kernelTypes(cache *btf.Cache) (*btf.Spec, error) {
+	types, err := cache.Kernel()
+	switch {
+	case os.IsPermission(err):
+		return nil, fmt.Errorf("read the kernel's BTF (/sys/kernel/btf/vmlinux): %w: run as root, or with CAP_BPF and CAP_PERFMON", ErrPermission)
+	case err != nil:
+		return nil, fmt.Errorf("read the kernel's BTF (/sys/kernel/btf/vmlinux): %w: a kernel with CONFIG_DEBUG_INFO_BTF is needed: %w", ErrUnsupported, err)
+	}
+	return types, nil
+}
+
 // hasReadOnlyCast tells whether the kernel has the kfunc bpf_rdonly_cast (6.2), by which
 // programs read kernel memory with plain loads.
-func hasReadOnlyCast(cache *btf.Cache) (bool, error) {
-	kernel, err := cache.Kernel()
-	if err != nil {
-		if os.IsPermission(err) {
-			return false, fmt.Errorf("read the kernel's BTF (/sys/kernel/btf/vmlinux): %w: run as root, or with CAP_BPF and CAP_PERFMON", ErrPermission)
-		}
-		return false, fmt.Errorf("read the kernel's BTF (/sys/kernel/btf/vmlinux): %w: a kernel with CONFIG_DEBUG_INFO_BTF is needed: %w", ErrUnsupported, err)
-	}
+func hasReadOnlyCast(types *btf.Spec) bool {
 	var f *btf.Func
-	return kernel.TypeByName("bpf_rdonly_cast", &f) == nil, nil
+	return types.TypeByName("bpf_rdonly_cast", &f) == nil
+}
+
+// tellsRetransmitError tells whether the tracepoint tcp_retransmit_skb has a third argument,
+// the error; its type has the probe's data as one more in front.
+func tellsRetransmitError(types *btf.Spec) bool {
+	var t *btf.Typedef
+	if types.TypeByName("btf_trace_tcp_retransmit_skb", &t) != nil {
+		return false
+	}
+	p, ok := t.Type.(*btf.Pointer)
+	if !ok {
+		return false
+	}
+	f, ok := p.Target.(*btf.FuncProto)
+	return ok && len(f.Params) == 4
 }
