@@ -50,6 +50,7 @@ static __always_inline void settle_now(struct conn *c, u32 number, u64 end)
 		series_observe(c, flags & EXCHANGE_METHOD, status, last > start ? last - start : 0);
 }
 
+/* The same as a function of its own, for the unusual cases. */
 __noinline int settle_one(u32 slot, u32 number, u64 end)
 {
 	struct conn *c = conn_of(slot);
@@ -59,7 +60,7 @@ __noinline int settle_one(u32 slot, u32 number, u64 end)
 	return 0;
 }
 
-/* Settles what is open, up to and without exchange END: see settle_now() for ABORTED. */
+/* Settles what is open, up to and without exchange END; ABORTED: settle_now()'s END. */
 static __always_inline void settle_until(struct conn *c, u32 end, u64 aborted)
 {
 	u32 slot = c->slot, i, number;
@@ -173,7 +174,6 @@ static __always_inline void begin_request(struct conn *c, u8 method, u32 positio
 	struct exchange *x = exchange_of(c, number);
 	struct histogram *queue;
 
-	c->request.method = method;
 	c->request.head_done = 0;
 	c->request.line = HTTP1_LINE_SOME;
 	c->request.in_head = method == METHOD_GET || method == METHOD_HEAD;

@@ -58,7 +58,6 @@ enum {
 #define AF_INET6 10
 #define SOCK_STREAM 1
 #define IPPROTO_TCP 6
-#define IPPROTO_MPTCP 262
 #define SOCK_DONE 1 /* include/net/sock.h, enum sock_flags: the FIN was received */
 
 /* include/linux/socket.h */

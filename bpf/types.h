@@ -133,7 +133,7 @@ struct histogram {
 	u64 buckets[MAX_BUCKETS];
 };
 
-/* http_series is `flags`' place for what later issues add (protocol). */
+/* series_key.flags. SERIES_TLS is reserved: no plaintext is read from TLS yet. */
 #define SERIES_CLIENT 0x01
 #define SERIES_TLS 0x02
 #define SERIES_OVERFLOW 0x80
@@ -271,11 +271,10 @@ struct side {
 	u8 prefix_len;
 	u8 line;	/* enum http1_line */
 	u8 in_head;	/* looking for the end of a head */
-	u8 method;	/* requests: of the last one */
 	u8 head_done;	/* requests: the last one has no body and its head ended */
 	u8 unsure;	/* responses: bytes that may hold more heads than were found */
 	u8 after_gap;	/* requests: bytes before these were not seen, see enum gap */
-	u8 pad;
+	u8 pad[2];
 };
 
 #define CONN_JOINED 0x01	/* first seen after it was opened */

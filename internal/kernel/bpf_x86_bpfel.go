@@ -79,11 +79,10 @@ type bpfConn struct {
 		PrefixLen uint8
 		Line      uint8
 		InHead    uint8
-		Method    uint8
 		HeadDone  uint8
 		Unsure    uint8
 		AfterGap  uint8
-		Pad       uint8
+		Pad       [2]uint8
 	}
 	Response struct {
 		_         structs.HostLayout
@@ -91,11 +90,10 @@ type bpfConn struct {
 		PrefixLen uint8
 		Line      uint8
 		InHead    uint8
-		Method    uint8
 		HeadDone  uint8
 		Unsure    uint8
 		AfterGap  uint8
-		Pad       uint8
+		Pad       [2]uint8
 	}
 	Exchanges     [8]bpfExchange
 	BytesSent     uint64
