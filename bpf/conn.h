@@ -233,7 +233,7 @@ static __always_inline void conn_classify_end(struct conn *c, struct sock *sk, u
 
 	if (c->class != CLASS_UNKNOWN)
 		return;
-	if (load_as(struct tcp_sock, tp, is_mptcp)) {
+	if (bpf_core_field_exists(tp->is_mptcp) && load_as(struct tcp_sock, tp, is_mptcp)) {
 		classify(c->slot, CLASS_MPTCP, COVERAGE_NONE);
 	} else if (unseen) {
 		classify(c->slot, CLASS_UNREADABLE, COVERAGE_UNTAPPED);

@@ -12,6 +12,11 @@
 
 /* Whether bpf_rdonly_cast() is there (6.2): kernel memory is read by plain loads. */
 const volatile bool direct_loads;
+/*
+ * Whether atomic instructions return what was there before (5.12). Where they do not, user space
+ * takes them out of the branches that are not run then.
+ */
+const volatile bool fetching_atomics = true;
 /* Whether the tracepoint tcp_retransmit_skb tells the error, and so also fires on failure. */
 const volatile bool retransmit_tells_error;
 const volatile u64 settle_after_ns = 5000000000ULL;
@@ -83,6 +88,20 @@ void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 		__n;                       \
 	})
 
+/*
+ * What was stored before is seen by others before what is stored after; and the same for loads.
+ * x86 keeps that order by itself. Elsewhere a fetching atomic, on ANY memory, is the only such barrier that
+ * all kernels from 5.12 have; older ones go without.
+ */
+static __always_inline void ordered(u32 *any)
+{
+#if !defined(__TARGET_ARCH_x86)
+	if (fetching_atomics)
+		asm volatile("" ::"r"(__sync_fetch_and_add(any, 0)));
+#endif
+	barrier();
+}
+
 static __always_inline u64 load_pointer(const void *address)
 {
 	u64 value = 0;
@@ -127,29 +146,27 @@ __noinline int count_overflow(u32 table)
 	return 0;
 }
 
+static __always_inline u32 map_errno(long err)
+{
+	switch (-err) {
+	case E2BIG:
+		return MAP_E2BIG;
+	case EBUSY:
+		return MAP_EBUSY;
+	case ENOMEM:
+		return MAP_ENOMEM;
+	case EDEADLK:
+		return MAP_EDEADLK;
+	case ETIMEDOUT:
+		return MAP_ETIMEDOUT;
+	}
+	return MAP_EOTHER;
+}
+
 /* Counts a failed map update. A full table (E2BIG) has its own counter besides. */
 static __always_inline void count_map_error(long err)
 {
-	u32 e = MAP_EOTHER;
-
-	switch (-err) {
-	case E2BIG:
-		e = MAP_E2BIG;
-		break;
-	case EBUSY:
-		e = MAP_EBUSY;
-		break;
-	case ENOMEM:
-		e = MAP_ENOMEM;
-		break;
-	case EDEADLK:
-		e = MAP_EDEADLK;
-		break;
-	case ETIMEDOUT:
-		e = MAP_ETIMEDOUT;
-		break;
-	}
-	count_lost(LOST_MAP + e, 1);
+	count_lost(LOST_MAP + map_errno(err), 1);
 }
 
 /*
@@ -182,18 +199,53 @@ static __always_inline void count_run(u32 program, u64 began)
 }
 
 /*
+ * Claims something once and for all: of all callers with the same arguments, it returns true to
+ * one. Without fetching atomics, inserting into a hash is the one operation that tells who was
+ * first. SLOT is that of a connection, or 0.
+ */
+__noinline int claim(u32 slot, u32 kind, u32 number)
+{
+	struct conn *c = bpf_map_lookup_elem(&conns, &slot);
+	struct cpu_counters *mine;
+	struct claim key;
+	long err;
+
+	if (!c)
+		return false;
+	key.opened_at = c->opened_at; /* the slot's next owner has another */
+	key.number = number;
+	key.kind_and_slot = kind << CLAIM_KIND_SHIFT | slot;
+	err = bpf_map_update_elem(&claims, &key, &key, BPF_NOEXIST); /* the value is of no interest */
+	if (err && err != -EEXIST && (mine = my_counters())) /* 8 calls deep here: as deep as it goes */
+		__sync_fetch_and_add(&mine->lost[LOST_MAP + map_errno(err)], 1);
+	return !err;
+}
+
+/*
  * Hands out a slot of a table: one that was never used, else the one that has been
  * free for longest; 0 if there is none. LIMIT is the number of slots.
  */
 static __always_inline u32 alloc_slot(u32 table, void *free, u32 limit)
 {
-	u32 zero = 0, slot = 0;
+	u32 zero = 0, slot = 0, i;
 	struct fresh_slots *f = bpf_map_lookup_elem(&fresh, &zero);
 
 	if (f && f->next[table] < limit) {
-		slot = __sync_fetch_and_add(&f->next[table], 1) + 1;
-		if (slot <= limit)
-			return slot;
+		if (fetching_atomics) {
+			slot = __sync_fetch_and_add(&f->next[table], 1) + 1;
+			if (slot <= limit)
+				return slot;
+		} else {
+			for (i = 0; i < CLAIM_ATTEMPTS; i++) {
+				slot = f->next[table] + 1;
+				if (slot > limit)
+					break;
+				if (claim(0, CLAIM_FRESH + table, slot)) {
+					f->next[table] = slot;
+					return slot;
+				}
+			}
+		}
 		slot = 0;
 	}
 	if (bpf_map_pop_elem(free, &slot))

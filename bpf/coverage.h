@@ -37,8 +37,14 @@ __noinline int classify(u32 slot, u32 class, u32 reason)
 	if (!c)
 		return 0;
 
-	if (__sync_val_compare_and_swap(&c->class, CLASS_UNKNOWN, class) != CLASS_UNKNOWN)
-		return 0;
+	if (fetching_atomics) {
+		if (__sync_val_compare_and_swap(&c->class, CLASS_UNKNOWN, class) != CLASS_UNKNOWN)
+			return 0;
+	} else {
+		if (c->class != CLASS_UNKNOWN || !claim(slot, CLAIM_CLASS, 0))
+			return 0;
+		c->class = class;
+	}
 	if (c->flags & CONN_JOINED && reason == COVERAGE_NONE)
 		reason = COVERAGE_JOINED;
 	c->reason = reason;

@@ -102,6 +102,19 @@ static __always_inline u32 rtt_bucket(u32 us)
 	return i;
 }
 
+/* Puts a new value in the place of an old one, and returns the difference. */
+#define exchange_difference(place, value)                                             \
+	({                                                                            \
+		typeof(*(place)) __old;                                               \
+		if (fetching_atomics) {                                               \
+			__old = __sync_lock_test_and_set(place, value);               \
+		} else {                                                              \
+			__old = *(place);                                             \
+			*(place) = value;                                             \
+		}                                                                     \
+		value - __old;                                                        \
+	})
+
 /*
  * Adds to the edge what TCP has counted since the last sample. Exchanging the old value
  * keeps the sum right when the sweep and the end of the connection meet.
@@ -124,17 +137,24 @@ __noinline int edge_sample(u32 slot)
 	segments = load(tp, data_segs_out);
 	sent = load(tp, bytes_sent) - load(tp, bytes_retrans);
 	received = load(tp, bytes_received) - fin_received((struct sock *)c->sk);
-	segments -= __sync_lock_test_and_set(&c->segments_sent, segments);
+	acked = load(tp, bytes_acked);
+	if (!fetching_atomics) {
+		u64 sampled = c->segments_sent + c->bytes_sent + c->bytes_received + c->bytes_acked;
+
+		if (sampled == segments + sent + received + acked ||
+		    !claim(slot, CLAIM_SAMPLE, sampled))
+			return 0;
+	}
+	segments = exchange_difference(&c->segments_sent, segments);
 	if (segments)
 		__sync_fetch_and_add(&e->segments_sent, (u64)(s64)(s32)segments);
-	d_sent = sent - __sync_lock_test_and_set(&c->bytes_sent, sent);
+	d_sent = exchange_difference(&c->bytes_sent, sent);
 	if (d_sent)
 		__sync_fetch_and_add(&e->bytes_sent, d_sent);
-	d_received = received - __sync_lock_test_and_set(&c->bytes_received, received);
+	d_received = exchange_difference(&c->bytes_received, received);
 	if (d_received)
 		__sync_fetch_and_add(&e->bytes_received, d_received);
-	acked = load(tp, bytes_acked);
-	if (acked != __sync_lock_test_and_set(&c->bytes_acked, acked)) {
+	if (exchange_difference(&c->bytes_acked, acked)) {
 		u32 us = load(tp, srtt_us) >> 3;
 		u32 i = rtt_bucket(us);
 

@@ -28,6 +28,17 @@ static __always_inline struct exchange *exchange_of(struct conn *c, u32 number)
 	return &c->exchanges[number & (EXCHANGES - 1)];
 }
 
+/* Moves `settled` on, if it is FROM; true to one caller only. Claims nothing where they are equal. */
+static __always_inline bool move_settled(struct conn *c, u32 from, u32 to)
+{
+	if (fetching_atomics)
+		return __sync_val_compare_and_swap(&c->settled, from, to) == from;
+	if (c->settled != from || from == to || !claim(c->slot, CLAIM_SETTLED, from))
+		return false;
+	c->settled = to;
+	return true;
+}
+
 /*
  * Settles exchange NUMBER, if it is the oldest open one: with its status, or, if END is not 0,
  * as aborted at that time. The fields are copied before the swap: its success tells that
@@ -36,11 +47,18 @@ static __always_inline struct exchange *exchange_of(struct conn *c, u32 number)
 static __always_inline void settle_now(struct conn *c, u32 number, u64 end)
 {
 	struct exchange *x = exchange_of(c, number);
-	u64 start = x->start, last = end ? end : x->last;
-	u16 status = end ? STATUS_ABORTED : x->status;
-	u8 id = x->id, flags = x->method_flags;
+	u64 start, last;
+	u16 status;
+	u8 id, flags;
 
-	if (__sync_val_compare_and_swap(&c->settled, number, number + 1) != number)
+	ordered(&c->any); /* the numbers by which the caller saw that it is complete were read before */
+	start = x->start;
+	last = end ? end : x->last;
+	status = end ? STATUS_ABORTED : x->status;
+	id = x->id;
+	flags = x->method_flags;
+
+	if (!move_settled(c, number, number + 1))
 		return;
 	if (id != (u8)number)
 		count_lost(LOST_PIPELINED, 1);
@@ -78,8 +96,7 @@ static __always_inline void lose_until(struct conn *c, u32 end, u32 reason)
 {
 	u32 number = c->settled;
 
-	if ((s32)(end - number) > 0 &&
-	    __sync_val_compare_and_swap(&c->settled, number, end) == number)
+	if ((s32)(end - number) > 0 && move_settled(c, number, end))
 		count_lost(reason, end - number);
 }
 
@@ -90,16 +107,23 @@ static __always_inline void lose_until(struct conn *c, u32 end, u32 reason)
 __noinline int resync(u32 slot, u32 reason)
 {
 	struct conn *c = conn_of(slot);
-	u32 end, settled;
+	u32 end, settled, i;
 
 	if (!c)
 		return 0;
 	end = c->requests;
 	if ((s32)(c->responses - end) > 0)
 		end = c->responses;
-	settled = __sync_lock_test_and_set(&c->settled, end);
-	if ((s32)(end - settled) > 0)
-		count_lost(reason, end - settled);
+	for (i = 0; i < EXCHANGES; i++) {
+		settled = c->settled;
+		if (settled == end)
+			break;
+		if (move_settled(c, settled, end)) {
+			if ((s32)(end - settled) > 0)
+				count_lost(reason, end - settled);
+			break;
+		}
+	}
 	c->requests = end;
 	c->responses = end;
 	clear_prefix(&c->request);
@@ -119,12 +143,14 @@ static __always_inline u64 arrival_of(struct conn *c, u32 seq)
 	u32 head = c->arrivals.head, tail = c->arrivals_tail, i;
 	u64 time = 0;
 
+	ordered(&c->any);
 	for (i = 0; i < STAMPS; i++) {
 		if (tail == head || (s32)(c->arrivals.seq[tail & (STAMPS - 1)] - seq) > 0)
 			break;
 		time = c->arrivals.time[tail & (STAMPS - 1)];
 		tail++;
 	}
+	ordered(&c->any);
 	if (time)
 		c->arrivals_tail = tail - 1; /* the bytes behind may be of the same run */
 	return time;
@@ -144,6 +170,7 @@ static __always_inline void arrivals_read(struct conn *c, u32 seq)
 			break;
 		tail++;
 	}
+	ordered(&c->any);
 	c->arrivals_tail = tail;
 }
 
@@ -161,7 +188,7 @@ static __always_inline void arrivals_add(struct conn *c, u32 end, u64 now)
 	if (head - a->tail_seen < STAMPS) {
 		a->time[head & (STAMPS - 1)] = now;
 		a->seq[head & (STAMPS - 1)] = a->end;
-		barrier();
+		ordered(&a->any);
 		a->head = head + 1;
 	}
 	a->end = end;
@@ -200,7 +227,7 @@ static __always_inline void begin_request(struct conn *c, u8 method, u32 positio
 		if (queue)
 			observe(queue, c->request_queue);
 	}
-	barrier();
+	ordered(&c->any);
 	c->requests = number + 1;
 }
 
@@ -223,6 +250,7 @@ static __always_inline void begin_response(struct conn *c, u16 status, u32 end, 
 		if (c->role == ROLE_SERVER && later == 2) {
 			struct exchange *next = exchange_of(c, number + 1);
 
+			ordered(&c->any);
 			if ((s32)(end - next->position) <= 0 && next->start &&
 			    next->start < last)
 				last = next->start;
@@ -231,7 +259,7 @@ static __always_inline void begin_response(struct conn *c, u16 status, u32 end, 
 		x->last = last;
 	}
 	c->response.unsure = 0;
-	barrier();
+	ordered(&c->any);
 	c->responses = number + 1;
 	if (status == 101 ||
 	    (status / 100 == 2 && x->id == (u8)number &&

@@ -3,9 +3,6 @@
 #ifndef FATHOM_FEED_H
 #define FATHOM_FEED_H
 
-/* How many iovecs a head may be spread over. */
-#define MAX_IOVECS 32
-
 /* The bytes that one system call moved. */
 struct passage {
 	u64 now;
@@ -13,7 +10,21 @@ struct passage {
 	u32 length;
 	u32 seq; /* of the first byte */
 	u32 direction;
+	enum source source;
+	const void *hint; /* find_user_buffer() */
 };
+
+/* In the arguments below, for want of more of them: what a length of 32 bits leaves room for. */
+#define IS_REQUEST (1ULL << 32)
+#define KERNEL_IOVECS (1ULL << 33)
+
+/* Iovecs of the process are read as its memory, whatever address it claims for them. */
+static __always_inline long read_iovec(void *iov, u64 address, bool of_kernel)
+{
+	if (of_kernel)
+		return bpf_probe_read_kernel(iov, sizeof(struct user_iovec), (void *)address);
+	return bpf_probe_read_user(iov, sizeof(struct user_iovec), (void *)address);
+}
 
 /* Whether the bytes of this direction need to be looked at. */
 static __always_inline bool wants(struct conn *c, bool is_request)
@@ -32,45 +43,45 @@ static __always_inline int feed(bool is_request, u32 slot, u64 address, u32 leng
 	return feed_response(slot, address, length, seq, now);
 }
 
+#define IOVEC_LAST -FAULT_COUNT /* what follows is a body */
+
 /*
  * Feeds what one struct iovec at ADDRESS holds of the LENGTH bytes that are left. Returns how many
- * it held, or the negative of an enum buffer_fault. A length of 32 bits and whether it is the
- * request direction come in one number, for want of a sixth argument.
+ * it held, IOVEC_LAST, or the negative of an enum buffer_fault.
  */
-__noinline int feed_iovec(u32 slot, u64 address, u64 request_and_length, u32 seq, u64 now)
+__noinline int feed_iovec(u32 slot, u64 address, u64 flags_and_length, u32 seq, u64 now)
 {
-	u32 length = request_and_length;
+	u32 length = flags_and_length;
 	struct user_iovec iov;
+	struct conn *c;
 	int fault;
 
-	if (bpf_probe_read_user(&iov, sizeof(iov), (void *)address))
+	if (read_iovec(&iov, address, flags_and_length & KERNEL_IOVECS))
 		return -FAULT_MEMORY;
 	if (iov.length < length)
 		length = iov.length;
 	if (!length)
 		return 0;
-	fault = feed(request_and_length >> 32, slot, iov.base, length, seq, now);
-	return fault ? -fault : (int)length;
+	fault = feed(flags_and_length & IS_REQUEST, slot, iov.base, length, seq, now);
+	if (fault)
+		return -fault;
+	c = conn_of(slot);
+	return c && wants(c, flags_and_length & IS_REQUEST) ? (int)length : IOVEC_LAST;
 }
 
-__noinline int feed_iovecs(u32 slot, u64 address, u64 request_and_length, u32 seq, u64 now)
+__noinline int feed_iovecs(u32 slot, u64 address, u64 flags_and_length, u32 seq, u64 now)
 {
-	u32 length = request_and_length, done = 0, i;
-	struct conn *c = conn_of(slot);
+	u32 length = flags_and_length, done = 0, i;
 	int used;
 
-	if (!c)
-		return FAULT_NONE;
 	for (i = 0; i < MAX_IOVECS; i++) {
 		if (done >= length)
 			return FAULT_NONE;
-		used = feed_iovec(slot, address + 16ULL * i, request_and_length - done, seq + done,
+		used = feed_iovec(slot, address + 16ULL * i, flags_and_length - done, seq + done,
 				  now);
 		if (used < 0)
-			return -used;
+			return used == IOVEC_LAST ? FAULT_NONE : -used;
 		done += used;
-		if (!wants(c, request_and_length >> 32))
-			return FAULT_NONE; /* the rest is a body */
 	}
 	return done < length ? FAULT_IOVECS : FAULT_NONE;
 }
@@ -79,9 +90,10 @@ static __always_inline u32 feed_buffer(struct conn *c, bool is_request, const st
 				       const struct user_buffer *b)
 {
 	struct user_iovec first = { b->address, p->length };
+	bool kernel_iovecs = p->source != FROM_REGISTERS;
 
 	/* Whatever is in the first iovec has the usual form: a server's head, or all. */
-	if (b->iovs && bpf_probe_read_user(&first, sizeof(first), (void *)b->address))
+	if (b->iovs && read_iovec(&first, b->address, kernel_iovecs))
 		return FAULT_MEMORY;
 	if (is_request) {
 		if (first.length >= p->length &&
@@ -93,12 +105,15 @@ static __always_inline u32 feed_buffer(struct conn *c, bool is_request, const st
 	}
 	if (!b->iovs)
 		return feed(is_request, p->slot, b->address, p->length, p->seq, p->now);
-	return feed_iovecs(p->slot, b->address, (u64)is_request << 32 | p->length, p->seq, p->now);
+	return feed_iovecs(p->slot, b->address,
+			   (is_request ? IS_REQUEST : 0) | (kernel_iovecs ? KERNEL_IOVECS : 0) | p->length,
+			   p->seq, p->now);
 }
 
 /* A joined connection shows its role by the first message that it carries. */
-__noinline int find_role(u32 slot, u64 address, u32 iovs, u32 length, u32 direction)
+__noinline int find_role(u32 slot, u64 address, u32 iovs, u64 flags_and_length, u32 direction)
 {
+	u32 length = flags_and_length;
 	struct user_iovec iov = { address, length };
 	struct conn *c = conn_of(slot);
 	u64 prefix[2] = {};
@@ -106,7 +121,7 @@ __noinline int find_role(u32 slot, u64 address, u32 iovs, u32 length, u32 direct
 	u8 class;
 	u64 n;
 
-	if (!c || (iovs && bpf_probe_read_user(&iov, sizeof(iov), (void *)address)))
+	if (!c || (iovs && read_iovec(&iov, address, flags_and_length & KERNEL_IOVECS)))
 		return 0;
 	n = at_most(iov.length < length ? iov.length : length, HTTP1_PREFIX);
 	if (bpf_probe_read_user(prefix, n, (void *)iov.base))
@@ -187,14 +202,16 @@ static __always_inline void look_at(struct conn *c, struct sock *sk, const struc
 			continue_response(c, p->length, p->now);
 		return;
 	}
-	fault = flags & MSG_TRUNC ? FAULT_TRUNC : find_user_buffer(sk, p->direction, &b);
+	fault = flags & MSG_TRUNC ? FAULT_TRUNC : find_user_buffer(sk, p->direction, p->source, p->hint, p->length, &b);
 	if (!fault && b.batch > 1 && c->batch_buffer == b.messages)
 		fault = FAULT_BATCH;
 	if (!fault) {
 		if (c->batch_buffer != b.messages)
 			c->batch_buffer = b.messages;
 		if (!c->role) {
-			find_role(p->slot, b.address, b.iovs, p->length, p->direction);
+			find_role(p->slot, b.address, b.iovs,
+				  (p->source != FROM_REGISTERS ? KERNEL_IOVECS : 0) | p->length,
+				  p->direction);
 			is_request = (c->role == ROLE_SERVER) == (p->direction == READ);
 			if (!c->role)
 				return;

@@ -8,12 +8,15 @@
  */
 static __always_inline u32 bucket_of(u64 ns)
 {
-	u32 i = 0;
+	u64 i = 0, half;
 
 #pragma unroll
-	for (u32 step = 128; step; step >>= 1) {
+	for (u64 step = 128; step; step >>= 1) {
 		/* Without a branch: where it falls cannot be predicted. */
-		i += step & (u32)((s64)(bounds[(i + step - 1) & 255] - ns) >> 63);
+		half = step & (u64)((s64)(bounds[i + step - 1] - ns) >> 63);
+		/* Keeps the sum a sum: verifiers before 6.8 lose track of an "or". */
+		asm volatile("" : "+r"(half));
+		i += half;
 	}
 	return i;
 }

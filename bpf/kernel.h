@@ -23,6 +23,7 @@ typedef __u32 u32;
 typedef __u64 u64;
 typedef __s32 s32;
 typedef __s64 s64;
+typedef unsigned long size_t;
 typedef _Bool bool;
 #define true 1
 #define false 0
@@ -32,6 +33,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
 	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
+	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_QUEUE = 22,
 };
 #define BPF_ANY 0
@@ -133,6 +135,11 @@ struct sock_cgroup_data {
 	struct cgroup *cgroup;
 };
 
+/* Before 5.15: the pointer, or an id with the lowest bits set. */
+struct sock_cgroup_data___5_14 {
+	u64 val;
+};
+
 struct file {
 	void *private_data;
 };
@@ -180,7 +187,7 @@ struct tcp_sock {
 	u64 bytes_acked;
 	u64 first_tx_mstamp;
 	u8 syn_data : 1;
-	bool is_mptcp;
+	bool is_mptcp; /* with CONFIG_MPTCP */
 };
 
 struct request_sock {
@@ -204,7 +211,11 @@ struct files_struct {
 };
 
 struct thread_info {
+#if defined(__TARGET_ARCH_x86)
 	u32 status;
+#else
+	unsigned long flags;
+#endif
 };
 
 struct task_struct {
@@ -227,12 +238,54 @@ struct hlist_head {
 
 struct pt_regs {
 #if defined(__TARGET_ARCH_x86)
-	unsigned long r10;
+	unsigned long ax;
+	unsigned long cx;
 	unsigned long dx;
 	unsigned long si;
 	unsigned long di;
 	unsigned long orig_ax;
+#elif defined(__TARGET_ARCH_arm64)
+	u64 regs[31];
+	s32 syscallno;
 #endif
+};
+
+/* include/linux/uio.h. The numbers changed in 5.14 and 6.4; they are relocated like offsets. */
+enum iter_type {
+	ITER_UBUF, /* 6.0 */
+	ITER_IOVEC,
+};
+
+struct iovec {
+	void *iov_base;
+	u64 iov_len;
+};
+
+struct iov_iter {
+	u8 iter_type;
+	size_t iov_offset;
+	void *ubuf;
+	const struct iovec *__iov;
+	unsigned long nr_segs;
+};
+
+struct iov_iter___6_3 {
+	const struct iovec *iov;
+};
+
+struct iov_iter___5_13 {
+	unsigned int type; /* the lowest bit is the direction */
+};
+
+struct msghdr {
+	struct iov_iter msg_iter;
+};
+
+/* The records of tracepoints that are attached through perf, include/trace/events/sock.h. */
+struct trace_event_raw_sock_msg_length {
+	void *sk;
+	int ret;
+	int flags;
 };
 
 struct bpf_raw_tracepoint_args {

@@ -145,6 +145,29 @@ struct {
 	__type(value, struct listener);
 } listeners SEC(".maps");
 
+/*
+ * Before 5.12 only, see claim(); else user space makes it small. What is claimed is old
+ * within microseconds, so that the least recently used entries can go.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 8192);
+	__type(key, struct claim);
+	__type(value, u8);
+} claims SEC(".maps");
+
+/*
+ * Calls on their way, by thread, with attach mode kprobe only; else user space makes it small. More
+ * than the return probes can follow (see internal/kernel/modes.go), so that those that are dropped are calls whose
+ * return was missed.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 16384);
+	__type(key, u64);
+	__type(value, struct pending_call);
+} pending_calls SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);

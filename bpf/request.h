@@ -45,8 +45,11 @@ static __always_inline void lose_unseen(struct conn *c)
 		c->responses = c->requests;
 }
 
-/* The first bytes of a request are known: what was answered before it is over. */
-static __always_inline void start_request(struct conn *c, u8 method)
+/*
+ * The first bytes of a request are known: what was answered before it is over. QUICK: settles the usual one
+ * exchange without a call, for which functions deep in a chain lack the stack.
+ */
+static __always_inline void start_request(struct conn *c, u8 method, bool quick)
 {
 	u32 requests = c->requests, position;
 
@@ -54,7 +57,7 @@ static __always_inline void start_request(struct conn *c, u8 method)
 		lose_unseen(c);
 	position = response_position(c);
 	if (is_answering_over(c, position)) {
-		if (requests - c->settled == 1)
+		if (quick && requests - c->settled == 1)
 			settle_now(c, requests - 1, 0);
 		else
 			settle_until(c, requests, 0);
@@ -131,7 +134,7 @@ __noinline int request_step(u32 slot, u64 address, u32 length, u32 seq, u64 now)
 	if (c->class == CLASS_UNKNOWN)
 		classify(slot, CLASS_HTTP1, COVERAGE_NONE);
 	clear_prefix(side);
-	start_request(c, verdict >> 8 & EXCHANGE_METHOD);
+	start_request(c, verdict >> 8 & EXCHANGE_METHOD, false);
 	if (!side->in_head)
 		return STEP_DONE;
 	/* The end of the head may lie in the bytes that the prefix was taken from. */
@@ -187,7 +190,7 @@ static __always_inline bool quick_request(struct conn *c, u64 address, u32 lengt
 		method = verdict >> 8 & EXCHANGE_METHOD;
 	}
 	start_clock(c, seq, now);
-	start_request(c, method);
+	start_request(c, method, true);
 	if (!side->in_head)
 		return true;
 	for (i = 0; i < QUICK_BYTES / 8; i++) {

@@ -224,7 +224,7 @@ static __always_inline void retransmitted_synack(struct sock *sk, struct request
 static __always_inline void reset(struct sock *sk, bool sent)
 {
 	u64 began = run_begins(bpf_ktime_get_ns());
-	struct conn *c = conn_find(sk);
+	struct conn *c = sk ? conn_find(sk) : NULL; /* a reset may belong to no socket */
 	struct edge *e;
 
 	if (!c || c->role == ROLE_LISTENER)
@@ -237,21 +237,21 @@ static __always_inline void reset(struct sock *sk, bool sent)
 }
 
 SEC("raw_tp/inet_sock_set_state")
-int fathom_state(struct bpf_raw_tracepoint_args *ctx)
+int raw_state(struct bpf_raw_tracepoint_args *ctx)
 {
 	state_changed((struct sock *)ctx->args[0], ctx->args[1], ctx->args[2]);
 	return 0;
 }
 
 SEC("raw_tp/tcp_destroy_sock")
-int fathom_destroy(struct bpf_raw_tracepoint_args *ctx)
+int raw_destroy(struct bpf_raw_tracepoint_args *ctx)
 {
 	destroyed((struct sock *)ctx->args[0]);
 	return 0;
 }
 
 SEC("raw_tp/tcp_retransmit_skb")
-int fathom_retransmit(struct bpf_raw_tracepoint_args *ctx)
+int raw_retransmit(struct bpf_raw_tracepoint_args *ctx)
 {
 	/* Given up before it was sent, and before TCP's own statistic counts it: the first copy is
 	 * still in a queue of this host, or the window is shut (__tcp_retransmit_skb()). */
@@ -262,21 +262,21 @@ int fathom_retransmit(struct bpf_raw_tracepoint_args *ctx)
 }
 
 SEC("raw_tp/tcp_retransmit_synack")
-int fathom_synack(struct bpf_raw_tracepoint_args *ctx)
+int raw_synack(struct bpf_raw_tracepoint_args *ctx)
 {
 	retransmitted_synack((struct sock *)ctx->args[0], (struct request_sock *)ctx->args[1]);
 	return 0;
 }
 
 SEC("raw_tp/tcp_receive_reset")
-int fathom_reset_received(struct bpf_raw_tracepoint_args *ctx)
+int raw_reset_received(struct bpf_raw_tracepoint_args *ctx)
 {
 	reset((struct sock *)ctx->args[0], false);
 	return 0;
 }
 
 SEC("raw_tp/tcp_send_reset")
-int fathom_reset_sent(struct bpf_raw_tracepoint_args *ctx)
+int raw_reset_sent(struct bpf_raw_tracepoint_args *ctx)
 {
 	reset((struct sock *)ctx->args[0], true);
 	return 0;

@@ -225,6 +225,34 @@ struct run_stats {
 	u64 ns;
 };
 
+/* What claim() gives to one caller only. */
+enum claim_kind {
+	CLAIM_SETTLED,	/* to move conn.settled on from this number */
+	CLAIM_CLASS,	/* to give the connection a class */
+	CLAIM_SAMPLE,	/* to count what passed since this sample */
+	CLAIM_FRESH,	/* + enum table: a slot that was never used */
+};
+
+#define CLAIM_ATTEMPTS 8
+
+struct claim {
+	u64 opened_at;
+	u32 number;
+	u32 kind_and_slot;
+};
+
+#define CLAIM_KIND_SHIFT 28 /* above the highest slot, see limits in internal/kernel/options.go */
+
+/* Where the data of a call lies, noted on entry, for kprobes only: see user_buffer.h. */
+struct pending_call {
+	u64 sk;
+	u64 address;
+	u32 iovs;
+	u32 fault;
+	u32 flags;
+	u32 pad;
+};
+
 /* Counts per CPU. */
 struct cpu_counters {
 	u64 lost[LOST_COUNT];
@@ -297,7 +325,7 @@ struct arrivals {
 	u32 head;	/* the next to be written */
 	u32 tail_seen;	/* the consumer's tail, when last looked at */
 	u32 end;	/* rcv_nxt at the last arrival */
-	u32 pad;
+	u32 any;	/* for ordered() */
 };
 
 /*
@@ -333,7 +361,7 @@ struct conn {
 	u32 requests;	/* begun; written by the request side */
 	u32 responses;	/* begun; written by the response side */
 	u32 settled;
-	u32 pad1;
+	u32 any;	/* for ordered() */
 	u64 request_time;  /* start of the request whose first bytes are in the prefix */
 	u64 request_queue; /* how long these waited for the read */
 	u64 batch_buffer;  /* msgvec of the last recvmmsg or sendmmsg */

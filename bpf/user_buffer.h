@@ -1,14 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
- * Where the current system call's data lies in the memory of the process. The taps have no
- * msghdr; the registers with which the process entered the kernel tell.
+ * Where the data of a call lies in the memory of the process. Tracepoints have no msghdr: the
+ * registers with which the process entered the kernel tell. Trampolines and kprobes have one.
  */
 #ifndef FATHOM_USER_BUFFER_H
 #define FATHOM_USER_BUFFER_H
 
 #include "syscalls.h"
 
-/* One buffer (iovs is 0), or an array of struct iovec. */
+/* How a tap finds the data. */
+enum source {
+	FROM_REGISTERS,
+	FROM_MESSAGE,	/* the msghdr, after the call */
+	FROM_ENTRY,	/* what note_message() found before it: a struct pending_call */
+};
+
+/* One buffer (iovs is 0), or an array of struct iovec: the process's, or the kernel's copy. */
 struct user_buffer {
 	u64 address;
 	u32 iovs;
@@ -37,7 +44,7 @@ static __always_inline u64 file_of(struct task_struct *current, u32 fd)
  * Finds the buffer, or tells by an enum buffer_fault why the registers cannot be trusted. An
  * io_uring receive, for one, may complete at the exit of an unrelated system call.
  */
-static __always_inline u32 find_user_buffer(struct sock *sk, u32 direction, struct user_buffer *b)
+static __always_inline u32 find_by_registers(struct sock *sk, u32 direction, struct user_buffer *b)
 {
 	struct task_struct *current = bpf_get_current_task_btf(); /* trusted: loads are plain */
 	struct sock *s = cast(struct sock, sk);
@@ -84,6 +91,135 @@ static __always_inline u32 find_user_buffer(struct sock *sk, u32 direction, stru
 	if (file_of(current, call.args[0]) != file)
 		return FAULT_SOCKET;
 	return FAULT_NONE;
+}
+
+/* How many iovecs a head may be spread over. */
+#define MAX_IOVECS 32
+
+/*
+ * How many iovecs before VEC the last LENGTH bytes began, 0 if there are more than MAX_IOVECS or if they
+ * began in the middle of one. The iovecs are the kernel's own.
+ */
+__noinline int iovecs_before(u64 vec, u32 length)
+{
+	struct iovec iov;
+	u32 i, rest = length;
+
+	for (i = 1; i <= MAX_IOVECS; i++) {
+		if (bpf_probe_read_kernel(&iov, sizeof(iov), (void *)(vec - i * sizeof(iov))))
+			return 0;
+		if (iov.iov_len == rest)
+			return i;
+		if (iov.iov_len > rest)
+			return 0;
+		rest -= iov.iov_len;
+	}
+	return 0;
+}
+
+static __always_inline bool is_one_buffer(struct iov_iter *iter)
+{
+	return bpf_core_enum_value_exists(enum iter_type, ITER_UBUF) &&
+	       BPF_CORE_READ(iter, iter_type) == bpf_core_enum_value(enum iter_type, ITER_UBUF);
+}
+
+static __always_inline bool is_iovecs(struct iov_iter *iter)
+{
+	struct iov_iter___5_13 *old = (void *)iter;
+	u32 type;
+
+	if (bpf_core_field_exists(old->type))
+		type = BPF_CORE_READ(old, type) & ~1;
+	else
+		type = BPF_CORE_READ(iter, iter_type);
+	return type == bpf_core_enum_value(enum iter_type, ITER_IOVEC);
+}
+
+static __always_inline u64 iovecs_of(struct iov_iter *iter)
+{
+	struct iov_iter___6_3 *old = (void *)iter;
+
+	if (bpf_core_field_exists(old->iov))
+		return (u64)BPF_CORE_READ(old, iov);
+	return (u64)BPF_CORE_READ(iter, __iov);
+}
+
+/*
+ * Finds the LENGTH bytes that were moved from or to the msghdr of a call, after it, or those
+ * that will be, before it (LENGTH is 0). The kernel moves the iterator on by what
+ * it copies (iov_iter_advance()).
+ */
+static __always_inline u32 find_by_message(struct msghdr *message, u32 length, struct user_buffer *b)
+{
+	struct iov_iter *iter = __builtin_preserve_access_index(&message->msg_iter);
+	u64 offset = BPF_CORE_READ(iter, iov_offset), vec;
+	struct iovec *first;
+	u32 before = 0, behind;
+
+	b->iovs = 0;
+	b->batch = 0;
+	b->messages = 0;
+	if (is_one_buffer(iter)) {
+		b->address = (u64)BPF_CORE_READ(iter, ubuf) + offset - length;
+		return FAULT_NONE;
+	}
+	if (!is_iovecs(iter))
+		return FAULT_SYSCALL; /* pages, or the kernel's own memory */
+	vec = iovecs_of(iter);
+	behind = length ? offset > 0 : BPF_CORE_READ(iter, nr_segs);
+	if (length > offset) {
+		before = iovecs_before(vec, length - offset);
+		if (!before)
+			return FAULT_IOVECS;
+	} else if (length || behind == 1) {
+		first = (struct iovec *)vec;
+		b->address = (u64)BPF_CORE_READ(first, iov_base) + offset - length;
+		return FAULT_NONE;
+	} else if (offset) {
+		return FAULT_IOVECS;
+	}
+	b->address = vec - before * sizeof(struct iovec);
+	b->iovs = before + behind;
+	return FAULT_NONE;
+}
+
+/* The kernel's own sockets (NFS, SMB, NBD) have no file. */
+static __always_inline bool is_kernel_socket(struct socket *socket)
+{
+	return !BPF_CORE_READ(socket, file);
+}
+
+/* Notes where the data of a call will lie. */
+static __always_inline void note_message(struct pending_call *call, struct socket *socket,
+					 struct msghdr *message)
+{
+	struct user_buffer b = {};
+
+	call->fault = is_kernel_socket(socket) ? FAULT_KERNEL : find_by_message(message, 0, &b);
+	call->address = b.address;
+	call->iovs = b.iovs;
+}
+
+/* HINT: what the source says. */
+static __always_inline u32 find_user_buffer(struct sock *sk, u32 direction, enum source source,
+					    const void *hint, u32 length, struct user_buffer *b)
+{
+	const struct pending_call *call = hint;
+
+	if (source == FROM_REGISTERS)
+		return find_by_registers(sk, direction, b);
+	if (source == FROM_MESSAGE) {
+		if (!hint) /* sendpage: no message */
+			return FAULT_SYSCALL;
+		if (is_kernel_socket(load_as(struct sock, sk, sk_socket)))
+			return FAULT_KERNEL;
+		return find_by_message((struct msghdr *)hint, length, b);
+	}
+	b->address = call->address;
+	b->iovs = call->iovs;
+	b->batch = 0;
+	b->messages = 0;
+	return call->fault;
 }
 
 #endif

@@ -72,10 +72,22 @@ static __noinline u32 workload_of_task(void)
 	return workload_add(&key, BPF_CORE_READ(task, cgroups, dfl_cgrp));
 }
 
+static __always_inline struct cgroup *cgroup_of_socket(struct sock *sk)
+{
+	struct sock_cgroup_data *data = &sk->sk_cgrp_data;
+	struct sock_cgroup_data___5_14 *old = (void *)data;
+	u64 value;
+
+	if (bpf_core_field_exists(data->cgroup))
+		return BPF_CORE_READ(data, cgroup);
+	value = BPF_CORE_READ(old, val);
+	return value & 3 ? NULL : (struct cgroup *)value; /* sock_cgroup_ptr() of 5.10 */
+}
+
 /* The workload of a socket that no process has used yet: its cgroup alone. */
 static __noinline u32 workload_of_socket(struct sock *sk)
 {
-	struct cgroup *cgroup = BPF_CORE_READ(sk, sk_cgrp_data.cgroup);
+	struct cgroup *cgroup = cgroup_of_socket(sk);
 	struct workload_key key = {};
 	u32 *id;
 

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 
 	"github.com/coreos/go-systemd/v22/daemon"
 	"golang.org/x/sync/errgroup"
@@ -88,9 +89,17 @@ func notify(log *slog.Logger, state string) {
 	}
 }
 
+// logTaps tells what is missing, and where a tap is not attached in the way that comes first.
 func logTaps(log *slog.Logger, taps []kernel.Tap) {
 	for _, tap := range taps {
-		log.Debug("tap", "name", tap.Name, "mode", tap.Mode)
+		switch {
+		case tap.Err != nil:
+			log.Warn("cannot attach a tap", "tap", tap.Name, "error", tap.Err)
+		case len(tap.Passed) > 0:
+			log.Info("attached a tap in another way", "tap", tap.Name, "mode", tap.Mode, "because", strings.Join(tap.Passed, "; "))
+		default:
+			log.Debug("attached a tap", "tap", tap.Name, "mode", tap.Mode)
+		}
 	}
 }
 
@@ -105,6 +114,7 @@ func kernelOptions(o Options) kernel.Options {
 		MaxSeriesPerWorkload: min(c.MaxSeriesPerWorkload, c.MaxSeries),
 		MaxPeers:             c.MaxPeers,
 		MaxPeersPerWorkload:  min(c.MaxPeersPerWorkload, c.MaxPeers),
+		Mode:                 c.AttachMode,
 		Logger:               o.Logger,
 	}
 }

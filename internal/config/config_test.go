@@ -73,6 +73,7 @@ func TestSources(t *testing.T) {
 		},
 		{"log.level", "warn", "error", "debug", slog.LevelWarn, slog.LevelError, slog.LevelDebug, func(a Agent) any { return a.LogLevel }},
 		{"log.format", "json", "text", "json", LogJSON, LogText, LogJSON, func(a Agent) any { return a.LogFormat }},
+		{"attach-mode", "tracepoint", "trampoline", "kprobe", kernel.ModeTracepoint, kernel.ModeTrampoline, kernel.ModeKprobe, func(a Agent) any { return a.AttachMode }},
 		{"settle-after", "7s", "8s", "9s", 7 * time.Second, 8 * time.Second, 9 * time.Second, func(a Agent) any { return a.SettleAfter }},
 		{"sweep-interval", "700ms", "800ms", "900ms", 700 * time.Millisecond, 800 * time.Millisecond, 900 * time.Millisecond, func(a Agent) any { return a.SweepInterval }},
 		{"grace-period", "7m", "8m", "9m", 7 * time.Minute, 8 * time.Minute, 9 * time.Minute, func(a Agent) any { return a.GracePeriod }},

@@ -3,73 +3,214 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/link"
 )
 
-// tap is a place in the kernel that Fathom hooks, in mode tracepoint.
-type tap struct {
-	name       string
-	tracepoint string // the raw tracepoint's name
-	program    func(*bpfObjects) *ebpf.Program
-	// useful: without this tap there are no numbers worth having.
-	useful bool
-}
+// returnsFollowed is how many calls of one function a return probe can follow at one time: a thread
+// that waits in recv() takes one. It is the most that the kernel allows (KRETPROBE_MAXACTIVE_MAX).
+const returnsFollowed = 4096
 
-// The order of attaching: what opens connections before what uses them.
-var taps = []tap{
-	{"state", "inet_sock_set_state", func(o *bpfObjects) *ebpf.Program { return o.FathomState }, true},
-	{"destroyed", "tcp_destroy_sock", func(o *bpfObjects) *ebpf.Program { return o.FathomDestroy }, true},
-	{"data_arrived", "sk_data_ready", func(o *bpfObjects) *ebpf.Program { return o.FathomArrived }, true},
-	{"data_written", "sock_send_length", func(o *bpfObjects) *ebpf.Program { return o.FathomWritten }, true},
-	{"data_read", "sock_recv_length", func(o *bpfObjects) *ebpf.Program { return o.FathomRead }, true},
-	{"retransmit", "tcp_retransmit_skb", func(o *bpfObjects) *ebpf.Program { return o.FathomRetransmit }, false},
-	{"retransmit_synack", "tcp_retransmit_synack", func(o *bpfObjects) *ebpf.Program { return o.FathomSynack }, false},
-	{"reset_received", "tcp_receive_reset", func(o *bpfObjects) *ebpf.Program { return o.FathomResetReceived }, false},
-	{"reset_sent", "tcp_send_reset", func(o *bpfObjects) *ebpf.Program { return o.FathomResetSent }, false},
-}
-
+// attachedTap is a tap with the way that was found for it.
 type attachedTap struct {
 	tap
-	link link.Link
-	err  error
+	way      *way // nil if there is none
+	programs []*ebpf.Program
+	links    []link.Link
+	passed   []string // why the ways before this one were passed over
+	err      error    // without a way: why
 }
 
-// Attach attaches the programs again after [Kernel.Detach]. A tap that this kernel
-// refuses does not stop the others, unless nothing useful is left.
+// findWays loads and attaches each tap in the first way that this kernel takes.
+func (k *Kernel) findWays(l *loader) {
+	for _, t := range k.table {
+		a := &attachedTap{tap: t}
+		k.taps = append(k.taps, a)
+		var reasons []error
+		for _, w := range t.waysFor(k.options.Mode, l.facts.release) {
+			err := a.try(l, w)
+			if err == nil {
+				break
+			}
+			reasons = append(reasons, err)
+			a.passed = append(a.passed, fmt.Sprintf("%s: %s", w.mode, oneLine(err)))
+		}
+		if a.way == nil {
+			a.err = errors.Join(reasons...)
+			if a.err == nil {
+				a.err = fmt.Errorf("%w: attach mode %s has no way to hook this tap", ErrUnsupported, k.options.Mode)
+			}
+		}
+	}
+	k.dropHalf()
+}
+
+// dropHalf detaches the data tap whose other half is missing: with one direction only, every
+// exchange would count as lost.
+func (k *Kernel) dropHalf() {
+	read, written := k.tap("data_read"), k.tap("data_written")
+	for _, half := range []struct{ a, b *attachedTap }{{read, written}, {written, read}} {
+		if half.a == nil || half.b == nil || half.a.way == nil || half.b.way != nil {
+			continue
+		}
+		_ = half.a.close() // whatever it says, the tap does not count
+		half.a.way = nil
+		half.a.err = fmt.Errorf("useless without %s, which cannot be attached", half.b.name)
+	}
+}
+
+func (k *Kernel) tap(name string) *attachedTap {
+	for _, t := range k.taps {
+		if t.name == name {
+			return t
+		}
+	}
+	return nil
+}
+
+// try loads and attaches the tap in one way, which becomes its way.
+func (a *attachedTap) try(l *loader, w way) error {
+	if err := w.available(l.facts); err != nil {
+		return err
+	}
+	loaded := make(map[string]*ebpf.Program)
+	a.way = &way{mode: w.mode, since: w.since}
+	for _, h := range w.hooks {
+		if h.until != 0 && l.facts.release >= h.until && !l.facts.hasFunction(h.target) {
+			continue
+		}
+		p := loaded[h.program]
+		if p == nil {
+			var err error
+			if p, err = l.program(h.program); err != nil {
+				return errors.Join(explainLoad(err), a.giveUp())
+			}
+			loaded[h.program] = p
+		}
+		a.way.hooks = append(a.way.hooks, h)
+		a.programs = append(a.programs, p)
+	}
+	if err := a.attach(); err != nil {
+		return errors.Join(explainAttach(err), a.giveUp())
+	}
+	return nil
+}
+
+// available tells cheaply why a way does not exist on this kernel: its tracepoint is missing, or its function.
+func (w way) available(f *facts) error {
+	for _, h := range w.hooks {
+		switch h.kind {
+		case rawTracepoint, perfTracepoint:
+			if f.tracepointArguments(h.tracepoint()) < 0 {
+				return fmt.Errorf("%w: no tracepoint %s (Linux %s has it)", ErrUnsupported, h.tracepoint(), w.since)
+			}
+		default:
+			if h.until == 0 && !strings.HasPrefix(h.target, "inet6_") && !f.hasFunction(h.target) {
+				return fmt.Errorf("%w: no function %s", ErrUnsupported, h.target)
+			}
+		}
+	}
+	return nil
+}
+
+// attach attaches the programs of the tap's way.
+func (a *attachedTap) attach() error {
+	if a.way == nil {
+		return nil
+	}
+	for i, h := range a.way.hooks {
+		l, err := h.attach(a.programs[i])
+		if err != nil {
+			return errors.Join(fmt.Errorf("attach %s: %w", h.target, err), a.detach())
+		}
+		a.links = append(a.links, l)
+	}
+	return nil
+}
+
+func (h hook) attach(p *ebpf.Program) (link.Link, error) {
+	switch h.kind {
+	case rawTracepoint:
+		return link.AttachRawTracepoint(link.RawTracepointOptions{Name: h.target, Program: p})
+	case perfTracepoint:
+		group, name, _ := strings.Cut(h.target, "/")
+		return link.Tracepoint(group, name, p, nil)
+	case trampoline:
+		return link.AttachTracing(link.TracingOptions{Program: p})
+	case kprobe:
+		return link.Kprobe(h.target, p, nil)
+	default:
+		// How many calls it follows can only be set through tracefs; else it is a handful.
+		l, err := link.Kretprobe(h.target, p, &link.KprobeOptions{RetprobeMaxActive: returnsFollowed})
+		if err != nil {
+			return link.Kretprobe(h.target, p, nil)
+		}
+		return l, nil
+	}
+}
+
+// detach closes the links, in reverse order.
+func (a *attachedTap) detach() error {
+	var errs []error
+	for _, l := range slices.Backward(a.links) {
+		errs = append(errs, l.Close())
+	}
+	a.links = nil
+	return errors.Join(errs...)
+}
+
+// close detaches and unloads the programs.
+func (a *attachedTap) close() error {
+	err := a.detach()
+	for _, p := range a.programs {
+		_ = p.Close() // the same program may stand there twice
+	}
+	a.programs = nil
+	return err
+}
+
+func (a *attachedTap) giveUp() error {
+	a.way = nil
+	return a.close()
+}
+
+// Attach attaches the programs again after [Kernel.Detach].
 func (k *Kernel) Attach() error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	if k.taps != nil {
+	if k.attached {
 		return nil
 	}
-	for _, t := range taps {
-		program := t.program(&k.objects)
-		if k.options.Empty {
-			program = k.empty[t.tracepoint]
+	for _, t := range k.taps {
+		if err := t.attach(); err != nil {
+			return errors.Join(explainAttach(err), k.detachLocked())
 		}
-		l, err := link.AttachRawTracepoint(link.RawTracepointOptions{Name: t.tracepoint, Program: program})
-		if err != nil {
-			err = fmt.Errorf("attach %s: %w", t.tracepoint, err)
-			if t.useful {
-				return errors.Join(explainAttach(err), k.detachLocked())
-			}
-			k.log.Warn("cannot attach a tap", "tap", t.name, "err", err)
-		}
-		k.taps = append(k.taps, attachedTap{t, l, err})
 	}
+	return k.startLocked()
+}
+
+// start lets the programs count, now that all are attached.
+func (k *Kernel) start() error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.startLocked()
+}
+
+func (k *Kernel) startLocked() error {
 	// What ended while nothing was attached must not be taken for what came in its place.
 	if err := k.sweepLocked(); err != nil {
 		return errors.Join(err, k.detachLocked())
 	}
+	k.attached = true
 	return k.setAttached(true)
 }
 
 // setAttached tells the programs whether all of them run.
 func (k *Kernel) setAttached(attached bool) error {
-	if err := k.objects.Attached.Set(attached); err != nil {
+	if err := k.variables.Attached.Set(attached); err != nil {
 		return fmt.Errorf("switch the programs: %w", err)
 	}
 	return nil
@@ -83,16 +224,14 @@ func (k *Kernel) Detach() error {
 }
 
 func (k *Kernel) detachLocked() error {
-	if k.taps == nil {
-		return nil
+	if k.variables.Attached == nil {
+		return nil // nothing was loaded
 	}
 	errs := []error{k.setAttached(false)}
-	for _, t := range k.taps {
-		if t.link != nil {
-			errs = append(errs, t.link.Close())
-		}
+	k.attached = false
+	for _, t := range slices.Backward(k.taps) {
+		errs = append(errs, t.detach())
 	}
-	k.taps = nil
 	return errors.Join(errs...)
 }
 
@@ -102,30 +241,14 @@ func (k *Kernel) Taps() []Tap {
 	defer k.mu.Unlock()
 	var out []Tap
 	for _, t := range k.taps {
-		mode := "tracepoint"
-		if t.err != nil {
-			mode = "none"
+		tap := Tap{Name: t.name, Mode: string(ModeNone), Err: t.err, Passed: t.passed}
+		if t.way != nil {
+			tap.Mode = string(t.way.mode)
+			for _, h := range t.way.hooks {
+				tap.Hooks = append(tap.Hooks, h.String())
+			}
 		}
-		out = append(out, Tap{Name: t.name, Mode: mode, Err: t.err})
+		out = append(out, tap)
 	}
 	return out
-}
-
-// loadEmpty loads one program for each tap that only returns.
-func loadEmpty() (map[string]*ebpf.Program, error) {
-	programs := make(map[string]*ebpf.Program)
-	for _, t := range taps {
-		p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-			Name: "empty", Type: ebpf.RawTracepoint, License: "GPL",
-			Instructions: asm.Instructions{asm.Mov.Imm(asm.R0, 0), asm.Return()},
-		})
-		if err != nil {
-			for _, loaded := range programs {
-				err = errors.Join(err, loaded.Close())
-			}
-			return nil, fmt.Errorf("load an empty program: %w", err)
-		}
-		programs[t.tracepoint] = p
-	}
-	return programs, nil
 }

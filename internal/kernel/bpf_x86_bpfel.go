@@ -37,6 +37,13 @@ type bpfCensus struct {
 	Oldest      [2]uint64
 }
 
+type bpfClaim struct {
+	_           structs.HostLayout
+	OpenedAt    uint64
+	Number      uint32
+	KindAndSlot uint32
+}
+
 type bpfConn struct {
 	_            structs.HostLayout
 	Sk           uint64
@@ -62,14 +69,14 @@ type bpfConn struct {
 		Head     uint32
 		TailSeen uint32
 		End      uint32
-		Pad      uint32
+		Any      uint32
 	}
 	RxPos        uint32
 	TxPos        uint32
 	Requests     uint32
 	Responses    uint32
 	Settled      uint32
-	Pad1         uint32
+	Any          uint32
 	RequestTime  uint64
 	RequestQueue uint64
 	BatchBuffer  uint64
@@ -265,6 +272,16 @@ const (
 	bpfMapErrnoMAP_EOTHER    bpfMapErrno = 5
 )
 
+type bpfPendingCall struct {
+	_       structs.HostLayout
+	Sk      uint64
+	Address uint64
+	Iovs    uint32
+	Fault   uint32
+	Flags   uint32
+	Pad     uint32
+}
+
 type bpfProgram uint32
 
 const (
@@ -322,55 +339,72 @@ type bpfWorkloadKey struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
-	bpfMapCensuses             = "censuses"
-	bpfMapConnFree             = "conn_free"
-	bpfMapConnHints            = "conn_hints"
-	bpfMapConnIndex            = "conn_index"
-	bpfMapConns                = "conns"
-	bpfMapCounters             = "counters"
-	bpfMapCoverage             = "coverage"
-	bpfMapEdgeFree             = "edge_free"
-	bpfMapEdgeIndex            = "edge_index"
-	bpfMapEdges                = "edges"
-	bpfMapFresh                = "fresh"
-	bpfMapListeners            = "listeners"
-	bpfMapQueueSeries          = "queue_series"
-	bpfMapSeries               = "series"
-	bpfMapSeriesFree           = "series_free"
-	bpfMapSeriesIndex          = "series_index"
-	bpfMapWorkloadFree         = "workload_free"
-	bpfMapWorkloadIndex        = "workload_index"
-	bpfMapWorkloads            = "workloads"
-	bpfProgFathomArrived       = "fathom_arrived"
-	bpfProgFathomDestroy       = "fathom_destroy"
-	bpfProgFathomRead          = "fathom_read"
-	bpfProgFathomResetReceived = "fathom_reset_received"
-	bpfProgFathomResetSent     = "fathom_reset_sent"
-	bpfProgFathomRetransmit    = "fathom_retransmit"
-	bpfProgFathomState         = "fathom_state"
-	bpfProgFathomSweep         = "fathom_sweep"
-	bpfProgFathomSynack        = "fathom_synack"
-	bpfProgFathomWritten       = "fathom_written"
-	bpfVarAttached             = "attached"
-	bpfVarBounds               = "bounds"
-	bpfVarDirectLoads          = "direct_loads"
-	bpfVarExportClass          = "export_class"
-	bpfVarExportCoverageReason = "export_coverage_reason"
-	bpfVarExportFault          = "export_fault"
-	bpfVarExportLost           = "export_lost"
-	bpfVarExportLostBytes      = "export_lost_bytes"
-	bpfVarExportMapErrno       = "export_map_errno"
-	bpfVarExportMethod         = "export_method"
-	bpfVarExportProgram        = "export_program"
-	bpfVarExportTable          = "export_table"
-	bpfVarMaxConnections       = "max_connections"
-	bpfVarMaxEdges             = "max_edges"
-	bpfVarMaxEdgesPerWorkload  = "max_edges_per_workload"
-	bpfVarMaxSeries            = "max_series"
-	bpfVarMaxSeriesPerWorkload = "max_series_per_workload"
-	bpfVarMaxWorkloads         = "max_workloads"
-	bpfVarRetransmitTellsError = "retransmit_tells_error"
-	bpfVarSettleAfterNs        = "settle_after_ns"
+	bpfMapCensuses              = "censuses"
+	bpfMapClaims                = "claims"
+	bpfMapConnFree              = "conn_free"
+	bpfMapConnHints             = "conn_hints"
+	bpfMapConnIndex             = "conn_index"
+	bpfMapConns                 = "conns"
+	bpfMapCounters              = "counters"
+	bpfMapCoverage              = "coverage"
+	bpfMapEdgeFree              = "edge_free"
+	bpfMapEdgeIndex             = "edge_index"
+	bpfMapEdges                 = "edges"
+	bpfMapFresh                 = "fresh"
+	bpfMapListeners             = "listeners"
+	bpfMapPendingCalls          = "pending_calls"
+	bpfMapQueueSeries           = "queue_series"
+	bpfMapSeries                = "series"
+	bpfMapSeriesFree            = "series_free"
+	bpfMapSeriesIndex           = "series_index"
+	bpfMapWorkloadFree          = "workload_free"
+	bpfMapWorkloadIndex         = "workload_index"
+	bpfMapWorkloads             = "workloads"
+	bpfProgCallRecvmsg          = "call_recvmsg"
+	bpfProgCallSendmsg          = "call_sendmsg"
+	bpfProgCallSendpage         = "call_sendpage"
+	bpfProgCallSockDefReadable  = "call_sock_def_readable"
+	bpfProgEntrySockDefReadable = "entry_sock_def_readable"
+	bpfProgExitInet6Recvmsg     = "exit_inet6_recvmsg"
+	bpfProgExitInet6Sendmsg     = "exit_inet6_sendmsg"
+	bpfProgExitInetRecvmsg      = "exit_inet_recvmsg"
+	bpfProgExitInetSendmsg      = "exit_inet_sendmsg"
+	bpfProgExitInetSendpage     = "exit_inet_sendpage"
+	bpfProgFathomSweep          = "fathom_sweep"
+	bpfProgPerfRead             = "perf_read"
+	bpfProgPerfWritten          = "perf_written"
+	bpfProgRawArrived           = "raw_arrived"
+	bpfProgRawDestroy           = "raw_destroy"
+	bpfProgRawRead              = "raw_read"
+	bpfProgRawResetReceived     = "raw_reset_received"
+	bpfProgRawResetSent         = "raw_reset_sent"
+	bpfProgRawRetransmit        = "raw_retransmit"
+	bpfProgRawState             = "raw_state"
+	bpfProgRawSynack            = "raw_synack"
+	bpfProgRawWritten           = "raw_written"
+	bpfProgReturnRead           = "return_read"
+	bpfProgReturnWritten        = "return_written"
+	bpfVarAttached              = "attached"
+	bpfVarBounds                = "bounds"
+	bpfVarDirectLoads           = "direct_loads"
+	bpfVarExportClass           = "export_class"
+	bpfVarExportCoverageReason  = "export_coverage_reason"
+	bpfVarExportFault           = "export_fault"
+	bpfVarExportLost            = "export_lost"
+	bpfVarExportLostBytes       = "export_lost_bytes"
+	bpfVarExportMapErrno        = "export_map_errno"
+	bpfVarExportMethod          = "export_method"
+	bpfVarExportProgram         = "export_program"
+	bpfVarExportTable           = "export_table"
+	bpfVarFetchingAtomics       = "fetching_atomics"
+	bpfVarMaxConnections        = "max_connections"
+	bpfVarMaxEdges              = "max_edges"
+	bpfVarMaxEdgesPerWorkload   = "max_edges_per_workload"
+	bpfVarMaxSeries             = "max_series"
+	bpfVarMaxSeriesPerWorkload  = "max_series_per_workload"
+	bpfVarMaxWorkloads          = "max_workloads"
+	bpfVarRetransmitTellsError  = "retransmit_tells_error"
+	bpfVarSettleAfterNs         = "settle_after_ns"
 )
 
 // loadBpf returns the embedded CollectionSpec for bpf.
@@ -415,16 +449,30 @@ type bpfSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type bpfProgramSpecs struct {
-	FathomArrived       *ebpf.ProgramSpec `ebpf:"fathom_arrived"`
-	FathomDestroy       *ebpf.ProgramSpec `ebpf:"fathom_destroy"`
-	FathomRead          *ebpf.ProgramSpec `ebpf:"fathom_read"`
-	FathomResetReceived *ebpf.ProgramSpec `ebpf:"fathom_reset_received"`
-	FathomResetSent     *ebpf.ProgramSpec `ebpf:"fathom_reset_sent"`
-	FathomRetransmit    *ebpf.ProgramSpec `ebpf:"fathom_retransmit"`
-	FathomState         *ebpf.ProgramSpec `ebpf:"fathom_state"`
-	FathomSweep         *ebpf.ProgramSpec `ebpf:"fathom_sweep"`
-	FathomSynack        *ebpf.ProgramSpec `ebpf:"fathom_synack"`
-	FathomWritten       *ebpf.ProgramSpec `ebpf:"fathom_written"`
+	CallRecvmsg          *ebpf.ProgramSpec `ebpf:"call_recvmsg"`
+	CallSendmsg          *ebpf.ProgramSpec `ebpf:"call_sendmsg"`
+	CallSendpage         *ebpf.ProgramSpec `ebpf:"call_sendpage"`
+	CallSockDefReadable  *ebpf.ProgramSpec `ebpf:"call_sock_def_readable"`
+	EntrySockDefReadable *ebpf.ProgramSpec `ebpf:"entry_sock_def_readable"`
+	ExitInet6Recvmsg     *ebpf.ProgramSpec `ebpf:"exit_inet6_recvmsg"`
+	ExitInet6Sendmsg     *ebpf.ProgramSpec `ebpf:"exit_inet6_sendmsg"`
+	ExitInetRecvmsg      *ebpf.ProgramSpec `ebpf:"exit_inet_recvmsg"`
+	ExitInetSendmsg      *ebpf.ProgramSpec `ebpf:"exit_inet_sendmsg"`
+	ExitInetSendpage     *ebpf.ProgramSpec `ebpf:"exit_inet_sendpage"`
+	FathomSweep          *ebpf.ProgramSpec `ebpf:"fathom_sweep"`
+	PerfRead             *ebpf.ProgramSpec `ebpf:"perf_read"`
+	PerfWritten          *ebpf.ProgramSpec `ebpf:"perf_written"`
+	RawArrived           *ebpf.ProgramSpec `ebpf:"raw_arrived"`
+	RawDestroy           *ebpf.ProgramSpec `ebpf:"raw_destroy"`
+	RawRead              *ebpf.ProgramSpec `ebpf:"raw_read"`
+	RawResetReceived     *ebpf.ProgramSpec `ebpf:"raw_reset_received"`
+	RawResetSent         *ebpf.ProgramSpec `ebpf:"raw_reset_sent"`
+	RawRetransmit        *ebpf.ProgramSpec `ebpf:"raw_retransmit"`
+	RawState             *ebpf.ProgramSpec `ebpf:"raw_state"`
+	RawSynack            *ebpf.ProgramSpec `ebpf:"raw_synack"`
+	RawWritten           *ebpf.ProgramSpec `ebpf:"raw_written"`
+	ReturnRead           *ebpf.ProgramSpec `ebpf:"return_read"`
+	ReturnWritten        *ebpf.ProgramSpec `ebpf:"return_written"`
 }
 
 // bpfMapSpecs contains maps before they are loaded into the kernel.
@@ -432,6 +480,7 @@ type bpfProgramSpecs struct {
 // It can be passed ebpf.CollectionSpec.Assign.
 type bpfMapSpecs struct {
 	Censuses      *ebpf.MapSpec `ebpf:"censuses"`
+	Claims        *ebpf.MapSpec `ebpf:"claims"`
 	ConnFree      *ebpf.MapSpec `ebpf:"conn_free"`
 	ConnHints     *ebpf.MapSpec `ebpf:"conn_hints"`
 	ConnIndex     *ebpf.MapSpec `ebpf:"conn_index"`
@@ -443,6 +492,7 @@ type bpfMapSpecs struct {
 	Edges         *ebpf.MapSpec `ebpf:"edges"`
 	Fresh         *ebpf.MapSpec `ebpf:"fresh"`
 	Listeners     *ebpf.MapSpec `ebpf:"listeners"`
+	PendingCalls  *ebpf.MapSpec `ebpf:"pending_calls"`
 	QueueSeries   *ebpf.MapSpec `ebpf:"queue_series"`
 	Series        *ebpf.MapSpec `ebpf:"series"`
 	SeriesFree    *ebpf.MapSpec `ebpf:"series_free"`
@@ -468,6 +518,7 @@ type bpfVariableSpecs struct {
 	ExportMethod         *ebpf.VariableSpec `ebpf:"export_method"`
 	ExportProgram        *ebpf.VariableSpec `ebpf:"export_program"`
 	ExportTable          *ebpf.VariableSpec `ebpf:"export_table"`
+	FetchingAtomics      *ebpf.VariableSpec `ebpf:"fetching_atomics"`
 	MaxConnections       *ebpf.VariableSpec `ebpf:"max_connections"`
 	MaxEdges             *ebpf.VariableSpec `ebpf:"max_edges"`
 	MaxEdgesPerWorkload  *ebpf.VariableSpec `ebpf:"max_edges_per_workload"`
@@ -499,6 +550,7 @@ func (o *bpfObjects) Close() error {
 // It can be passed to loadBpfObjects or ebpf.CollectionSpec.LoadAndAssign.
 type bpfMaps struct {
 	Censuses      *ebpf.Map `ebpf:"censuses"`
+	Claims        *ebpf.Map `ebpf:"claims"`
 	ConnFree      *ebpf.Map `ebpf:"conn_free"`
 	ConnHints     *ebpf.Map `ebpf:"conn_hints"`
 	ConnIndex     *ebpf.Map `ebpf:"conn_index"`
@@ -510,6 +562,7 @@ type bpfMaps struct {
 	Edges         *ebpf.Map `ebpf:"edges"`
 	Fresh         *ebpf.Map `ebpf:"fresh"`
 	Listeners     *ebpf.Map `ebpf:"listeners"`
+	PendingCalls  *ebpf.Map `ebpf:"pending_calls"`
 	QueueSeries   *ebpf.Map `ebpf:"queue_series"`
 	Series        *ebpf.Map `ebpf:"series"`
 	SeriesFree    *ebpf.Map `ebpf:"series_free"`
@@ -522,6 +575,7 @@ type bpfMaps struct {
 func (m *bpfMaps) Close() error {
 	return _BpfClose(
 		m.Censuses,
+		m.Claims,
 		m.ConnFree,
 		m.ConnHints,
 		m.ConnIndex,
@@ -533,6 +587,7 @@ func (m *bpfMaps) Close() error {
 		m.Edges,
 		m.Fresh,
 		m.Listeners,
+		m.PendingCalls,
 		m.QueueSeries,
 		m.Series,
 		m.SeriesFree,
@@ -559,6 +614,7 @@ type bpfVariables struct {
 	ExportMethod         *ebpf.Variable `ebpf:"export_method"`
 	ExportProgram        *ebpf.Variable `ebpf:"export_program"`
 	ExportTable          *ebpf.Variable `ebpf:"export_table"`
+	FetchingAtomics      *ebpf.Variable `ebpf:"fetching_atomics"`
 	MaxConnections       *ebpf.Variable `ebpf:"max_connections"`
 	MaxEdges             *ebpf.Variable `ebpf:"max_edges"`
 	MaxEdgesPerWorkload  *ebpf.Variable `ebpf:"max_edges_per_workload"`
@@ -573,30 +629,58 @@ type bpfVariables struct {
 //
 // It can be passed to loadBpfObjects or ebpf.CollectionSpec.LoadAndAssign.
 type bpfPrograms struct {
-	FathomArrived       *ebpf.Program `ebpf:"fathom_arrived"`
-	FathomDestroy       *ebpf.Program `ebpf:"fathom_destroy"`
-	FathomRead          *ebpf.Program `ebpf:"fathom_read"`
-	FathomResetReceived *ebpf.Program `ebpf:"fathom_reset_received"`
-	FathomResetSent     *ebpf.Program `ebpf:"fathom_reset_sent"`
-	FathomRetransmit    *ebpf.Program `ebpf:"fathom_retransmit"`
-	FathomState         *ebpf.Program `ebpf:"fathom_state"`
-	FathomSweep         *ebpf.Program `ebpf:"fathom_sweep"`
-	FathomSynack        *ebpf.Program `ebpf:"fathom_synack"`
-	FathomWritten       *ebpf.Program `ebpf:"fathom_written"`
+	CallRecvmsg          *ebpf.Program `ebpf:"call_recvmsg"`
+	CallSendmsg          *ebpf.Program `ebpf:"call_sendmsg"`
+	CallSendpage         *ebpf.Program `ebpf:"call_sendpage"`
+	CallSockDefReadable  *ebpf.Program `ebpf:"call_sock_def_readable"`
+	EntrySockDefReadable *ebpf.Program `ebpf:"entry_sock_def_readable"`
+	ExitInet6Recvmsg     *ebpf.Program `ebpf:"exit_inet6_recvmsg"`
+	ExitInet6Sendmsg     *ebpf.Program `ebpf:"exit_inet6_sendmsg"`
+	ExitInetRecvmsg      *ebpf.Program `ebpf:"exit_inet_recvmsg"`
+	ExitInetSendmsg      *ebpf.Program `ebpf:"exit_inet_sendmsg"`
+	ExitInetSendpage     *ebpf.Program `ebpf:"exit_inet_sendpage"`
+	FathomSweep          *ebpf.Program `ebpf:"fathom_sweep"`
+	PerfRead             *ebpf.Program `ebpf:"perf_read"`
+	PerfWritten          *ebpf.Program `ebpf:"perf_written"`
+	RawArrived           *ebpf.Program `ebpf:"raw_arrived"`
+	RawDestroy           *ebpf.Program `ebpf:"raw_destroy"`
+	RawRead              *ebpf.Program `ebpf:"raw_read"`
+	RawResetReceived     *ebpf.Program `ebpf:"raw_reset_received"`
+	RawResetSent         *ebpf.Program `ebpf:"raw_reset_sent"`
+	RawRetransmit        *ebpf.Program `ebpf:"raw_retransmit"`
+	RawState             *ebpf.Program `ebpf:"raw_state"`
+	RawSynack            *ebpf.Program `ebpf:"raw_synack"`
+	RawWritten           *ebpf.Program `ebpf:"raw_written"`
+	ReturnRead           *ebpf.Program `ebpf:"return_read"`
+	ReturnWritten        *ebpf.Program `ebpf:"return_written"`
 }
 
 func (p *bpfPrograms) Close() error {
 	return _BpfClose(
-		p.FathomArrived,
-		p.FathomDestroy,
-		p.FathomRead,
-		p.FathomResetReceived,
-		p.FathomResetSent,
-		p.FathomRetransmit,
-		p.FathomState,
+		p.CallRecvmsg,
+		p.CallSendmsg,
+		p.CallSendpage,
+		p.CallSockDefReadable,
+		p.EntrySockDefReadable,
+		p.ExitInet6Recvmsg,
+		p.ExitInet6Sendmsg,
+		p.ExitInetRecvmsg,
+		p.ExitInetSendmsg,
+		p.ExitInetSendpage,
 		p.FathomSweep,
-		p.FathomSynack,
-		p.FathomWritten,
+		p.PerfRead,
+		p.PerfWritten,
+		p.RawArrived,
+		p.RawDestroy,
+		p.RawRead,
+		p.RawResetReceived,
+		p.RawResetSent,
+		p.RawRetransmit,
+		p.RawState,
+		p.RawSynack,
+		p.RawWritten,
+		p.ReturnRead,
+		p.ReturnWritten,
 	)
 }
 

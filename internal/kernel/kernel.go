@@ -12,8 +12,6 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
-	"github.com/cilium/ebpf/btf"
-	"github.com/cilium/ebpf/rlimit"
 )
 
 // Reasons why [Open] can fail; test with errors.Is. The error's text tells the user
@@ -27,74 +25,97 @@ var (
 type Kernel struct {
 	options Options
 	log     *slog.Logger
-	objects bpfObjects
-	empty   map[string]*ebpf.Program // with Options.Empty: what is attached instead
+	table   []tap // all taps, but in tests
 
-	upper  []time.Duration // bounds
-	arrays arrays
+	objects   bpfMaps
+	variables bpfVariables
+	sweep     *ebpf.Program
+	upper     []time.Duration // bounds
+	arrays    arrays
 
-	mu   sync.Mutex // one sweep or snapshot at a time; guards what follows
-	taps []attachedTap
+	mu       sync.Mutex // one sweep or snapshot at a time; guards what follows
+	taps     []*attachedTap
+	attached bool
 }
 
-// Open loads the BPF programs and attaches them. The context bounds the loading only.
-func Open(ctx context.Context, o Options) (*Kernel, error) {
+// Open loads the BPF programs and attaches them. A tap that this kernel refuses does not stop the
+// others: [Kernel.Taps] tells. The error is for when nothing useful would be left. The
+// context bounds the loading only.
+func Open(ctx context.Context, o Options) (*Kernel, error) { return open(ctx, o, taps) }
+
+func open(ctx context.Context, o Options, table []tap) (*Kernel, error) {
 	o, err := o.withDefaults()
 	if err != nil {
 		return nil, err
 	}
-	k := &Kernel{options: o, log: o.Logger, upper: mergeBounds(o.Buckets)}
+	k := &Kernel{options: o, log: o.Logger, upper: mergeBounds(o.Buckets), table: table}
 	if k.log == nil {
 		k.log = slog.New(slog.DiscardHandler)
 	}
 	if err := k.load(); err != nil {
-		return nil, err
+		return nil, errors.Join(err, k.Close())
 	}
 	if err := ctx.Err(); err != nil {
 		return nil, errors.Join(err, k.Close())
 	}
-	if err := k.Attach(); err != nil {
+	if err := k.useful(); err != nil {
+		return nil, errors.Join(err, k.Close())
+	}
+	if err := k.start(); err != nil {
 		return nil, errors.Join(err, k.Close())
 	}
 	return k, nil
 }
 
+// load makes the maps, loads the programs and attaches them; they do not count yet.
 func (k *Kernel) load() error {
-	// Kernels before 5.11 count maps against RLIMIT_MEMLOCK. Later ones do not,
-	// where a failure to raise it (no CAP_SYS_RESOURCE) does not matter.
-	if err := rlimit.RemoveMemlock(); err != nil {
-		k.log.Debug("cannot raise the memlock limit", "err", err)
-	}
-	spec, err := loadBpf()
+	l, err := newLoader(k.options, boundsOf(k.upper), k.log)
 	if err != nil {
-		return fmt.Errorf("read the BPF object: %w", err)
-	}
-	cache := btf.NewCache() // of the kernel's types: megabytes, for the time of loading
-	if err := k.configure(spec, cache); err != nil {
 		return err
 	}
-	if err := spec.LoadAndAssign(&k.objects, &ebpf.CollectionOptions{Cache: cache}); err != nil {
-		if verifier, ok := errors.AsType[*ebpf.VerifierError](err); ok {
-			k.log.Debug("the verifier refused a program", "log", fmt.Sprintf("%+v", verifier))
-		}
+	defer l.close()
+	if k.sweep, err = l.program("fathom_sweep"); err != nil {
 		return explainLoad(err)
 	}
-	if k.options.Empty {
-		if k.empty, err = loadEmpty(); err != nil {
-			return errors.Join(err, k.objects.Close())
-		}
+	k.findWays(l)
+	if err := l.maps.Assign(&k.objects); err != nil {
+		return fmt.Errorf("find the maps: %w", err)
+	}
+	if err := l.maps.Assign(&k.variables); err != nil {
+		return fmt.Errorf("find the variables: %w", err)
 	}
 	k.arrays = arraysOf(&k.objects)
 	return nil
 }
 
+// useful returns nil if what is attached is worth having: HTTP, or else TCP's health.
+func (k *Kernel) useful() error {
+	var errs []error
+	for _, name := range []string{"data_read", "state"} {
+		t := k.tap(name)
+		if t != nil && t.way != nil {
+			return nil
+		}
+		if t != nil {
+			errs = append(errs, fmt.Errorf("%s: %w", name, t.err))
+		}
+	}
+	return errors.Join(errs...)
+}
+
 // Close detaches everything and frees the maps.
 func (k *Kernel) Close() error {
 	err := k.Detach()
-	for _, p := range k.empty {
-		err = errors.Join(err, p.Close())
+	for _, t := range k.taps {
+		err = errors.Join(err, t.close())
 	}
-	return errors.Join(err, k.objects.Close())
+	if k.sweep != nil {
+		err = errors.Join(err, k.sweep.Close())
+	}
+	if k.objects.Conns != nil {
+		err = errors.Join(err, k.objects.Close())
+	}
+	return err
 }
 
 // Bounds returns the upper bounds of all [Histogram] values except RTT, ascending:

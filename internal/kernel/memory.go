@@ -78,7 +78,7 @@ type arrays struct {
 	fresh     array[bpfFreshSlots]
 }
 
-func arraysOf(o *bpfObjects) arrays {
+func arraysOf(o *bpfMaps) arrays {
 	return arrays{
 		workloads: array[bpfWorkload]{o.Workloads},
 		censuses:  array[bpfCensus]{o.Censuses},

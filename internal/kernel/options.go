@@ -3,6 +3,7 @@ package kernel
 import (
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 )
 
@@ -26,6 +27,9 @@ type Options struct {
 	MaxPeers int
 	// MaxPeersPerWorkload bounds the edges of one workload (default 128).
 	MaxPeersPerWorkload int
+	// Mode is how taps are attached that can be attached in several ways (default
+	// [ModeAuto]).
+	Mode Mode
 	// Empty attaches programs of the same kinds that do nothing: the floor that
 	// benchmarks compare with.
 	Empty bool
@@ -44,6 +48,12 @@ func DefaultBuckets() []time.Duration {
 }
 
 func (o Options) withDefaults() (Options, error) {
+	if o.Mode == "" {
+		o.Mode = ModeAuto
+	}
+	if !slices.Contains(Modes(), o.Mode) {
+		return o, fmt.Errorf("no attach mode %q", o.Mode)
+	}
 	if o.Buckets == nil {
 		o.Buckets = DefaultBuckets()
 	}

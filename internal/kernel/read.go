@@ -282,13 +282,20 @@ func (c *bpfCpuCounters) add(o *bpfCpuCounters) {
 
 // missed returns, by tap, the runs that the kernel skipped.
 func (k *Kernel) missed() (map[string]uint64, error) {
-	out := make(map[string]uint64, len(taps))
-	for _, t := range taps {
-		stats, err := t.program(&k.objects).Stats()
-		if err != nil {
-			return nil, fmt.Errorf("read the statistics of a program: %w", err)
+	out := make(map[string]uint64, len(k.taps))
+	for _, t := range k.taps {
+		var last *ebpf.Program
+		for _, p := range t.programs {
+			if p == last {
+				continue
+			}
+			last = p
+			stats, err := p.Stats()
+			if err != nil {
+				return nil, fmt.Errorf("read the statistics of a program: %w", err)
+			}
+			out[t.name] += stats.RecursionMisses
 		}
-		out[t.name] = stats.RecursionMisses
 	}
 	return out, nil
 }

@@ -219,8 +219,12 @@ type Program struct {
 // Tap says how one tap is attached.
 type Tap struct {
 	Name string // as in the design: data_read, data_written, data_arrived, ...
-	Mode string // "tracepoint", or "none" with Err set
-	Err  error
+	Mode string // "tracepoint", "trampoline" or "kprobe"; "none" with Err set
+	// Hooks are what its programs are attached to, as "raw tracepoint sock_recv_length".
+	Hooks []string
+	// Passed tells why ways that come before this one were passed over.
+	Passed []string
+	Err    error
 }
 
 // Snapshot is everything the kernel side has counted since it was attached.

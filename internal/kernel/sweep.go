@@ -27,7 +27,7 @@ func (k *Kernel) sweepLocked() error {
 		return err
 	}
 	for first := 1; first <= k.options.MaxConnections; first += sweepSlice {
-		more, err := k.objects.FathomSweep.Run(&ebpf.RunOptions{Context: []uint64{uint64(first)}})
+		more, err := k.sweep.Run(&ebpf.RunOptions{Context: []uint64{uint64(first)}})
 		if err != nil {
 			return fmt.Errorf("sweep the connections: %w", err)
 		}

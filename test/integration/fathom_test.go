@@ -28,6 +28,9 @@ func load(t testing.TB, o kernel.Options) *fathom {
 	if os.Geteuid() != 0 {
 		t.Skip("loading BPF programs needs root")
 	}
+	if o.Mode == "" {
+		o.Mode = kernel.Mode(os.Getenv("FATHOM_ATTACH_MODE"))
+	}
 	if o.SettleAfter == 0 {
 		o.SettleAfter = settleAfter
 	}

@@ -1,0 +1,91 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"os"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/features"
+)
+
+// facts are what the programs and the choice of attach modes depend on.
+type facts struct {
+	release release
+	types   *btf.Spec
+	// readOnlyCast: the kfunc bpf_rdonly_cast (6.2), by which programs read kernel memory with
+	// plain loads.
+	readOnlyCast bool
+	// retransmitError: the tracepoint tcp_retransmit_skb has a third argument, the error (6.13).
+	retransmitError bool
+	// fetchingAtomics: atomic instructions that return what was there before (5.12).
+	fetchingAtomics bool
+}
+
+func readFacts(cache *btf.Cache) (*facts, error) {
+	version, err := features.LinuxVersionCode()
+	if err != nil {
+		return nil, fmt.Errorf("read the kernel's version: %w", err)
+	}
+	f := &facts{release: release(version)}
+	if f.types, err = kernelTypes(cache); err != nil {
+		return nil, err
+	}
+	f.readOnlyCast = f.hasFunction("bpf_rdonly_cast")
+	f.retransmitError = f.tracepointArguments("tcp_retransmit_skb") == 3
+	f.fetchingAtomics = hasFetchingAtomics()
+	return f, nil
+}
+
+func kernelTypes(cache *btf.Cache) (*btf.Spec, error) {
+	types, err := cache.Kernel()
+	switch {
+	case os.IsPermission(err):
+		return nil, fmt.Errorf("read the kernel's BTF (/sys/kernel/btf/vmlinux): %w: run as root, or with CAP_BPF and CAP_PERFMON", ErrPermission)
+	case err != nil:
+		return nil, fmt.Errorf("read the kernel's BTF (/sys/kernel/btf/vmlinux): %w: a kernel with CONFIG_DEBUG_INFO_BTF is needed: %w", ErrUnsupported, err)
+	}
+	return types, nil
+}
+
+func (f *facts) hasFunction(name string) bool {
+	var fn *btf.Func
+	return f.types.TypeByName(name, &fn) == nil
+}
+
+// tracepointArguments returns how many arguments a tracepoint has, -1 if there is none of this name. The
+// kernel's BTF has a function type for each, with the probe's data as one more argument in front.
+func (f *facts) tracepointArguments(name string) int {
+	var t *btf.Typedef
+	if f.types.TypeByName("btf_trace_"+name, &t) != nil {
+		return -1
+	}
+	if p, ok := t.Type.(*btf.Pointer); ok {
+		if fn, ok := p.Target.(*btf.FuncProto); ok {
+			return len(fn.Params) - 1
+		}
+	}
+	return -1
+}
+
+// hasFetchingAtomics loads the smallest program that has such an instruction.
+func hasFetchingAtomics() bool {
+	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
+		Type: ebpf.SocketFilter, License: "GPL",
+		Instructions: asm.Instructions{
+			asm.StoreImm(asm.RFP, -8, 0, asm.DWord),
+			asm.Mov.Imm(asm.R1, 1),
+			asm.FetchAdd.Mem(asm.RFP, asm.R1, asm.DWord, -8),
+			asm.Mov.Imm(asm.R0, 0),
+			asm.Return(),
+		},
+	})
+	if err != nil {
+		// A lack of permission will show again, with advice, when the programs are loaded.
+		return errors.Is(err, os.ErrPermission)
+	}
+	_ = p.Close()
+	return true
+}

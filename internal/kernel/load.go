@@ -1,0 +1,128 @@
+package kernel
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
+	"github.com/cilium/ebpf/btf"
+	"github.com/cilium/ebpf/rlimit"
+)
+
+// loader makes the maps and loads programs one by one: those that are not attached on this kernel are never
+// loaded, and one that the kernel refuses does not stop the others.
+type loader struct {
+	spec    *ebpf.CollectionSpec
+	facts   *facts
+	maps    *ebpf.Collection
+	options ebpf.CollectionOptions // for the programs
+	log     *slog.Logger
+}
+
+// newLoader reads the object, adapts it to the kernel, and makes the maps. The loader is closed
+// as soon as the programs are loaded: they keep the maps.
+func newLoader(o Options, bounds [256]uint64, log *slog.Logger) (*loader, error) {
+	// Kernels before 5.11 count maps against RLIMIT_MEMLOCK.
+	limit := rlimit.RemoveMemlock()
+	spec, err := loadBpf()
+	if err != nil {
+		return nil, fmt.Errorf("read the BPF object: %w", err)
+	}
+	cache := btf.NewCache() // of the kernel's types: megabytes, for the time of loading
+	l := &loader{spec: spec, options: ebpf.CollectionOptions{Cache: cache}, log: log}
+	if l.facts, err = readFacts(cache); err != nil {
+		return nil, err
+	}
+	if err := sizeMaps(spec, o, l.facts); err != nil {
+		return nil, err
+	}
+	if err := setConstants(spec, o, bounds, l.facts); err != nil {
+		return nil, err
+	}
+	if o.Empty {
+		empty(spec)
+	}
+	if !l.facts.fetchingAtomics {
+		dropFetchingAtomics(spec)
+	}
+	if l.maps, err = ebpf.NewCollectionWithOptions(without(spec), ebpf.CollectionOptions{Cache: cache}); err != nil {
+		return nil, explainMaps(err, limit)
+	}
+	l.options.MapReplacements = l.maps.Maps
+	return l, nil
+}
+
+// without returns the collection without its programs.
+func without(spec *ebpf.CollectionSpec) *ebpf.CollectionSpec {
+	maps := *spec
+	maps.Programs = nil
+	return &maps
+}
+
+// program loads one program.
+func (l *loader) program(name string) (*ebpf.Program, error) {
+	p, ok := l.spec.Programs[name]
+	if !ok {
+		return nil, fmt.Errorf("no program %s in the BPF object", name)
+	}
+	one := *l.spec
+	one.Programs = map[string]*ebpf.ProgramSpec{name: p}
+	c, err := ebpf.NewCollectionWithOptions(&one, l.options)
+	if v, ok := errors.AsType[*ebpf.VerifierError](err); ok {
+		l.log.Debug("the verifier refused a program", "program", name, "log", fmt.Sprintf("%+v", v))
+	}
+	if err != nil {
+		return nil, err // names the program
+	}
+	defer c.Close()
+	return c.DetachProgram(name), nil
+}
+
+func (l *loader) close() {
+	if l.maps != nil {
+		l.maps.Close()
+	}
+}
+
+// empty replaces what the taps' programs do by nothing: the floor that benchmarks compare with.
+func empty(spec *ebpf.CollectionSpec) {
+	for _, t := range taps {
+		for _, w := range t.ways {
+			for _, h := range w.hooks {
+				spec.Programs[h.program].Instructions = asm.Instructions{
+					asm.Mov.Imm(asm.R0, 0).WithSymbol(h.program), asm.Return(),
+				}
+			}
+		}
+	}
+}
+
+// dropFetchingAtomics takes the instructions that this kernel does not know out of branches that it
+// does not run; it would refuse them even there.
+func dropFetchingAtomics(spec *ebpf.CollectionSpec) {
+	const fetch = asm.AtomicOp(0x100) // BPF_FETCH of include/uapi/linux/bpf.h, as the library keeps it
+	for _, p := range spec.Programs {
+		for i := range p.Instructions {
+			ins := &p.Instructions[i]
+			if op := ins.OpCode.AtomicOp(); op != asm.InvalidAtomic && op&fetch != 0 {
+				nothing := asm.Mov.Reg(asm.R0, asm.R0)
+				nothing.Metadata = ins.Metadata
+				*ins = nothing
+			}
+		}
+	}
+}
+
+// explainMaps turns an error of making the maps into one that says what to do; LIMIT is how
+// raising the memlock limit went.
+func explainMaps(err, limit error) error {
+	if limit != nil && errors.Is(err, ebpf.ErrMapIncompatible) {
+		return err
+	}
+	if limit != nil {
+		return fmt.Errorf("%w: this kernel counts BPF maps against RLIMIT_MEMLOCK (before 5.11), which could not be raised (%w): run with CAP_SYS_RESOURCE, or with `ulimit -l unlimited` (systemd: LimitMEMLOCK=infinity)", explainLoad(err), limit)
+	}
+	return explainLoad(err)
+}
