@@ -157,13 +157,12 @@ struct {
 } claims SEC(".maps");
 
 /*
- * Calls on their way, by thread, with attach mode kprobe only; else user space makes it small. More
- * than the return probes can follow (see internal/kernel/modes.go), so that those that are dropped are calls whose
- * return was missed.
+ * Calls on their way, by thread. User space makes it larger (pendingCalls in internal/kernel/load.go) if
+ * there are kprobes.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
+	__uint(max_entries, 1);
 	__type(key, u64);
 	__type(value, struct pending_call);
 } pending_calls SEC(".maps");

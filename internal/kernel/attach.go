@@ -29,7 +29,7 @@ func (k *Kernel) findWays(l *loader) {
 	for _, t := range k.table {
 		a := &attachedTap{tap: t}
 		k.taps = append(k.taps, a)
-		var reasons []error
+		var reasons refusals
 		for _, w := range t.waysFor(k.options.Mode, l.facts.release) {
 			err := a.try(l, w)
 			if err == nil {
@@ -39,14 +39,27 @@ func (k *Kernel) findWays(l *loader) {
 			a.passed = append(a.passed, fmt.Sprintf("%s: %s", w.mode, oneLine(err)))
 		}
 		if a.way == nil {
-			a.err = errors.Join(reasons...)
-			if a.err == nil {
+			a.err = reasons
+			if reasons == nil {
 				a.err = fmt.Errorf("%w: attach mode %s has no way to hook this tap", ErrUnsupported, k.options.Mode)
 			}
 		}
 	}
 	k.dropHalf()
 }
+
+// refusals are why each way of a tap was refused, in one line.
+type refusals []error
+
+func (r refusals) Error() string {
+	var lines []string
+	for _, err := range r {
+		lines = append(lines, oneLine(err))
+	}
+	return strings.Join(lines, "; ")
+}
+
+func (r refusals) Unwrap() []error { return r }
 
 // dropHalf detaches the data tap whose other half is missing: with one direction only, every
 // exchange would count as lost.
@@ -144,7 +157,9 @@ func (h hook) attach(p *ebpf.Program) (link.Link, error) {
 		return link.Kprobe(h.target, p, nil)
 	default:
 		// How many calls it follows can only be set through tracefs; else it is a handful.
-		l, err := link.Kretprobe(h.target, p, &link.KprobeOptions{RetprobeMaxActive: returnsFollowed})
+		l, err := link.Kretprobe(h.target, p, &link.KprobeOptions{
+			RetprobeMaxActive: returnsFollowed, TraceFSPrefix: probePrefix,
+		})
 		if err != nil {
 			return link.Kretprobe(h.target, p, nil)
 		}

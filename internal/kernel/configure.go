@@ -21,9 +21,6 @@ func sizeMaps(spec *ebpf.CollectionSpec, o Options, f *facts) error {
 	if f.fetchingAtomics {
 		sizes["claims"] = 1 // unused
 	}
-	if o.Mode != ModeKprobe && o.Mode != ModeAuto || f.tracepointArguments("sock_recv_length") > 0 {
-		sizes["pending_calls"] = 1 // unused
-	}
 	for name, entries := range sizes {
 		m, ok := spec.Maps[name]
 		if !ok {

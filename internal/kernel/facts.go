@@ -15,6 +15,7 @@ import (
 type facts struct {
 	release release
 	types   *btf.Spec
+	cache   *btf.Cache // of the types: megabytes, for the time of loading
 	// readOnlyCast: the kfunc bpf_rdonly_cast (6.2), by which programs read kernel memory with
 	// plain loads.
 	readOnlyCast bool
@@ -24,13 +25,13 @@ type facts struct {
 	fetchingAtomics bool
 }
 
-func readFacts(cache *btf.Cache) (*facts, error) {
+func readFacts() (*facts, error) {
 	version, err := features.LinuxVersionCode()
 	if err != nil {
 		return nil, fmt.Errorf("read the kernel's version: %w", err)
 	}
-	f := &facts{release: release(version)}
-	if f.types, err = kernelTypes(cache); err != nil {
+	f := &facts{release: release(version), cache: btf.NewCache()}
+	if f.types, err = kernelTypes(f.cache); err != nil {
 		return nil, err
 	}
 	f.readOnlyCast = f.hasFunction("bpf_rdonly_cast")

@@ -69,7 +69,11 @@ func open(ctx context.Context, o Options, table []tap) (*Kernel, error) {
 
 // load makes the maps, loads the programs and attaches them; they do not count yet.
 func (k *Kernel) load() error {
-	l, err := newLoader(k.options, boundsOf(k.upper), k.log)
+	f, err := readFacts()
+	if err != nil {
+		return err
+	}
+	l, err := newLoader(k.options, boundsOf(k.upper), f, k.log)
 	if err != nil {
 		return err
 	}
@@ -90,7 +94,7 @@ func (k *Kernel) load() error {
 
 // useful returns nil if what is attached is worth having: HTTP, or else TCP's health.
 func (k *Kernel) useful() error {
-	var errs []error
+	var errs refusals
 	for _, name := range []string{"data_read", "state"} {
 		t := k.tap(name)
 		if t != nil && t.way != nil {
@@ -100,7 +104,7 @@ func (k *Kernel) useful() error {
 			errs = append(errs, fmt.Errorf("%s: %w", name, t.err))
 		}
 	}
-	return errors.Join(errs...)
+	return errs
 }
 
 // Close detaches everything and frees the maps.

@@ -4,10 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
-	"github.com/cilium/ebpf/btf"
 	"github.com/cilium/ebpf/rlimit"
 )
 
@@ -18,23 +18,20 @@ type loader struct {
 	facts   *facts
 	maps    *ebpf.Collection
 	options ebpf.CollectionOptions // for the programs
+	pending *ebpf.Map
 	log     *slog.Logger
 }
 
 // newLoader reads the object, adapts it to the kernel, and makes the maps. The loader is closed
 // as soon as the programs are loaded: they keep the maps.
-func newLoader(o Options, bounds [256]uint64, log *slog.Logger) (*loader, error) {
+func newLoader(o Options, bounds [256]uint64, f *facts, log *slog.Logger) (*loader, error) {
 	// Kernels before 5.11 count maps against RLIMIT_MEMLOCK.
 	limit := rlimit.RemoveMemlock()
 	spec, err := loadBpf()
 	if err != nil {
 		return nil, fmt.Errorf("read the BPF object: %w", err)
 	}
-	cache := btf.NewCache() // of the kernel's types: megabytes, for the time of loading
-	l := &loader{spec: spec, options: ebpf.CollectionOptions{Cache: cache}, log: log}
-	if l.facts, err = readFacts(cache); err != nil {
-		return nil, err
-	}
+	l := &loader{spec: spec, facts: f, options: ebpf.CollectionOptions{Cache: f.cache}, log: log}
 	if err := sizeMaps(spec, o, l.facts); err != nil {
 		return nil, err
 	}
@@ -47,7 +44,7 @@ func newLoader(o Options, bounds [256]uint64, log *slog.Logger) (*loader, error)
 	if !l.facts.fetchingAtomics {
 		dropFetchingAtomics(spec)
 	}
-	if l.maps, err = ebpf.NewCollectionWithOptions(without(spec), ebpf.CollectionOptions{Cache: cache}); err != nil {
+	if l.maps, err = ebpf.NewCollectionWithOptions(without(spec), l.options); err != nil {
 		return nil, explainMaps(err, limit)
 	}
 	l.options.MapReplacements = l.maps.Maps
@@ -67,6 +64,11 @@ func (l *loader) program(name string) (*ebpf.Program, error) {
 	if !ok {
 		return nil, fmt.Errorf("no program %s in the BPF object", name)
 	}
+	if p.Type == ebpf.Kprobe {
+		if err := l.makePending(); err != nil {
+			return nil, err
+		}
+	}
 	one := *l.spec
 	one.Programs = map[string]*ebpf.ProgramSpec{name: p}
 	c, err := ebpf.NewCollectionWithOptions(&one, l.options)
@@ -80,9 +82,36 @@ func (l *loader) program(name string) (*ebpf.Program, error) {
 	return c.DetachProgram(name), nil
 }
 
+// pendingCalls is how many calls on their way the kprobes remember: more than their return probes
+// follow, so that the ones that are dropped are those whose return was missed.
+const pendingCalls = 4 * returnsFollowed
+
+// makePending replaces the map of the calls on their way, which has room for one, by a real one: only
+// kprobes use it.
+func (l *loader) makePending() error {
+	const name = "pending_calls"
+	if l.pending != nil {
+		return nil
+	}
+	spec := l.spec.Maps[name]
+	spec.MaxEntries = pendingCalls
+	m, err := ebpf.NewMap(spec)
+	if err != nil {
+		return fmt.Errorf("make map %s: %w", name, err)
+	}
+	l.pending = m
+	removeLeftovers()
+	l.options.MapReplacements = maps.Clone(l.options.MapReplacements)
+	l.options.MapReplacements[name] = m
+	return nil
+}
+
 func (l *loader) close() {
 	if l.maps != nil {
 		l.maps.Close()
+	}
+	if l.pending != nil {
+		_ = l.pending.Close() // the programs keep it
 	}
 }
 
