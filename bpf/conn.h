@@ -28,7 +28,7 @@ __noinline int conn_add(u64 sk, u32 role, u32 flags)
 	u64 key = sk;
 	u32 slot, *known;
 	struct conn *c;
-	long err;
+	int err;
 
 	known = bpf_map_lookup_elem(&conn_index, &key);
 	if (known) {

@@ -146,7 +146,11 @@ __noinline int count_overflow(u32 table)
 	return 0;
 }
 
-static __always_inline u32 map_errno(long err)
+/*
+ * What map helpers return is kept in an int: before 6.4 the functions behind them do, and the verifier
+ * calls these directly, so that the upper half of a long would not be its sign.
+ */
+static __always_inline u32 map_errno(int err)
 {
 	switch (-err) {
 	case E2BIG:
@@ -164,7 +168,7 @@ static __always_inline u32 map_errno(long err)
 }
 
 /* Counts a failed map update. A full table (E2BIG) has its own counter besides. */
-static __always_inline void count_map_error(long err)
+static __always_inline void count_map_error(int err)
 {
 	count_lost(LOST_MAP + map_errno(err), 1);
 }
@@ -208,7 +212,7 @@ __noinline int claim(u32 slot, u32 kind, u32 number)
 	struct conn *c = bpf_map_lookup_elem(&conns, &slot);
 	struct cpu_counters *mine;
 	struct claim key;
-	long err;
+	int err;
 
 	if (!c)
 		return false;
@@ -255,7 +259,7 @@ static __always_inline u32 alloc_slot(u32 table, void *free, u32 limit)
 
 static __always_inline void free_slot(void *free, u32 slot)
 {
-	long err = bpf_map_push_elem(free, &slot, BPF_ANY);
+	int err = bpf_map_push_elem(free, &slot, BPF_ANY);
 
 	if (err)
 		count_map_error(err);

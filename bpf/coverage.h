@@ -6,7 +6,7 @@
 static __always_inline void coverage_count(struct coverage_key *key, u64 connections, u64 received, u64 sent)
 {
 	struct covered *cov, zero = {};
-	long err;
+	int err;
 
 	cov = bpf_map_lookup_elem(&coverage, key);
 	if (!cov) {

@@ -307,7 +307,7 @@ static __always_inline void call_begins(struct socket *socket, struct msghdr *me
 	u64 thread = bpf_get_current_pid_tgid();
 	struct sock *sk = (struct sock *)BPF_CORE_READ(socket, sk);
 	struct pending_call call = {};
-	long err;
+	int err;
 
 	if (!attached || !is_tcp(sk))
 		return;

@@ -7,7 +7,7 @@ static __always_inline u32 edge_add(struct edge_key *key)
 {
 	u32 slot, *known;
 	struct edge *e;
-	long err;
+	int err;
 
 	slot = alloc_slot(TABLE_EDGES, &edge_free, max_edges);
 	e = bpf_map_lookup_elem(&edges, &slot);

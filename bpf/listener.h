@@ -10,7 +10,7 @@ __noinline int listener_add(u64 key, u32 in_process)
 	struct listener l = {};
 	struct conn *c;
 	u32 slot;
-	long err;
+	int err;
 
 	if (!is_tcp(sk))
 		return 0;

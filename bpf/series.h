@@ -7,7 +7,7 @@ static __always_inline u32 series_add(struct series_key *key)
 {
 	struct histogram *h;
 	u32 slot, *known;
-	long err;
+	int err;
 
 	slot = alloc_slot(TABLE_SERIES, &series_free, max_series);
 	h = bpf_map_lookup_elem(&series, &slot);

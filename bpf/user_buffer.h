@@ -93,19 +93,20 @@ static __always_inline u32 find_by_registers(struct sock *sk, u32 direction, str
 	return FAULT_NONE;
 }
 
-/* How many iovecs a head may be spread over. */
+/* How many iovecs a head may be spread over, and how many a call may have (include/uapi/linux/uio.h). */
 #define MAX_IOVECS 32
+#define UIO_MAXIOV 1024
 
 /*
- * How many iovecs before VEC the last LENGTH bytes began, 0 if there are more than MAX_IOVECS or if they
- * began in the middle of one. The iovecs are the kernel's own.
+ * How many iovecs before VEC the last LENGTH bytes began, 0 if they began in the middle of one. The
+ * iovecs are the kernel's own.
  */
 __noinline int iovecs_before(u64 vec, u32 length)
 {
 	struct iovec iov;
 	u32 i, rest = length;
 
-	for (i = 1; i <= MAX_IOVECS; i++) {
+	for (i = 1; i <= UIO_MAXIOV; i++) {
 		if (bpf_probe_read_kernel(&iov, sizeof(iov), (void *)(vec - i * sizeof(iov))))
 			return 0;
 		if (iov.iov_len == rest)

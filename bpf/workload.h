@@ -28,7 +28,7 @@ static __noinline u32 workload_add(struct workload_key *key, struct cgroup *cgro
 	u32 id, *known;
 	struct workload *w;
 	struct census *census;
-	long err;
+	int err;
 
 	id = alloc_slot(TABLE_WORKLOADS, &workload_free, max_workloads);
 	w = bpf_map_lookup_elem(&workloads, &id);

@@ -73,12 +73,14 @@ func (f *facts) tracepointArguments(name string) int {
 
 // hasFetchingAtomics loads the smallest program that has such an instruction.
 func hasFetchingAtomics() bool {
+	add := asm.FetchAdd.Mem(asm.RFP, asm.R1, asm.DWord, -8)
+	add.Constant = int64(asm.FetchAdd) >> 8 // the library, in version 0.22, makes a plain addition of it otherwise
 	p, err := ebpf.NewProgram(&ebpf.ProgramSpec{
 		Type: ebpf.SocketFilter, License: "GPL",
 		Instructions: asm.Instructions{
-			asm.StoreImm(asm.RFP, -8, 0, asm.DWord),
 			asm.Mov.Imm(asm.R1, 1),
-			asm.FetchAdd.Mem(asm.RFP, asm.R1, asm.DWord, -8),
+			asm.StoreMem(asm.RFP, -8, asm.R1, asm.DWord),
+			add,
 			asm.Mov.Imm(asm.R0, 0),
 			asm.Return(),
 		},
