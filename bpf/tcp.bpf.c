@@ -6,12 +6,24 @@
 #define TCP_CA_LOSS 4
 #define ICSK_TIME_LOSS_PROBE 5
 
+/*
+ * This tap may be attached twice (see `twice` in internal/kernel/mode.go): whether the state of this
+ * connection was made by the other program for the same event.
+ */
+static __always_inline bool is_just_made(struct conn *c, u8 role)
+{
+	return c && c->role == role && !c->closed_at &&
+	       !(c->flags & (CONN_JOINED | CONN_OPENED | CONN_RX_KNOWN | CONN_TX_KNOWN));
+}
+
 /* connect(): in the context of the process. */
 static __always_inline void connecting(struct sock *sk)
 {
 	struct conn *c = conn_find(sk);
 	u32 slot;
 
+	if (is_just_made(c, ROLE_CLIENT))
+		return;
 	if (c) { /* the socket is used a second time */
 		conn_finish(c->slot);
 		conn_remove(c, (u64)sk);
@@ -30,7 +42,8 @@ static __always_inline void connecting(struct sock *sk)
 /* A listener's child was made, by the last packet of the handshake or by a Fast Open SYN. */
 static __always_inline void accepting(struct sock *sk)
 {
-	conn_add((u64)sk, ROLE_SERVER, CONN_EARLY);
+	if (!is_just_made(conn_find(sk), ROLE_SERVER))
+		conn_add((u64)sk, ROLE_SERVER, CONN_EARLY);
 }
 
 static __always_inline void established(struct sock *sk, u8 role)
@@ -62,6 +75,14 @@ static __always_inline void established(struct sock *sk, u8 role)
 	}
 	c->flags |= CONN_OPENED;
 	conn_count_opened(c);
+}
+
+static __always_inline void listening(struct sock *sk)
+{
+	struct conn *c = conn_find(sk);
+
+	if (!c || c->role != ROLE_LISTENER || c->ports != ports_of(sk))
+		listener_add((u64)sk, true);
 }
 
 static __always_inline u32 failure_of(struct sock *sk)
@@ -142,7 +163,7 @@ static __always_inline void state_changed(struct sock *sk, int old, int new)
 	else if (new == TCP_CLOSE)
 		closed(sk, old);
 	else if (new == TCP_LISTEN)
-		listener_add((u64)sk, true);
+		listening(sk);
 	count_run(PROG_STATE, began);
 }
 

@@ -90,13 +90,13 @@ func (a *attachedTap) try(l *loader, w way) error {
 		return err
 	}
 	loaded := make(map[string]*ebpf.Program)
-	a.way = &way{mode: w.mode, since: w.since}
-	for _, h := range w.hooks {
+	a.way = &way{mode: w.mode, since: w.since, twice: w.twice}
+	for _, h := range w.all() {
 		if h.until != 0 && l.facts.release >= h.until && !l.facts.hasFunction(h.target) {
 			continue
 		}
 		p := loaded[h.program]
-		if p == nil {
+		if p == nil || w.twice {
 			var err error
 			if p, err = l.program(h.program); err != nil {
 				return errors.Join(explainLoad(err), a.giveUp())
@@ -262,6 +262,7 @@ func (k *Kernel) Taps() []Tap {
 			for _, h := range t.way.hooks {
 				tap.Hooks = append(tap.Hooks, h.String())
 			}
+			tap.Hooks = slices.Compact(tap.Hooks)
 		}
 		out = append(out, tap)
 	}

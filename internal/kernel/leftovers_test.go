@@ -10,8 +10,8 @@ func TestEventOf(t *testing.T) {
 	for line, want := range map[string]string{
 		"r4096:fathom_0a1b2c/inet_recvmsg inet_recvmsg": "fathom_0a1b2c/inet_recvmsg",
 		"p:kprobes/p_do_sys_open do_sys_open a=%di":     "kprobes/p_do_sys_open",
-		"p inet_recvmsg":                                "",
-		"":                                              "",
+		"p inet_recvmsg": "",
+		"":               "",
 	} {
 		if got := eventOf(line); got != want {
 			t.Errorf("%q: %q, want %q", line, got, want)

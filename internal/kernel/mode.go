@@ -2,6 +2,7 @@ package kernel
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -68,6 +69,10 @@ type way struct {
 	mode  Mode
 	since release // for people: what counts is whether the kernel has the targets
 	hooks []hook
+	// twice: each program is attached two times. The kernel skips a program that is running already on
+	// that CPU, in a task that was preempted inside it or was interrupted by a softirq; then the
+	// second copy runs. It recognises what the first has done.
+	twice bool
 }
 
 // tap is a place in the kernel that Fathom hooks, with the ways to do so, the one that `auto`
@@ -91,27 +96,35 @@ var withoutSendpage = linux(6, 5)
 
 // onlyRaw is the one way of the taps that are raw tracepoints on every kernel.
 func onlyRaw(tracepoint, program string) []way {
-	return []way{{ModeTracepoint, linux(5, 8), []hook{{rawTracepoint, tracepoint, program, 0}}}}
+	return []way{{mode: ModeTracepoint, since: linux(5, 8), hooks: []hook{{rawTracepoint, tracepoint, program, 0}}}}
+}
+
+// rawTwice is the same for those that run in softirqs and in processes, which a softirq may interrupt.
+func rawTwice(tracepoint, program string) []way {
+	ways := onlyRaw(tracepoint, program)
+	ways[0].twice = true
+	return ways
 }
 
 // taps are all taps in the order of attaching: what opens connections before what uses them.
 var taps = []tap{
-	{"state", onlyRaw("inet_sock_set_state", "raw_state")},
-	{"destroyed", onlyRaw("tcp_destroy_sock", "raw_destroy")},
+	{"state", rawTwice("inet_sock_set_state", "raw_state")},
+	{"destroyed", rawTwice("tcp_destroy_sock", "raw_destroy")},
 	{"data_arrived", []way{
-		{ModeTracepoint, dataTracepoints, []hook{{rawTracepoint, "sk_data_ready", "raw_arrived", 0}}},
-		{ModeTrampoline, linux(5, 8), []hook{{trampoline, "sock_def_readable", "entry_sock_def_readable", 0}}},
-		{ModeKprobe, linux(5, 8), []hook{{kprobe, "sock_def_readable", "call_sock_def_readable", 0}}},
+		{mode: ModeTracepoint, since: preemptibleTracepoints, hooks: []hook{{rawTracepoint, "sk_data_ready", "raw_arrived", 0}}, twice: true},
+		{mode: ModeTracepoint, since: dataTracepoints, hooks: []hook{{rawTracepoint, "sk_data_ready", "raw_arrived", 0}}},
+		{mode: ModeTrampoline, since: linux(5, 8), hooks: []hook{{trampoline, "sock_def_readable", "entry_sock_def_readable", 0}}},
+		{mode: ModeKprobe, since: linux(5, 8), hooks: []hook{{kprobe, "sock_def_readable", "call_sock_def_readable", 0}}},
 	}},
 	{"data_written", []way{
-		{ModeTracepoint, preemptibleTracepoints, []hook{{perfTracepoint, "sock/sock_send_length", "perf_written", 0}}},
-		{ModeTracepoint, dataTracepoints, []hook{{rawTracepoint, "sock_send_length", "raw_written", 0}}},
-		{ModeTrampoline, linux(5, 8), []hook{
+		{mode: ModeTracepoint, since: preemptibleTracepoints, hooks: []hook{{perfTracepoint, "sock/sock_send_length", "perf_written", 0}}},
+		{mode: ModeTracepoint, since: dataTracepoints, hooks: []hook{{rawTracepoint, "sock_send_length", "raw_written", 0}}},
+		{mode: ModeTrampoline, since: linux(5, 8), hooks: []hook{
 			{trampoline, "inet_sendmsg", "exit_inet_sendmsg", 0},
 			{trampoline, "inet6_sendmsg", "exit_inet6_sendmsg", 0},
 			{trampoline, "inet_sendpage", "exit_inet_sendpage", withoutSendpage},
 		}},
-		{ModeKprobe, linux(5, 8), []hook{
+		{mode: ModeKprobe, since: linux(5, 8), hooks: []hook{
 			{kretprobe, "inet_sendmsg", "return_written", 0},
 			{kprobe, "inet_sendmsg", "call_sendmsg", 0},
 			{kretprobe, "inet6_sendmsg", "return_written", 0},
@@ -121,13 +134,13 @@ var taps = []tap{
 		}},
 	}},
 	{"data_read", []way{
-		{ModeTracepoint, preemptibleTracepoints, []hook{{perfTracepoint, "sock/sock_recv_length", "perf_read", 0}}},
-		{ModeTracepoint, dataTracepoints, []hook{{rawTracepoint, "sock_recv_length", "raw_read", 0}}},
-		{ModeTrampoline, linux(5, 8), []hook{
+		{mode: ModeTracepoint, since: preemptibleTracepoints, hooks: []hook{{perfTracepoint, "sock/sock_recv_length", "perf_read", 0}}},
+		{mode: ModeTracepoint, since: dataTracepoints, hooks: []hook{{rawTracepoint, "sock_recv_length", "raw_read", 0}}},
+		{mode: ModeTrampoline, since: linux(5, 8), hooks: []hook{
 			{trampoline, "inet_recvmsg", "exit_inet_recvmsg", 0},
 			{trampoline, "inet6_recvmsg", "exit_inet6_recvmsg", 0},
 		}},
-		{ModeKprobe, linux(5, 8), []hook{
+		{mode: ModeKprobe, since: linux(5, 8), hooks: []hook{
 			{kretprobe, "inet_recvmsg", "return_read", 0},
 			{kprobe, "inet_recvmsg", "call_recvmsg", 0},
 			{kretprobe, "inet6_recvmsg", "return_read", 0},
@@ -140,12 +153,20 @@ var taps = []tap{
 	{"reset_sent", onlyRaw("tcp_send_reset", "raw_reset_sent")},
 }
 
+// all returns the hooks, each as often as it is attached.
+func (w way) all() []hook {
+	if w.twice {
+		return slices.Concat(w.hooks, w.hooks)
+	}
+	return w.hooks
+}
+
 // waysFor returns the ways of a tap that a mode allows and that are of use on a kernel. Taps that have
 // one way only have it in every mode.
 func (t tap) waysFor(m Mode, r release) []way {
 	var ways []way
 	for _, w := range t.ways {
-		if w.hooks[0].kind == perfTracepoint && r < preemptibleTracepoints {
+		if w.since == preemptibleTracepoints && r < w.since {
 			continue
 		}
 		if m == ModeAuto || len(t.ways) == 1 || w.mode == m {

@@ -1,7 +1,10 @@
 package kernel
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"slices"
 	"time"
 
@@ -284,20 +287,36 @@ func (c *bpfCpuCounters) add(o *bpfCpuCounters) {
 func (k *Kernel) missed() (map[string]uint64, error) {
 	out := make(map[string]uint64, len(k.taps))
 	for _, t := range k.taps {
-		var last *ebpf.Program
-		for _, p := range t.programs {
-			if p == last {
-				continue
-			}
-			last = p
-			stats, err := p.Stats()
-			if err != nil {
-				return nil, fmt.Errorf("read the statistics of a program: %w", err)
-			}
-			out[t.name] += stats.RecursionMisses
+		misses, err := t.missed()
+		if err != nil {
+			return nil, err
 		}
+		out[t.name] = misses
 	}
 	return out, nil
+}
+
+// missed returns the runs that the kernel skipped. Where each program is attached twice, the other
+// copy has run instead; that both were skipped cannot be told from their numbers, and shows
+// by its effect: as missed_end, no_arrival, or a connection whose beginning was not seen.
+func (a *attachedTap) missed() (uint64, error) {
+	if a.way == nil || a.way.twice {
+		return 0, nil
+	}
+	var sum uint64
+	var last *ebpf.Program
+	for _, p := range a.programs {
+		if p == last {
+			continue
+		}
+		last = p
+		stats, err := p.Stats()
+		if err != nil {
+			return 0, fmt.Errorf("read the statistics of a program: %w", err)
+		}
+		sum += stats.RecursionMisses
+	}
+	return sum, nil
 }
 
 // readTables completes the tables: how full they are, and what they take of memory.
@@ -320,13 +339,26 @@ func (k *Kernel) readTables(s *Snapshot) error {
 	} {
 		s.Tables[i].Used, s.Tables[i].Limit = t.used, t.limit
 		for _, m := range t.maps {
-			info, err := m.Info()
+			bytes, err := memoryOf(m)
 			if err != nil {
 				return fmt.Errorf("read about %s: %w", m, err)
 			}
-			bytes, _ := info.Memlock()
 			s.Tables[i].MemoryBytes += bytes
 		}
 	}
 	return nil
+}
+
+// memoryOf returns the kernel memory of a map. Before 5.14 the file that tells is closed to a process
+// that has its capabilities from its program's file: then it is what the elements take.
+func memoryOf(m *ebpf.Map) (uint64, error) {
+	info, err := m.Info()
+	if _, closed := errors.AsType[*fs.PathError](err); closed && errors.Is(err, os.ErrPermission) {
+		return uint64(m.MaxEntries()) * uint64(m.KeySize()+m.ValueSize()), nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	bytes, _ := info.Memlock()
+	return bytes, nil
 }
