@@ -12,12 +12,13 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 FUZZTIME ?= 30s
-# Further arguments of the demonstration, the benchmark and the tests.
+# Further arguments of the demonstration, the benchmark, the tests and those on other kernels.
 DEMO  ?=
 BENCH ?=
 TEST  ?=
+KERNELS ?=
 
-.PHONY: help run build test generate verify-generated lint bench fuzz prometheus clean
+.PHONY: help run build test test-kernels kernels generate verify-generated lint bench fuzz prometheus clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -32,6 +33,13 @@ build: ## Build bin/fathom. Needs Go only: the BPF objects are committed.
 test: ## Run all tests: unit tests, race detector, sanitizers, integration. Installs what they need.
 	@scripts/deps.sh test
 	@scripts/test.sh $(TEST)
+
+test-kernels: ## Run tests on other kernels, in emulated guests, within half an hour. Fetches the kernels.
+	@go build -o bin/guests ./test/guests
+	@bin/guests $(KERNELS)
+
+kernels: ## Fetch the kernels for test-kernels, and an emulator.
+	@scripts/kernels.sh
 
 generate: ## Build the BPF objects and the generated documents. Installs the pinned compiler.
 	@scripts/deps.sh generate

@@ -13,8 +13,10 @@ Examples:
     fathom agent --config=/etc/fathom/fathom.yaml --log.format=json
     FATHOM_BUCKETS=1ms,10ms,100ms,1 fathom agent
 
-Permissions: run it as root, or as a user with the capabilities CAP_BPF and CAP_PERFMON. It needs a kernel
-with type information (/sys/kernel/btf/vmlinux). The systemd unit in deploy/systemd gives it just that.
+Permissions: run it as root, or as a user with the capabilities CAP_BPF and CAP_PERFMON, on some kernels a few
+more; it gives them up when it has attached. It needs Linux 5.10 or later with type information
+(/sys/kernel/btf/vmlinux). "fathom doctor" says what works on a host. The systemd unit in deploy/systemd gives
+it just what it needs.
 
 Settings: every flag is also an environment variable and a key in the file; flags win over the
 environment, the environment over the file. With --buckets=0.1,1 stand FATHOM_BUCKETS=0.1,1 and the line

@@ -4,10 +4,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -27,6 +29,7 @@ const (
 // cli is the command line.
 type cli struct {
 	Agent   agentCommand   `cmd:"" help:"Measure this host and serve the result to Prometheus."`
+	Doctor  doctorCommand  `cmd:"" help:"Say what works on this host, what does not, and what that costs."`
 	Demo    demoCommand    `cmd:"" help:"Start a small demonstration: services, load, and an agent that measures them."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
@@ -65,11 +68,20 @@ func run(args []string, stdout, stderr io.Writer) int {
 	context.AfterFunc(ctx, stop) // the next signal ends the process at once
 	command.BindTo(ctx, (*context.Context)(nil))
 	command.Bind(output{stdout, stderr})
-	if err := command.Run(); err != nil {
+	err = command.Run()
+	if status, ok := errors.AsType[statusError](err); ok {
+		return int(status)
+	}
+	if err != nil {
 		return fail(stderr, exitFailure, err)
 	}
 	return 0
 }
+
+// statusError is the error of a command that has said all and ends with this status.
+type statusError int
+
+func (s statusError) Error() string { return fmt.Sprintf("exit status %d", int(s)) }
 
 // output is where a command writes.
 type output struct{ stdout, stderr io.Writer }
@@ -90,7 +102,7 @@ func (c *agentCommand) Run(ctx context.Context, out output) error {
 
 // advice says where to read on after a mistake on the command line.
 func advice(args []string) string {
-	if len(args) > 0 && (args[0] == "agent" || args[0] == "demo") {
+	if len(args) > 0 && slices.Contains([]string{"agent", "doctor", "demo"}, args[0]) {
 		return "see fathom " + args[0] + " --help"
 	}
 	return "see fathom --help"

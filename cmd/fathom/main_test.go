@@ -16,13 +16,15 @@ func TestExit(t *testing.T) {
 	}{
 		"help":            {[]string{"--help"}, 0, "Usage: fathom", ""},
 		"help of agent":   {[]string{"agent", "--help"}, 0, "CAP_PERFMON", ""},
+		"help of doctor":  {[]string{"doctor", "--help"}, 0, "Exit status: 0 if all works", ""},
 		"help of demo":    {[]string{"demo", "--help"}, 0, "Ctrl-C removes", ""},
 		"version":         {[]string{"version"}, 0, "fathom ", ""},
 		"demo service":    {[]string{"demo-service"}, 1, "", "demo-service is started by `fathom demo`, not by hand"},
-		"no command":      {nil, 2, "", `expected one of "agent", "demo", "version" (see fathom --help)`},
+		"no command":      {nil, 2, "", `expected one of "agent", "doctor", "demo", "version" (see fathom --help)`},
 		"unknown command": {[]string{"agnt"}, 2, "", "unexpected argument agnt"},
 		"unknown flag":    {[]string{"agent", "--loud"}, 2, "", "unknown flag --loud (see fathom agent --help)"},
 		"bad value":       {[]string{"agent", "--max-series=0"}, 2, "", "--max-series: 0 is not between"},
+		"doctor's flags":  {[]string{"doctor", "--attach-mode=luck"}, 2, "", "is not auto, tracepoint, trampoline or kprobe (see fathom doctor --help)"},
 		"argument":        {[]string{"agent", "now"}, 2, "", "unexpected argument now"},
 	} {
 		t.Run(name, func(t *testing.T) {

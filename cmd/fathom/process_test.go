@@ -32,7 +32,13 @@ type process struct {
 
 func start(t *testing.T, attributes *syscall.SysProcAttr, args ...string) *process {
 	t.Helper()
-	p := &process{cmd: exec.Command("/proc/self/exe", args...), ended: make(chan struct{})}
+	return startProgram(t, "/proc/self/exe", attributes, args...)
+}
+
+// startProgram does so with a copy of the test binary.
+func startProgram(t *testing.T, name string, attributes *syscall.SysProcAttr, args ...string) *process {
+	t.Helper()
+	p := &process{cmd: exec.Command(name, args...), ended: make(chan struct{})}
 	p.cmd.Env = append(os.Environ(), helperEnv+"=1")
 	p.cmd.Stderr = &p.stderr
 	p.cmd.SysProcAttr = attributes
@@ -62,10 +68,11 @@ func (p *process) wait(t *testing.T) int {
 	}
 }
 
-func (p *process) fails(t *testing.T, status int, want string) {
+// fails expects that the process could not run, and said why in one line.
+func (p *process) fails(t *testing.T, want string) {
 	t.Helper()
-	if got := p.wait(t); got != status {
-		t.Errorf("exit status %d, want %d", got, status)
+	if got := p.wait(t); got != exitFailure {
+		t.Errorf("exit status %d, want %d", got, exitFailure)
 	}
 	if said := p.stderr.String(); strings.Count(said, "\n") != 1 || !strings.Contains(said, want) {
 		t.Errorf("standard error is not one line with %q:\n%s", want, said)
@@ -98,16 +105,16 @@ func TestPortTaken(t *testing.T) {
 	}
 	defer l.Close()
 	p := start(t, nil, "agent", "--web.listen-address="+l.Addr().String())
-	p.fails(t, 1, "the port is taken")
+	p.fails(t, "the port is taken")
 }
 
 func TestNotPermitted(t *testing.T) {
 	var attributes *syscall.SysProcAttr
 	if os.Geteuid() == 0 {
-		attributes = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: 65534, Gid: 65534}}
+		attributes = asUser()
 	}
 	p := start(t, attributes, "agent", "--web.listen-address=127.0.0.1:0")
-	p.fails(t, 1, "not permitted: missing CAP_BPF and CAP_PERFMON: run as root")
+	p.fails(t, "not permitted: missing CAP_BPF and CAP_PERFMON: run as root")
 }
 
 func TestSignals(t *testing.T) {

@@ -14,7 +14,9 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/fathomhq/fathom/internal/config"
+	"github.com/fathomhq/fathom/internal/doctor"
 	"github.com/fathomhq/fathom/internal/kernel"
+	"github.com/fathomhq/fathom/internal/requirements"
 	"github.com/fathomhq/fathom/internal/web"
 )
 
@@ -37,7 +39,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	defer closeAll(listeners)
 
-	k, err := kernel.Open(ctx, kernelOptions(o))
+	k, err := kernel.Open(ctx, KernelOptions(o.Config, o.Logger))
 	if err != nil {
 		if ctx.Err() != nil {
 			return nil // asked to end while loading
@@ -50,11 +52,13 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 	}()
 	logTaps(o.Logger, k.Taps())
+	logProblems(o.Logger, k.Probe())
 
 	exporter, err := newExporter(k, o)
 	if err != nil {
 		return err
 	}
+	giveUpPrivileges(k, o.Config.WebConfigFile, o.Logger)
 	returnMemory()
 	return serve(ctx, o, k, exporter, listeners)
 }
@@ -94,7 +98,7 @@ func logTaps(log *slog.Logger, taps []kernel.Tap) {
 	for _, tap := range taps {
 		switch {
 		case tap.Err != nil:
-			log.Warn("cannot attach a tap", "tap", tap.Name, "error", tap.Err)
+			log.Warn("cannot attach a tap", "tap", tap.Name, "error", tap.Err, "lost", requirements.WithoutTap(tap.Name))
 		case len(tap.Passed) > 0:
 			log.Info("attached a tap in another way", "tap", tap.Name, "mode", tap.Mode, "because", strings.Join(tap.Passed, "; "))
 		default:
@@ -103,8 +107,20 @@ func logTaps(log *slog.Logger, taps []kernel.Tap) {
 	}
 }
 
-func kernelOptions(o Options) kernel.Options {
-	c := o.Config
+// logProblems tells what else is missing on this host, as `fathom doctor` does.
+func logProblems(log *slog.Logger, probe kernel.Probe) {
+	report, err := doctor.Diagnose(probe, nil)
+	if err != nil {
+		log.Debug("cannot examine this host", "error", err)
+		return
+	}
+	for _, p := range report.Problems() {
+		log.Warn("works with a gap, see fathom doctor", "of", p.Name, "is", p.Value, "lost", p.Problem)
+	}
+}
+
+// KernelOptions returns what the agent asks of the kernel side.
+func KernelOptions(c config.Agent, log *slog.Logger) kernel.Options {
 	return kernel.Options{
 		Buckets:              c.Buckets,
 		SettleAfter:          c.SettleAfter,
@@ -115,7 +131,7 @@ func kernelOptions(o Options) kernel.Options {
 		MaxPeers:             c.MaxPeers,
 		MaxPeersPerWorkload:  min(c.MaxPeersPerWorkload, c.MaxPeers),
 		Mode:                 c.AttachMode,
-		Logger:               o.Logger,
+		Logger:               log,
 	}
 }
 

@@ -137,9 +137,9 @@ func TestServeFails(t *testing.T) {
 }
 
 func TestLimitsPerWorkloadFitTheWhole(t *testing.T) {
-	o := kernelOptions(Options{Config: config.Agent{
+	o := KernelOptions(config.Agent{
 		MaxSeries: 100, MaxSeriesPerWorkload: 256, MaxPeers: 50, MaxPeersPerWorkload: 10,
-	}})
+	}, nil)
 	if o.MaxSeriesPerWorkload != 100 || o.MaxPeersPerWorkload != 10 {
 		t.Errorf("got %d series and %d peers for one workload", o.MaxSeriesPerWorkload, o.MaxPeersPerWorkload)
 	}

@@ -32,7 +32,9 @@ func Options() []kong.Option {
 func (a *Agent) AfterApply(ctx *kong.Context) error {
 	l := loader{flags: make(map[string]*kong.Flag), from: make(map[string]string)}
 	for _, flag := range ctx.Selected().Flags {
-		l.flags[flag.Name] = flag
+		if flag.Group != nil { // one of Agent's, not of a command that takes more
+			l.flags[flag.Name] = flag
+		}
 	}
 	l.readSources(ctx)
 	if a.Config != "" {

@@ -8,7 +8,6 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
-	"github.com/cilium/ebpf/features"
 )
 
 // facts are what the programs and the choice of attach modes depend on.
@@ -26,11 +25,11 @@ type facts struct {
 }
 
 func readFacts() (*facts, error) {
-	version, err := features.LinuxVersionCode()
+	running, err := runningRelease()
 	if err != nil {
-		return nil, fmt.Errorf("read the kernel's version: %w", err)
+		return nil, err
 	}
-	f := &facts{release: release(version), cache: btf.NewCache()}
+	f := &facts{release: running, cache: btf.NewCache()}
 	if f.types, err = kernelTypes(f.cache); err != nil {
 		return nil, err
 	}

@@ -24,10 +24,10 @@ func TestRefusedTaps(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
 	}
-	absent := way{mode: ModeTracepoint, since: linux(5, 8), hooks: []hook{{rawTracepoint, "no_such_tracepoint", "raw_state", 0}}}
+	absent := way{mode: ModeTracepoint, since: linux(5, 10), hooks: []hook{{rawTracepoint, "no_such_tracepoint", "raw_state", 0}}}
 	// A program of another kind: it loads, and does not attach.
-	unattachable := way{mode: ModeTrampoline, since: linux(5, 8), hooks: []hook{{trampoline, "inet_recvmsg", "raw_state", 0}}}
-	unloadable := way{mode: ModeTracepoint, since: linux(5, 8), hooks: []hook{{rawTracepoint, "sock_rcvqueue_full", "no_such_program", 0}}}
+	unattachable := way{mode: ModeTrampoline, since: linux(5, 10), hooks: []hook{{trampoline, "inet_recvmsg", "raw_state", 0}}}
+	unloadable := way{mode: ModeTracepoint, since: linux(5, 10), hooks: []hook{{rawTracepoint, "sock_rcvqueue_full", "no_such_program", 0}}}
 	working := func(name string) []way {
 		for _, t := range taps {
 			if t.name == name {

@@ -48,10 +48,7 @@ func open(ctx context.Context, o Options, table []tap) (*Kernel, error) {
 	if err != nil {
 		return nil, err
 	}
-	k := &Kernel{options: o, log: o.Logger, upper: mergeBounds(o.Buckets), table: table}
-	if k.log == nil {
-		k.log = slog.New(slog.DiscardHandler)
-	}
+	k := newKernel(o, table)
 	if err := k.load(); err != nil {
 		return nil, errors.Join(err, k.Close())
 	}
@@ -62,9 +59,17 @@ func open(ctx context.Context, o Options, table []tap) (*Kernel, error) {
 		return nil, errors.Join(err, k.Close())
 	}
 	if err := k.start(); err != nil {
-		return nil, errors.Join(err, k.Close())
+		return nil, errors.Join(explainSweep(err), k.Close())
 	}
 	return k, nil
+}
+
+func newKernel(o Options, table []tap) *Kernel {
+	k := &Kernel{options: o, log: o.Logger, upper: mergeBounds(o.Buckets), table: table}
+	if k.log == nil {
+		k.log = slog.New(slog.DiscardHandler)
+	}
+	return k
 }
 
 // load makes the maps, loads the programs and attaches them; they do not count yet.

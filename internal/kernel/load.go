@@ -9,6 +9,8 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/rlimit"
+
+	"github.com/fathomhq/fathom/internal/requirements"
 )
 
 // loader makes the maps and loads programs one by one: those that are not attached on this kernel are never
@@ -45,6 +47,9 @@ func newLoader(o Options, bounds [256]uint64, f *facts, log *slog.Logger) (*load
 		dropFetchingAtomics(spec)
 	}
 	if l.maps, err = ebpf.NewCollectionWithOptions(without(spec), l.options); err != nil {
+		if l.facts.release >= release(requirements.Linux(5, 11)) {
+			limit = nil // no limit, and no reason
+		}
 		return nil, explainMaps(err, limit)
 	}
 	l.options.MapReplacements = l.maps.Maps
@@ -65,6 +70,7 @@ func (l *loader) program(name string) (*ebpf.Program, error) {
 		return nil, fmt.Errorf("no program %s in the BPF object", name)
 	}
 	if p.Type == ebpf.Kprobe {
+		p.KernelVersion = uint32(l.facts.release) // of no use since 5.0, but the library would read it from the vDSO
 		if err := l.makePending(); err != nil {
 			return nil, err
 		}

@@ -96,7 +96,7 @@ var withoutSendpage = linux(6, 5)
 
 // onlyRaw is the one way of the taps that are raw tracepoints on every kernel.
 func onlyRaw(tracepoint, program string) []way {
-	return []way{{mode: ModeTracepoint, since: linux(5, 8), hooks: []hook{{rawTracepoint, tracepoint, program, 0}}}}
+	return []way{{mode: ModeTracepoint, since: linux(5, 10), hooks: []hook{{rawTracepoint, tracepoint, program, 0}}}}
 }
 
 // rawTwice is the same for those that run in softirqs and in processes, which a softirq may interrupt.
@@ -113,18 +113,18 @@ var taps = []tap{
 	{"data_arrived", []way{
 		{mode: ModeTracepoint, since: preemptibleTracepoints, hooks: []hook{{rawTracepoint, "sk_data_ready", "raw_arrived", 0}}, twice: true},
 		{mode: ModeTracepoint, since: dataTracepoints, hooks: []hook{{rawTracepoint, "sk_data_ready", "raw_arrived", 0}}},
-		{mode: ModeTrampoline, since: linux(5, 8), hooks: []hook{{trampoline, "sock_def_readable", "entry_sock_def_readable", 0}}},
-		{mode: ModeKprobe, since: linux(5, 8), hooks: []hook{{kprobe, "sock_def_readable", "call_sock_def_readable", 0}}},
+		{mode: ModeTrampoline, since: linux(5, 10), hooks: []hook{{trampoline, "sock_def_readable", "entry_sock_def_readable", 0}}},
+		{mode: ModeKprobe, since: linux(5, 10), hooks: []hook{{kprobe, "sock_def_readable", "call_sock_def_readable", 0}}},
 	}},
 	{"data_written", []way{
 		{mode: ModeTracepoint, since: preemptibleTracepoints, hooks: []hook{{perfTracepoint, "sock/sock_send_length", "perf_written", 0}}},
 		{mode: ModeTracepoint, since: dataTracepoints, hooks: []hook{{rawTracepoint, "sock_send_length", "raw_written", 0}}},
-		{mode: ModeTrampoline, since: linux(5, 8), hooks: []hook{
+		{mode: ModeTrampoline, since: linux(5, 10), hooks: []hook{
 			{trampoline, "inet_sendmsg", "exit_inet_sendmsg", 0},
 			{trampoline, "inet6_sendmsg", "exit_inet6_sendmsg", 0},
 			{trampoline, "inet_sendpage", "exit_inet_sendpage", withoutSendpage},
 		}},
-		{mode: ModeKprobe, since: linux(5, 8), hooks: []hook{
+		{mode: ModeKprobe, since: linux(5, 10), hooks: []hook{
 			{kretprobe, "inet_sendmsg", "return_written", 0},
 			{kprobe, "inet_sendmsg", "call_sendmsg", 0},
 			{kretprobe, "inet6_sendmsg", "return_written", 0},
@@ -136,11 +136,11 @@ var taps = []tap{
 	{"data_read", []way{
 		{mode: ModeTracepoint, since: preemptibleTracepoints, hooks: []hook{{perfTracepoint, "sock/sock_recv_length", "perf_read", 0}}},
 		{mode: ModeTracepoint, since: dataTracepoints, hooks: []hook{{rawTracepoint, "sock_recv_length", "raw_read", 0}}},
-		{mode: ModeTrampoline, since: linux(5, 8), hooks: []hook{
+		{mode: ModeTrampoline, since: linux(5, 10), hooks: []hook{
 			{trampoline, "inet_recvmsg", "exit_inet_recvmsg", 0},
 			{trampoline, "inet6_recvmsg", "exit_inet6_recvmsg", 0},
 		}},
-		{mode: ModeKprobe, since: linux(5, 8), hooks: []hook{
+		{mode: ModeKprobe, since: linux(5, 10), hooks: []hook{
 			{kretprobe, "inet_recvmsg", "return_read", 0},
 			{kprobe, "inet_recvmsg", "call_recvmsg", 0},
 			{kretprobe, "inet6_recvmsg", "return_read", 0},

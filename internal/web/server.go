@@ -44,6 +44,10 @@ func Listen(ctx context.Context, addresses []string) ([]net.Listener, error) {
 	return listeners, nil
 }
 
+// CheckConfig reads a web configuration with the files that it names, as is done for every request
+// later. Without one there is nothing to read.
+func CheckConfig(configFile string) error { return toolkit.Validate(configFile) }
+
 func listenError(address string, err error) error {
 	advice := "choose an address with --web.listen-address"
 	switch {

@@ -1,0 +1,64 @@
+package main
+
+import (
+	"context"
+
+	"github.com/fathomhq/fathom/internal/agent"
+	"github.com/fathomhq/fathom/internal/config"
+	"github.com/fathomhq/fathom/internal/doctor"
+)
+
+// The exit statuses of `fathom doctor`; 0: all works.
+const (
+	exitGaps  = 1 // the agent can run, and something is missing
+	exitFails = 2 // the agent cannot run
+)
+
+// doctorCommand takes the agent's settings, to look at what the agent would do.
+type doctorCommand struct {
+	JSON bool `name:"json" help:"Print JSON, for programs."`
+
+	config.Agent
+}
+
+// Help is shown by `fathom doctor --help`, above the flags.
+func (*doctorCommand) Help() string {
+	return `Says what works on this host: it loads and attaches what an agent with the same settings would, detaches it
+again at once, and prints how each tap is attached, which capabilities are held, needed and missing, which
+properties of the host matter, and what is lost by what is missing. It counts nothing and changes nothing.
+
+Run it as the user that the agent runs as: root's answer is not that of a service with few capabilities.
+
+Examples:
+
+    sudo fathom doctor
+    fathom doctor --json | jq .summary
+    fathom doctor --attach-mode=trampoline
+
+Exit status: 0 if all works, 1 if the agent works with gaps, 2 if it cannot run (or the command line or the
+configuration is wrong).`
+}
+
+// Run is called by kong.
+func (c *doctorCommand) Run(ctx context.Context, out output) error {
+	report, err := doctor.Examine(ctx, agent.KernelOptions(c.Agent, c.Logger(out.stderr)))
+	if err != nil {
+		return err
+	}
+	v := readVersion()
+	report.Version, report.Commit = v.version, v.commit
+	write := report.WriteText
+	if c.JSON {
+		write = report.WriteJSON
+	}
+	if err := write(out.stdout); err != nil {
+		return err
+	}
+	switch report.Status {
+	case doctor.Gap:
+		return statusError(exitGaps)
+	case doctor.Fails:
+		return statusError(exitFails)
+	}
+	return nil
+}
