@@ -7,6 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/fathomhq/fathom/internal/preemption"
 	"github.com/fathomhq/fathom/internal/requirements"
 )
 
@@ -55,12 +56,12 @@ func (e examination) kernel() Finding {
 }
 
 func (e examination) preempts() Finding {
-	value := fmt.Sprintf("%s (%s)", e.preemption.model, e.preemption.source)
-	if len(e.probe.Preemptible) == 0 || !e.preemption.possible() {
+	value := fmt.Sprintf("%s (%s)", e.preemption.Name, e.preemption.Source)
+	if len(e.probe.Preemptible) == 0 || !e.preemption.Possible() {
 		return good(value)
 	}
 	programs := strings.Join(e.probe.Preemptible, " and ")
-	if e.preemption.model == unknown {
+	if e.preemption.Name == preemption.Unknown {
 		f := good(value)
 		f.Problem = fmt.Sprintf("If this kernel preempts tasks inside of it, runs of %s can be missed, and are counted: `fathom_lost_total{reason=\"missed_run\"}`.", programs)
 		return f

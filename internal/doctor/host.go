@@ -1,23 +1,22 @@
 package doctor
 
 import (
-	"bytes"
-	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"path"
-	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/fathomhq/fathom/internal/preemption"
 )
 
 // host is what the files of a host tell.
 type host struct {
 	release, version, machine string // of uname(2)
-	preemption                preemption
+	preemption                preemption.Model
 	btf                       error
 	lockdown                  string // the mode; empty if there is none
 	cgroup                    cgroups
@@ -60,7 +59,7 @@ func readHost(root fs.ReadLinkFS) (host, error) {
 }
 
 func (h *host) readFiles(root fs.ReadLinkFS) {
-	h.preemption = readPreemption(root, h.release, h.version)
+	h.preemption = preemption.Read(root, h.release, h.version)
 	_, h.btf = fs.Stat(root, "sys/kernel/btf/vmlinux")
 	h.lockdown = bracketed(read(root, "sys/kernel/security/lockdown"))
 	h.readMounts(read(root, "proc/self/mounts"))
@@ -110,74 +109,6 @@ func foreignNamespaces(root fs.ReadLinkFS) (foreign []string) {
 	return foreign
 }
 
-// preemption is when this kernel takes the CPU from a task that runs in it.
-type preemption struct {
-	model  string // none, voluntary, lazy, full, real-time; with "or" if either; unknown
-	source string // where that stands
-}
-
-const unknown = "unknown"
-
-// possible tells whether a task can be preempted inside a program; in doubt it can.
-func (p preemption) possible() bool {
-	return !slices.Contains([]string{"none", "voluntary", "none or voluntary"}, p.model)
-}
-
-// readPreemption asks, in this order: debugfs, which only root may read; the kernel's version string (see
-// init/Makefile of Linux); where that says that the model is chosen at boot, the command line and the
-// kernel's configuration.
-func readPreemption(root fs.FS, release, version string) preemption {
-	const debugfs = "sys/kernel/debug/sched/preempt"
-	if model := parenthesized(read(root, debugfs)); model != "" {
-		return preemption{model, "/" + debugfs}
-	}
-	words := strings.Fields(version)
-	switch {
-	case slices.Contains(words, "PREEMPT_RT"):
-		return preemption{"real-time", "uname -v"}
-	case slices.Contains(words, "PREEMPT_DYNAMIC"):
-		return chosenPreemption(root, release)
-	case slices.Contains(words, "PREEMPT"):
-		if p := configured(root, release); p.model != unknown {
-			return p
-		}
-		return preemption{"lazy or full", "uname -v"}
-	default:
-		return preemption{"none or voluntary", "uname -v"}
-	}
-}
-
-func chosenPreemption(root fs.FS, release string) preemption {
-	var chosen preemption
-	for word := range strings.FieldsSeq(read(root, "proc/cmdline")) {
-		if model, ok := strings.CutPrefix(word, "preempt="); ok {
-			chosen = preemption{model, "/proc/cmdline"} // the last one counts
-		}
-	}
-	if chosen.model != "" {
-		return chosen
-	}
-	return configured(root, release)
-}
-
-// configured returns the model that the kernel was configured with.
-func configured(root fs.FS, release string) preemption {
-	for _, config := range []struct{ name, text string }{
-		{"/proc/config.gz", gunzip(read(root, "proc/config.gz"))},
-		{"/boot/config-" + release, read(root, "boot/config-"+release)},
-	} {
-		for option, model := range map[string]string{ // one of them is set
-			"CONFIG_PREEMPT_NONE=y": "none", "CONFIG_PREEMPT_VOLUNTARY=y": "voluntary",
-			"CONFIG_PREEMPT_LAZY=y": "lazy", "CONFIG_PREEMPT=y": "full",
-		} {
-			if strings.Contains(config.text, "\n"+option+"\n") {
-				return preemption{model, config.name}
-			}
-		}
-	}
-	return preemption{unknown, "chosen at boot; root can read /sys/kernel/debug/sched/preempt"}
-}
-
 // maxFile bounds what is read of a file. A kernel's configuration has 300 KB.
 const maxFile = 4 << 20
 
@@ -194,23 +125,8 @@ func read(root fs.FS, name string) string {
 	return string(text)
 }
 
-func gunzip(compressed string) string {
-	r, err := gzip.NewReader(bytes.NewReader([]byte(compressed)))
-	if err != nil {
-		return ""
-	}
-	text, err := io.ReadAll(io.LimitReader(r, maxFile))
-	if err != nil {
-		return ""
-	}
-	return string(text)
-}
-
 // bracketed returns the [chosen] one of several values, as the kernel writes them.
 func bracketed(s string) string { return between(s, "[", "]") }
-
-// parenthesized is the same for a (chosen) one.
-func parenthesized(s string) string { return between(s, "(", ")") }
 
 func between(s, left, right string) string {
 	_, rest, _ := strings.Cut(s, left)

@@ -30,7 +30,7 @@ func (k *Kernel) findWays(l *loader) {
 		a := &attachedTap{tap: t}
 		k.taps = append(k.taps, a)
 		var reasons refusals
-		for _, w := range t.waysFor(k.options.Mode, l.facts.release) {
+		for _, w := range t.waysFor(k.options.Mode, l.facts.release, l.facts.preempted) {
 			err := a.try(l, w)
 			if err == nil {
 				break

@@ -8,6 +8,9 @@ import (
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
 	"github.com/cilium/ebpf/btf"
+	"golang.org/x/sys/unix"
+
+	"github.com/fathomhq/fathom/internal/preemption"
 )
 
 // facts are what the programs and the choice of attach modes depend on.
@@ -22,6 +25,8 @@ type facts struct {
 	retransmitError bool
 	// fetchingAtomics: atomic instructions that return what was there before (5.12).
 	fetchingAtomics bool
+	// preempted: tasks that run in the kernel are preempted, as far as that can be found out.
+	preempted bool
 }
 
 func readFacts() (*facts, error) {
@@ -36,6 +41,7 @@ func readFacts() (*facts, error) {
 	f.readOnlyCast = f.hasFunction("bpf_rdonly_cast")
 	f.retransmitError = f.tracepointArguments("tcp_retransmit_skb") == 3
 	f.fetchingAtomics = hasFetchingAtomics()
+	f.preempted = preempts()
 	return f, nil
 }
 
@@ -90,4 +96,13 @@ func hasFetchingAtomics() bool {
 	}
 	_ = p.Close()
 	return true
+}
+
+func preempts() bool {
+	var u unix.Utsname
+	if err := unix.Uname(&u); err != nil {
+		return false
+	}
+	release, version := unix.ByteSliceToString(u.Release[:]), unix.ByteSliceToString(u.Version[:])
+	return preemption.Read(os.DirFS("/"), release, version).Known()
 }

@@ -26,6 +26,8 @@ type Kernel struct {
 	options Options
 	log     *slog.Logger
 	table   []tap // all taps, but in tests
+	// preempted: facts.preempted
+	preempted bool
 
 	objects   bpfMaps
 	variables bpfVariables
@@ -78,6 +80,7 @@ func (k *Kernel) load() error {
 	if err != nil {
 		return err
 	}
+	k.preempted = f.preempted
 	l, err := newLoader(k.options, boundsOf(k.upper), f, k.log)
 	if err != nil {
 		return err

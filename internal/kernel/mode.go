@@ -163,7 +163,10 @@ func (w way) all() []hook {
 
 // waysFor returns the ways of a tap that a mode allows and that are of use on a kernel. Taps that have
 // one way only have it in every mode.
-func (t tap) waysFor(m Mode, r release) []way {
+//
+// PREEMPTED: the kernel preempts tasks inside of trampolines' programs, but not of kprobes', so that these
+// are preferred to them.
+func (t tap) waysFor(m Mode, r release, preempted bool) []way {
 	var ways []way
 	for _, w := range t.ways {
 		if w.since == preemptibleTracepoints && r < w.since {
@@ -171,6 +174,13 @@ func (t tap) waysFor(m Mode, r release) []way {
 		}
 		if m == ModeAuto || len(t.ways) == 1 || w.mode == m {
 			ways = append(ways, w)
+		}
+	}
+	if preempted && r >= linux(5, 12) { // before, trampolines skip nothing
+		for i := range len(ways) - 1 {
+			if ways[i].mode == ModeTrampoline && ways[i+1].mode == ModeKprobe {
+				ways[i], ways[i+1] = ways[i+1], ways[i]
+			}
 		}
 	}
 	return ways

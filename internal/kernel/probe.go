@@ -67,7 +67,7 @@ func (k *Kernel) situation() requirements.Situation {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for _, t := range k.taps {
-		if w := t.preferred(k.options.Mode, version); w != nil {
+		if w := t.preferred(k.options.Mode, version, k.preempted); w != nil {
 			s.Uses |= w.uses()
 		}
 	}
@@ -75,8 +75,8 @@ func (k *Kernel) situation() requirements.Situation {
 }
 
 // preferred returns the first way that this kernel has, whether or not this process may take it.
-func (a *attachedTap) preferred(m Mode, r release) *way {
-	ways := a.waysFor(m, r)
+func (a *attachedTap) preferred(m Mode, r release, preempted bool) *way {
+	ways := a.waysFor(m, r, preempted)
 	for i, reason := range a.passed {
 		if strings.Contains(reason, ErrPermission.Error()) && i < len(ways) {
 			return &ways[i]

@@ -84,7 +84,7 @@ func TestPreferredWay(t *testing.T) {
 			a.way = &data.ways[c.taken]
 		}
 		var got requirements.Use
-		if w := a.preferred(ModeAuto, c.kernel); w != nil {
+		if w := a.preferred(ModeAuto, c.kernel, false); w != nil {
 			got = w.uses()
 		}
 		if got != c.want {
