@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a task needs, if they are missing:
-#     scripts/deps.sh test|generate|bench|prometheus
+#     scripts/deps.sh test|generate|bench|prometheus|kernels|qemu
 # Nothing that it installs is started as a service. Building and running Fathom needs no
 # package at all.
 set -euo pipefail
@@ -8,13 +8,20 @@ set -euo pipefail
 # Clang is pinned: another version makes other bytes of the same BPF source.
 compiler=(clang-19 llvm-19 libbpf-dev)
 
+# What the QEMU of scripts/kernels.sh links to, on Debian 12.
+qemu=(libaio1 libbpf1 libcapstone4 libdaxctl1 libfdt1 libfuse3-3 libglib2.0-0 libgmp10 libgnutls30
+	libhogweed6 libibverbs1 libjpeg62-turbo libndctl6 libnettle8 libnuma1 libpixman-1-0 libpmem1
+	libpng16-16 librdmacm1 libsasl2-2 libseccomp2 libslirp0 libudev1 liburing2 libvdeplug2 libzstd1)
+
 case ${1:-} in
 test) packages=("${compiler[@]}" libclang-rt-19-dev gcc libc6-dev iproute2 nginx nodejs python3 wrk) ;;
 generate) packages=("${compiler[@]}") ;;
 bench) packages=(nginx wrk) ;;
 prometheus) packages=(prometheus) ;;
+kernels) packages=(debian-archive-keyring kmod) ;;
+qemu) packages=("${qemu[@]}") ;;
 *)
-	echo "usage: $0 test|generate|bench|prometheus" >&2
+	echo "usage: $0 test|generate|bench|prometheus|kernels|qemu" >&2
 	exit 2
 	;;
 esac

@@ -37,7 +37,7 @@ var (
 func debian(release string) host {
 	return host{
 		release: release, version: "#1 SMP PREEMPT_DYNAMIC", machine: "x86_64",
-		preemption: preemption.Model{"voluntary", "/sys/kernel/debug/sched/preempt"},
+		preemption: preemption.Model{Name: "voluntary", Source: "/sys/kernel/debug/sched/preempt"},
 		cgroup:     cgroups{v2: "/sys/fs/cgroup"},
 		tracefs:    tracefs{mount: "/sys/kernel/tracing"},
 		memlock:    8 << 20,
@@ -91,7 +91,7 @@ var cases = []struct {
 	}, Gap, []string{"no tap data_arrived"}},
 	{"perf-as-user", func() examination {
 		h := debian("7.3.4")
-		h.preemption = preemption.Model{"lazy", "/boot/config-7.3.4"}
+		h.preemption = preemption.Model{Name: "lazy", Source: "/boot/config-7.3.4"}
 		h.tracefs.readable = fs.ErrPermission
 		s := situation(7, 3)
 		s.Root, s.Uses = false, perfUse
@@ -119,12 +119,12 @@ var cases = []struct {
 	}, Gap, []string{"no CAP_DAC_OVERRIDE"}},
 	{"trampolines-preempted", func() examination {
 		h := debian("6.1.0")
-		h.preemption = preemption.Model{"full", "/proc/cmdline"}
+		h.preemption = preemption.Model{Name: "full", Source: "/proc/cmdline"}
 		return examination{h, kernel.Probe{Taps: attached(nil), Situation: situation(6, 1), Preemptible: []string{"data_read"}}, root, nil}
 	}, Gap, []string{"runs can be missed"}},
 	{"trampolines-unknown", func() examination {
 		h := debian("6.1.0")
-		h.preemption = preemption.Model{preemption.Unknown, "chosen at boot"}
+		h.preemption = preemption.Model{Name: preemption.Unknown, Source: "chosen at boot"}
 		return examination{h, kernel.Probe{Taps: attached(nil), Situation: situation(6, 1), Preemptible: []string{"data_written", "data_read"}}, usual, nil}
 	}, OK, nil},
 	{"odd-host", func() examination {

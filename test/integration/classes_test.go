@@ -27,7 +27,7 @@ func TestMixedClasses(t *testing.T) {
 	}
 	want := tally{}
 	r := seeded(t, 2)
-	for range 600 {
+	for range rounds(600) {
 		k := kinds[r.IntN(len(kinds))]
 		c, s := p.connectTo(listeners[r.IntN(len(listeners))])
 		if k.class != "idle" {
@@ -48,7 +48,5 @@ func TestMixedClasses(t *testing.T) {
 	delete(want, "server class idle")
 	p.client.stop()
 	p.server.stop()
-	if d := f.match(before, want, coverage); d != "" {
-		t.Errorf("classes:%s", d)
-	}
+	f.mustMatch(t, before, want, coverage)
 }

@@ -9,16 +9,16 @@ import (
 	"github.com/cilium/ebpf/link"
 )
 
-// Verdicts of enum tcx_action_base.
+// Verdicts of enum xdp_action.
 const (
-	tcxNext = -1
-	tcxDrop = 2
+	xdpDrop = 1
+	xdpPass = 2
 )
 
-// dropArriving drops, at the ingress of veth0 in the namespace, IPv4 packet number first
-// and every every-th from there on, of those with at least size bytes, limit in all. It
-// returns a function that tells how many it dropped. Dropping where packets arrive leaves
-// no trace in the sender's TCP but the loss itself.
+// dropArriving drops, where they come in at veth0 in the namespace, IPv4 packet number first and every
+// every-th from there on, of those with at least size bytes, limit in all. It returns a function that tells
+// how many it dropped. Dropping where packets arrive leaves no trace in the sender's TCP but the loss
+// itself. (XDP of the generic kind is there on every kernel, and leaves the sender its offloads.)
 func dropArriving(t testing.TB, ns *netns, size, first, every, limit int32) (dropped func() uint64) {
 	t.Helper()
 	counts, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 16, MaxEntries: 1})
@@ -26,17 +26,24 @@ func dropArriving(t testing.TB, ns *netns, size, first, every, limit int32) (dro
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = counts.Close() })
-	const ( // struct __sk_buff
-		offLen      = 0
-		offProtocol = 16
+	const ( // struct xdp_md, and the Ethernet header
+		offData     = 0
+		offDataEnd  = 4
+		offProtocol = 12
+		ethernet    = 14
 	)
 	ipv4 := int32(binary.NativeEndian.Uint16([]byte{0x08, 0x00}))
 	prog, err := ebpf.NewProgram(&ebpf.ProgramSpec{
-		Type: ebpf.SchedCLS, License: "Apache-2.0",
+		Type: ebpf.XDP, License: "Apache-2.0",
 		Instructions: asm.Instructions{
-			asm.LoadMem(asm.R6, asm.R1, offProtocol, asm.Word),
-			asm.JNE.Imm(asm.R6, ipv4, "pass"),
-			asm.LoadMem(asm.R6, asm.R1, offLen, asm.Word),
+			asm.LoadMem(asm.R6, asm.R1, offDataEnd, asm.Word),
+			asm.LoadMem(asm.R7, asm.R1, offData, asm.Word),
+			asm.Mov.Reg(asm.R2, asm.R7),
+			asm.Add.Imm(asm.R2, ethernet),
+			asm.JGT.Reg(asm.R2, asm.R6, "pass"),
+			asm.LoadMem(asm.R2, asm.R7, offProtocol, asm.Half),
+			asm.JNE.Imm(asm.R2, ipv4, "pass"),
+			asm.Sub.Reg(asm.R6, asm.R7),
 			asm.JLT.Imm(asm.R6, size, "pass"),
 			asm.StoreImm(asm.RFP, -4, 0, asm.Word),
 			asm.LoadMapPtr(asm.R1, counts.FD()),
@@ -56,9 +63,9 @@ func dropArriving(t testing.TB, ns *netns, size, first, every, limit int32) (dro
 			asm.JNE.Imm(asm.R7, 0, "pass"),
 			asm.Add.Imm(asm.R8, 1),
 			asm.StoreMem(asm.R0, 8, asm.R8, asm.DWord),
-			asm.Mov.Imm(asm.R0, tcxDrop),
+			asm.Mov.Imm(asm.R0, xdpDrop),
 			asm.Return(),
-			asm.Mov.Imm(asm.R0, tcxNext).WithSymbol("pass"),
+			asm.Mov.Imm(asm.R0, xdpPass).WithSymbol("pass"),
 			asm.Return(),
 		},
 	})
@@ -72,7 +79,7 @@ func dropArriving(t testing.TB, ns *netns, size, first, every, limit int32) (dro
 		if err != nil {
 			return err
 		}
-		l, err = link.AttachTCX(link.TCXOptions{Interface: index, Program: prog, Attach: ebpf.AttachTCXIngress})
+		l, err = link.AttachXDP(link.XDPOptions{Interface: index, Program: prog, Flags: link.XDPGenericMode})
 		return err
 	})
 	if err != nil {

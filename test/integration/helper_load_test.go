@@ -42,6 +42,8 @@ type LoadReply struct {
 	Errors int
 	First  string        // the first error
 	Sum    time.Duration // of all exchanges, as the client measured them
+
+	Least, Most time.Duration // Handled
 }
 
 // mix is the usual load: what the servers of these tests answer as told by the path.
@@ -104,17 +106,39 @@ func serveOneThread(listener int, delay time.Duration) {
 					fds = append(fds, unix.PollFd{Fd: int32(fd), Events: unix.POLLIN})
 				}
 			default:
-				n, err := unix.Read(int(fds[i].Fd), b)
-				if n <= 0 || err != nil {
+				if !answerAfter(int(fds[i].Fd), b, delay) {
 					_ = unix.Close(int(fds[i].Fd))
 					fds[i].Fd = -1
-					continue
 				}
-				time.Sleep(delay)
-				_, _ = unix.Write(int(fds[i].Fd), []byte(ok))
 			}
 		}
 	}
+}
+
+// handled is the time that the server of one thread was busy, in ns: at least from behind each read to before
+// the write, at most from before the read to behind the write.
+var handled struct{ least, most atomic.Int64 }
+
+// answerAfter reads a request that is there and answers it after a delay. It returns false at the end of
+// the connection.
+func answerAfter(fd int, b []byte, delay time.Duration) bool {
+	before := time.Now()
+	n, err := unix.Read(fd, b)
+	if n <= 0 || err != nil {
+		return false
+	}
+	inside := time.Now()
+	time.Sleep(delay)
+	handled.least.Add(int64(time.Since(inside)))
+	_, _ = unix.Write(fd, []byte(ok))
+	handled.most.Add(int64(time.Since(before)))
+	return true
+}
+
+// Handled tells for how long the server of ServeOneThread was handling requests.
+func (*Load) Handled(_ *LoadCall, r *LoadReply) error {
+	r.Least, r.Most = time.Duration(handled.least.Load()), time.Duration(handled.most.Load())
+	return nil
 }
 
 // Get makes requests with Go's HTTP client and counts the responses.

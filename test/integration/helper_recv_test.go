@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"bytes"
 	"fmt"
 	"unsafe"
 
@@ -19,6 +20,22 @@ func (*Sys) Recv(c *Call, r *Reply) error {
 		return r.fail(err)
 	}
 	r.N, r.Data = n, b[:n]
+	return nil
+}
+
+// Drain reads N bytes and fails if one of them is not Data[0].
+func (*Sys) Drain(c *Call, r *Reply) error {
+	b := make([]byte, 1<<16)
+	for r.N < c.N {
+		n, err := unix.Read(c.FD, b[:min(len(b), c.N-r.N)])
+		if err != nil {
+			return r.fail(err)
+		}
+		if n == 0 || bytes.Count(b[:n], c.Data[:1]) != n {
+			return fmt.Errorf("after %d of %d bytes came %d others", r.N, c.N, n)
+		}
+		r.N += n
+	}
 	return nil
 }
 

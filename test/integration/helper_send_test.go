@@ -15,11 +15,15 @@ type mmsghdr struct {
 	_   [4]byte
 }
 
-// Send writes all of Data with the system call that Via names.
+// Send writes all of Data, and that again as often as it takes to have N bytes, with the system call that Via
+// names.
 func (*Sys) Send(c *Call, r *Reply) error {
 	send, ok := sendVia[c.Via]
 	if !ok {
 		return fmt.Errorf("no way to send by %q", c.Via)
+	}
+	for len(c.Data) > 0 && len(c.Data) < c.N {
+		c.Data = append(c.Data, c.Data[:min(len(c.Data), c.N-len(c.Data))]...)
 	}
 	for {
 		n, err := send(c, c.Data[r.N:])

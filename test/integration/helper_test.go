@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"net/rpc"
 	"os"
+	"strconv"
 	"syscall"
 	"time"
 	"unsafe"
@@ -239,6 +240,27 @@ func (*Sys) Close(c *Call, r *Reply) error {
 		}
 	}
 	return r.fail(unix.Close(c.FD))
+}
+
+// CloseAll closes all connections and listeners of the process.
+func (*Sys) CloseAll(_ *Call, r *Reply) error {
+	files, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		return err
+	}
+	for _, file := range files {
+		fd, err := strconv.Atoi(file.Name())
+		if err != nil {
+			return err
+		}
+		if family, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DOMAIN); err != nil || family == unix.AF_UNIX {
+			continue // no socket, or the one at passFD
+		}
+		if err := unix.Close(fd); err != nil {
+			return r.fail(err)
+		}
+	}
+	return nil
 }
 
 // Pass sends descriptor FD to another process over the inherited socket pair.

@@ -41,9 +41,7 @@ func TestSeriesLimit(t *testing.T) {
 		t.Errorf("noisy: %d series, the limit is %d", got["series"], limit/4)
 	}
 	want := parseTally("client ", "GET 200, POST 404")
-	if d := f.match(tally{}, want, func(k string) bool { return len(k) > 7 && k[:7] == "client " && exchanges(k) }); d != "" {
-		t.Errorf("another workload:%s", d)
-	}
+	f.mustMatch(t, tally{}, want, func(k string) bool { return len(k) > 7 && k[:7] == "client " && exchanges(k) })
 	if table := after["http_series"]; table.Used > limit || table.Overflowed == 0 {
 		t.Errorf("series table: %+v, want at most %d used and overflows", table, limit)
 	}
@@ -93,9 +91,7 @@ func TestConnectionLimit(t *testing.T) {
 	noisy.stop()
 	p.exchange(c, s, get, ok)
 	p.client.stop()
-	if d := f.match(tally{}, parseTally("", "3 server GET 200, 3 client GET 200"), exchanges); d != "" {
-		t.Errorf("the connection from before:%s", d)
-	}
+	f.mustMatch(t, tally{}, parseTally("", "3 server GET 200, 3 client GET 200"), exchanges) // the connection from before
 }
 
 func tables(s *kernel.Snapshot) map[string]kernel.Table {

@@ -5,8 +5,8 @@ import "fmt"
 // callPaths use each system call that reads or writes sockets.
 func callPaths() []path {
 	var paths []path
-	add := func(name string, send, recv how) {
-		paths = append(paths, path{name: name, want: "2 GET 200, POST 200", run: func(p *pair) {
+	add := func(way, name string, send, recv how) {
+		paths = append(paths, path{name: name, way: way, want: "2 GET 200, POST 200", run: func(p *pair) {
 			c, s := p.connect()
 			for _, request := range []string{get, post, get} {
 				c.send(request, send)
@@ -18,20 +18,20 @@ func callPaths() []path {
 	}
 	plain := how{}
 	for _, name := range []string{"write", "sendto", "sendmsg", "writev", "pwritev2", "sendmmsg"} {
-		add("written by "+name, via(name), plain)
+		add("heads: write, sendto, sendmsg, writev, pwritev2, sendmmsg", "written by "+name, via(name), plain)
 	}
 	for _, name := range []string{"read", "recv", "recvfrom", "recvmsg", "readv", "preadv2", "recvmmsg"} {
-		add("read by "+name, plain, via(name))
+		add("heads: read, recv, recvfrom, recvmsg, readv, preadv2, recvmmsg", "read by "+name, plain, via(name))
 	}
 	for _, size := range []int{1, 2, 3, 5, 16} {
 		iov := pieces(21, size)
-		add(fmt.Sprintf("writev of %d bytes each", size), via("writev", iov...), plain)
-		add(fmt.Sprintf("sendmsg of %d bytes each", size), via("sendmsg", iov...), plain)
-		add(fmt.Sprintf("readv of %d bytes each", size), plain, via("readv", iov...))
-		add(fmt.Sprintf("recvmsg of %d bytes each", size), plain, via("recvmsg", iov...))
+		add("", fmt.Sprintf("writev of %d bytes each", size), via("writev", iov...), plain)
+		add("", fmt.Sprintf("sendmsg of %d bytes each", size), via("sendmsg", iov...), plain)
+		add("", fmt.Sprintf("readv of %d bytes each", size), plain, via("readv", iov...))
+		add("", fmt.Sprintf("recvmsg of %d bytes each", size), plain, via("recvmsg", iov...))
 	}
 	for n := 2; n <= 20; n++ {
-		add(fmt.Sprintf("writev and readv of %d iovecs", n), via("writev", pieces(n, 1)...), via("readv", pieces(n, 1)...))
+		add("", fmt.Sprintf("writev and readv of %d iovecs", n), via("writev", pieces(n, 1)...), via("readv", pieces(n, 1)...))
 	}
 	paths = append(paths, emptyIovecs(), path{
 		name: "sendmmsg, the body in the second message", want: "POST 200", run: func(p *pair) {

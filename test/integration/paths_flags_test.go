@@ -58,7 +58,7 @@ func flagPaths() []path {
 				c.expect(ok)
 			}
 		}},
-		{name: "discarded body", want: "2 POST 200", run: func(p *pair) {
+		{name: "discarded body", way: "bodies: discarded (MSG_TRUNC)", want: "2 POST 200", run: func(p *pair) {
 			c, s := p.connect()
 			for range 2 {
 				c.send(post)
@@ -69,7 +69,7 @@ func flagPaths() []path {
 				c.recvDiscard(2)
 			}
 		}},
-		{name: "zero-copy send", want: "2 POST 200", run: func(p *pair) {
+		{name: "zero-copy send", way: "heads: MSG_ZEROCOPY", want: "2 POST 200", run: func(p *pair) {
 			c, s := p.connect()
 			for range 2 {
 				c.send(post, via("zerocopy"))

@@ -50,7 +50,7 @@ func oneWay(data string) func(*pair) {
 func fuzz() path {
 	return path{name: "random bytes at random cuts", class: "other", run: func(p *pair) {
 		r := seeded(p.T, 1)
-		for range 40 {
+		for range rounds(40) {
 			c, s := p.connect()
 			for range 1 + r.IntN(4) {
 				p.transferCut(r, c, s, "\x00"+randomText(r))
@@ -88,6 +88,14 @@ func (p *pair) transferCut(r *rand.Rand, from, to sock, data string) {
 		p.transfer(from, to, data[:n])
 		data = data[n:]
 	}
+}
+
+// rounds returns how often something random is tried: a quarter of n in the short form, which many guests run.
+func rounds(n int) int {
+	if testing.Short() {
+		return n / 4
+	}
+	return n
 }
 
 // seeded returns a source of random numbers that FATHOM_SEED repeats.

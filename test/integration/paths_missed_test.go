@@ -20,7 +20,7 @@ func missedPaths() []path {
 		want = "any OPTIONS 200, any POST 201, any GET 200, 2 DELETE 404"
 		lost = "some gap, some read bytes untapped, some write bytes untapped, any read bytes late, any write bytes late, any no_request"
 	)
-	return []path{
+	return detaching([]path{
 		{name: "exchange unseen", want: want, lost: lost, run: unseen(
 			func(*pair, sock, sock) {},
 			func(p *pair, c, s sock) { p.exchange(c, s, post, ok) })},
@@ -84,7 +84,7 @@ func missedPaths() []path {
 				s.close()
 			})
 		}},
-	}
+	})
 }
 
 // replacedUnseen has connections that end, and others that begin, while Fathom sees nothing: the

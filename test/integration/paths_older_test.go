@@ -1,8 +1,13 @@
 package integration
 
+import (
+	"os"
+	"strings"
+)
+
 // olderPaths have connections that Fathom did not see opening.
 func olderPaths() []path {
-	return []path{
+	return detaching([]path{
 		{name: "older connection, idle", want: "2 GET 200", partly: true, run: func(p *pair) {
 			c, s := p.older(nil)
 			p.exchange(c, s, get, ok)
@@ -42,7 +47,25 @@ func olderPaths() []path {
 			c, s := p.connect()
 			p.exchange(c, s, get, ok)
 		}},
+	})
+}
+
+// detaching are paths on which Fathom is detached for a while.
+func detaching(paths []path) []path {
+	for i := range paths {
+		paths[i].needs = noSecondAttach
+		if lost := &paths[i].lost; os.Getenv("FATHOM_ALONE") == "" && *lost != "" && !strings.Contains(*lost, "missed_end") {
+			*lost += ", any missed_end" // connections of other processes may end meanwhile
+		}
 	}
+	return paths
+}
+
+func noSecondAttach(here place) string {
+	if byMessage(here) && here.release.before(5, 13) {
+		return "before Linux 5.13 a trampoline cannot be attached again"
+	}
+	return ""
 }
 
 // older returns a connection that was opened, and used by f, while Fathom was

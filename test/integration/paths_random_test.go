@@ -13,7 +13,7 @@ import (
 func randomPath() path {
 	return path{name: "exchanges of random kinds", run: func(p *pair) {
 		r := seeded(p.T, 3)
-		for range 30 {
+		for range rounds(30) {
 			c, s := p.connect()
 			for range 1 + r.IntN(12) {
 				made := p.randomExchange(r, c, s)

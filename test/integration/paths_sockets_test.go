@@ -1,6 +1,8 @@
 package integration
 
 import (
+	"os"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -77,7 +79,8 @@ func socketPaths() []path {
 			p.exchange(c, s, get, ok)
 			p.exchange(c, s, get, ok)
 		}},
-		{name: "mptcp", want: "", class: "mptcp", partly: true, needs: noMPTCP, run: func(p *pair) {
+		{name: "mptcp", way: "MPTCP", want: "2 GET 200", partly: true, needs: noMPTCP, but: []short{{
+			at: anywhere, why: "MPTCP is told from TCP, and not read", server: "-", client: "-", classes: "mptcp"}}, run: func(p *pair) {
 			l := p.server.listenCall(Call{N: 16, Proto: unix.IPPROTO_MPTCP})
 			r := p.client.must("Dial", Call{Addr: l.addr, Proto: unix.IPPROTO_MPTCP})
 			c, s := sock{p: p.client, fd: r.FD}, l.accept()
@@ -85,9 +88,17 @@ func socketPaths() []path {
 			p.exchange(c, s, get, ok)
 			p.exchange(c, s, get, ok)
 		}},
-		{name: "mptcp listener, tcp client", client: "2 GET 200", server: "2 GET 200", needs: noMPTCP, run: func(p *pair) {
+		{name: "mptcp listener, tcp client", way: "TCP to an MPTCP listener (Go's default)", want: "2 GET 200", needs: noMPTCP, run: func(p *pair) {
 			l := p.server.listenCall(Call{N: 16, Proto: unix.IPPROTO_MPTCP})
 			c, s := p.connectTo(l) // falls back: the accepted socket is plain TCP
+			p.exchange(c, s, get, ok)
+			p.exchange(c, s, get, ok)
+		}},
+		{name: "kTLS", way: "kTLS", want: "2 GET 200", needs: noKTLS, partly: true, run: func(p *pair) {
+			c, s := p.connect()
+			for _, end := range []sock{c, s} {
+				end.p.must("KTLS", Call{FD: end.fd})
+			}
 			p.exchange(c, s, get, ok)
 			p.exchange(c, s, get, ok)
 		}},
@@ -113,12 +124,20 @@ func socketPaths() []path {
 	return paths
 }
 
-func noMPTCP() string {
+func noMPTCP(place) string {
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM, unix.IPPROTO_MPTCP)
 	if err != nil {
-		return "this kernel has no MPTCP: " + err.Error()
+		return "MPTCP is not in this kernel"
 	}
 	_ = unix.Close(fd)
+	return ""
+}
+
+func noKTLS(place) string {
+	b, err := os.ReadFile("/proc/sys/net/ipv4/tcp_available_ulp")
+	if err != nil || !slices.Contains(strings.Fields(string(b)), "tls") {
+		return "kTLS is not in this kernel"
+	}
 	return ""
 }
 

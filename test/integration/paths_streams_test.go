@@ -174,19 +174,28 @@ func (p *pair) transfer(from, to sock, data string) {
 
 func (p *pair) transferVia(from, to sock, data string, send, recv how) {
 	p.Helper()
+	sent := p.sendLater(from, from.sendCall(data, []how{send}))
+	to.expect(data, recv)
+	sent()
+}
+
+// sendLater begins to send more than socket buffers hold, and returns a function that waits for the end.
+func (p *pair) sendLater(from sock, c Call) (wait func()) {
+	p.Helper()
 	done := make(chan *Reply, 1)
 	go func() {
 		var r Reply
-		c := from.sendCall(data, []how{send})
 		if from.p.call.Call("Sys.Send", &c, &r) != nil {
 			r.N = -1
 		}
 		done <- &r
 	}()
-	to.expect(data, recv)
-	r := <-done
-	if r.N != len(data) {
-		p.Fatalf("sent %d of %d bytes: %v", r.N, len(data), r.Errno)
+	return func() {
+		p.Helper()
+		r := <-done
+		if want := max(len(c.Data), c.N); r.N != want {
+			p.Fatalf("sent %d of %d bytes: %v", r.N, want, r.Errno)
+		}
+		from.p.sent += uint64(r.N)
 	}
-	from.p.sent += uint64(r.N)
 }

@@ -2,59 +2,91 @@ package integration
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
 
-// unreadablePaths have heads where no register leads to them. The end that used such a
-// call has nothing to say about its exchanges but that they are lost, and why; the other end
-// counts them.
+// unreadablePaths have heads to which no register leads, or nothing at all. The end that used such a call has
+// nothing to say about its exchanges but that they are lost, and why; the other end counts them.
 func unreadablePaths() []path {
-	var paths []path
-	add := func(name string, needs func() string, fault string, run func(*pair)) {
-		paths = append(paths, path{name: name, needs: needs, run: run,
-			server: "-", client: "2 GET 200", classes: "unreadable; http1",
-			lost: "some " + fault + ", some read bytes unreadable"})
+	return slices.Concat(uringHeads(), compatHeads(), pageHeads(), batchHeads(), lostHeads())
+}
+
+// unread is what becomes of a server that cannot read any request.
+func unread(at where, why, lost string) []short {
+	return []short{{at: at, why: why, server: "-", classes: "unreadable; http1", lost: lost}}
+}
+
+// unwritten is what becomes of one whose responses cannot be read.
+func unwritten(at where, why, lost string) []short {
+	return []short{{at: at, why: why, server: "-", lost: lost}}
+}
+
+func uringHeads() []path {
+	const (
+		why  = "registers tell nothing about a request of an io_uring"
+		lost = "some unreadable_io_uring, some read bytes unreadable"
+	)
+	paths := []path{
+		{name: "io_uring, all read", way: "heads: io_uring recv", run: func(p *pair) { p.allVia("", "uring") }, but: unread(byRegisters, why, lost)},
+		{name: "io_uring, all read and written", run: func(p *pair) { p.allVia("uring", "uring") }, but: unread(byRegisters, why, lost)},
+		{name: "responses by io_uring", way: "heads: io_uring send", run: func(p *pair) { p.allVia("uring", "") },
+			but: unwritten(byRegisters, why, "2 unreadable_io_uring, some write bytes unreadable")},
 	}
-	add("io_uring, all read", noURing, "unreadable_io_uring", func(p *pair) { p.allVia("", "uring") })
-	add("io_uring, all read and written", noURing, "unreadable_io_uring", func(p *pair) { p.allVia("uring", "uring") })
-	add("32-bit, all read", noInt80, "unreadable_compat32", func(p *pair) { p.allVia("", "int80") })
-	add("32-bit, all read and written", noInt80, "unreadable_compat32", func(p *pair) { p.allVia("int80", "int80") })
-	add("heads discarded", nil, "unreadable_truncated", func(p *pair) {
-		c, s := p.connect()
-		for range 2 {
-			c.send(get)
-			s.recvDiscard(len(get))
-			s.send(ok)
-			c.expect(ok)
-		}
-	})
 	for _, call := range []string{"write", "read"} {
 		// Which call's exit the request completes at is a matter of time.
-		paths = append(paths, path{name: "io_uring, completing within an unrelated " + call, needs: noURing,
-			server: "-", client: "2 GET 200", classes: "unreadable; http1",
-			lost: "any unreadable_syscall, any unreadable_socket, any unreadable_io_uring, some read bytes unreadable",
-			run:  func(p *pair) { p.lateVia("uring within " + call) }})
+		paths = append(paths, path{name: "io_uring, completing within an unrelated " + call,
+			run: func(p *pair) { p.lateVia("uring within " + call) },
+			but: unread(byRegisters, why, "any unreadable_syscall, any unreadable_socket, any unreadable_io_uring, some read bytes unreadable")})
 	}
-	return append(paths,
-		path{name: "spliced, all read", server: "-", client: "2 GET 200", classes: "unreadable; http1",
-			lost: fmt.Sprintf("%d read bytes untapped", 2*len(get)), run: func(p *pair) { p.allVia("", "splice") }},
-		path{name: "responses by sendfile", server: "-", client: "2 GET 200", lost: "2 unreadable_syscall, some write bytes unreadable", run: func(p *pair) { p.allVia("sendfile", "") }},
-		path{name: "responses by splice", server: "-", client: "2 GET 200", lost: "2 unreadable_syscall, some write bytes unreadable", run: func(p *pair) { p.allVia("splice", "") }},
-		path{name: "responses by io_uring", needs: noURing, server: "-", client: "2 GET 200", lost: "2 unreadable_io_uring, some write bytes unreadable", run: func(p *pair) { p.allVia("uring", "") }},
-		path{name: "responses by a 32-bit call", needs: noInt80, server: "-", client: "2 GET 200", lost: "2 unreadable_compat32, some write bytes unreadable", run: func(p *pair) { p.allVia("int80", "") }},
-		path{name: "second request discarded", server: "2 GET 200", client: "3 GET 200",
-			lost: fmt.Sprintf("unreadable_truncated, %d read bytes unreadable, any write bytes late", len(get)), run: func(p *pair) {
-				c, s := p.connect()
-				p.exchange(c, s, get, ok)
-				c.send(get)
-				s.recvDiscard(len(get))
-				s.send(ok)
-				c.expect(ok)
-				p.exchange(c, s, get, ok)
-			}},
-		path{name: "second request in the second message of sendmmsg", server: "2 GET 200", client: "-",
-			lost: fmt.Sprintf("2 unreadable_batch, %d write bytes unreadable, %d read bytes late", len(get), 2*len(ok)), run: func(p *pair) {
+	for i := range paths {
+		paths[i].want, paths[i].needs = "2 GET 200", noURing
+	}
+	return paths
+}
+
+func compatHeads() []path {
+	const (
+		why  = "registers of 32-bit calls mean something else"
+		lost = "some unreadable_compat32, some read bytes unreadable"
+	)
+	paths := []path{
+		{name: "32-bit, all read", way: "heads: 32-bit read", run: func(p *pair) { p.allVia("", "int80") }, but: unread(byRegisters, why, lost)},
+		{name: "32-bit, all read and written", run: func(p *pair) { p.allVia("int80", "int80") }, but: unread(byRegisters, why, lost)},
+		{name: "responses by a 32-bit call", way: "heads: 32-bit write", run: func(p *pair) { p.allVia("int80", "") },
+			but: unwritten(byRegisters, why, "2 unreadable_compat32, some write bytes unreadable")},
+	}
+	for i := range paths {
+		paths[i].want, paths[i].needs = "2 GET 200", noInt80
+	}
+	return paths
+}
+
+// pageHeads are in pages that no process has mapped.
+func pageHeads() []path {
+	const (
+		why  = "the bytes are in pages of a file or a pipe, not in memory of the process"
+		lost = "2 unreadable_syscall, some write bytes unreadable"
+	)
+	return []path{
+		{name: "responses by sendfile", way: "heads: sendfile", want: "2 GET 200", run: func(p *pair) { p.allVia("sendfile", "") },
+			but: unwritten(anywhere, why, lost)},
+		{name: "responses by splice", way: "heads: splice into a socket", want: "2 GET 200", run: func(p *pair) { p.allVia("splice", "") },
+			but: unwritten(anywhere, why, lost)},
+		{name: "spliced, all read", way: "heads: splice out of a socket", want: "2 GET 200", run: func(p *pair) { p.allVia("", "splice") },
+			but: unread(anywhere, noTap, fmt.Sprintf("%d read bytes untapped", 2*len(get)))},
+	}
+}
+
+// batchHeads are in the second message of a call.
+func batchHeads() []path {
+	const why = "registers tell where the messages are, not which one this is"
+	return []path{
+		{name: "second request in the second message of sendmmsg", way: "heads: later messages of sendmmsg", want: "2 GET 200",
+			but: []short{{at: byRegisters, why: why, client: "-",
+				lost: fmt.Sprintf("2 unreadable_batch, %d write bytes unreadable, %d read bytes late", len(get), 2*len(ok))}},
+			run: func(p *pair) {
 				c, s := p.connect()
 				c.send(get+get, via("sendmmsg", len(get), len(get)))
 				for range 2 {
@@ -63,8 +95,10 @@ func unreadablePaths() []path {
 					c.expect(ok)
 				}
 			}},
-		path{name: "second request in the second message of recvmmsg", server: "-", client: "2 GET 200",
-			lost: fmt.Sprintf("2 unreadable_batch, %d read bytes unreadable, %d write bytes late", len(get), 2*len(ok)), run: func(p *pair) {
+		{name: "second request in the second message of recvmmsg", way: "heads: later messages of recvmmsg", want: "2 GET 200",
+			but: []short{{at: byRegisters, why: why, server: "-",
+				lost: fmt.Sprintf("2 unreadable_batch, %d read bytes unreadable, %d write bytes late", len(get), 2*len(ok))}},
+			run: func(p *pair) {
 				c, s := p.connect()
 				c.send(get)
 				c.send(get)
@@ -75,20 +109,64 @@ func unreadablePaths() []path {
 					c.expect(ok)
 				}
 			}},
-		path{name: "head over more iovecs than are followed", server: "-", client: "GET 200", classes: "unreadable; http1",
-			lost: "some unreadable_iovecs, some read bytes unreadable", run: func(p *pair) {
-				c, s := p.connect()
+	}
+}
+
+// lostHeads are not where they could be read.
+func lostHeads() []path {
+	readBy := func(iov ...int) func(p *pair) {
+		return func(p *pair) {
+			c, s := p.connect()
+			c.send(get)
+			s.expect(get, via("readv", iov...))
+			s.send(ok)
+			c.expect(ok)
+		}
+	}
+	return []path{
+		{name: "heads discarded", way: "heads: discarded (MSG_TRUNC)", want: "2 GET 200", run: func(p *pair) {
+			c, s := p.connect()
+			for range 2 {
 				c.send(get)
-				s.expect(get, via("readv", append(make([]int, 100), len(get))...)) // empty ones first
+				s.recvDiscard(len(get))
 				s.send(ok)
 				c.expect(ok)
-			}},
-		path{name: "head not in memory any more", server: "POST 200", client: "-", classes: "http1; unreadable",
-			lost: "some unreadable_memory, some write bytes unreadable", run: headEvicted},
-		path{name: "descriptor replaced while the call waits", server: "-", client: "GET 200", classes: "unreadable, idle; http1, idle",
-			lost: "some unreadable_socket, some read bytes unreadable", run: descriptorReplaced},
-	)
+			}
+		}, but: unread(anywhere, "discarded bytes are copied nowhere", "some unreadable_truncated, some read bytes unreadable")},
+		{name: "second request discarded", want: "3 GET 200", run: func(p *pair) {
+			c, s := p.connect()
+			p.exchange(c, s, get, ok)
+			c.send(get)
+			s.recvDiscard(len(get))
+			s.send(ok)
+			c.expect(ok)
+			p.exchange(c, s, get, ok)
+		}, but: []short{{at: anywhere, why: "discarded bytes are copied nowhere", server: "2 GET 200",
+			lost: fmt.Sprintf("unreadable_truncated, %d read bytes unreadable, any write bytes late", len(get))}}},
+		{name: "head behind more empty iovecs than are followed", want: "GET 200", run: readBy(append(make([]int, 100), len(get))...),
+			but: unread(notByMessage, "only the first 32 pieces are followed", "some unreadable_iovecs, some read bytes unreadable")},
+		{name: "head over many iovecs", want: "GET 200", run: readBy(pieces(len(get), 1)...)},
+		{name: "response over 60 iovecs, the head in the first", want: "2 GET 200", run: func(p *pair) {
+			c, s := p.connect()
+			for range 2 {
+				c.send(get)
+				s.expect(get)
+				answer := response("200 OK", strings.Repeat("b", 59))
+				s.send(answer, via("writev", append([]int{len(answer) - 59}, pieces(59, 1)...)...))
+				c.expect(answer)
+			}
+		}},
+		{name: "head not in memory any more", want: "POST 200", run: headEvicted, but: []short{{
+			at: anywhere, why: "the process gave the memory back before the call returned",
+			client: "-", classes: "http1; unreadable", lost: "some unreadable_memory, some write bytes unreadable"}}},
+		{name: "descriptor replaced while the call waits", want: "GET 200", classes: "http1, idle", run: descriptorReplaced, but: []short{{
+			at: byRegisters, why: "the descriptor in the registers is another socket by now",
+			server: "-", classes: "unreadable, idle; http1, idle", lost: "some unreadable_socket, some read bytes unreadable"}}},
+	}
 }
+
+// noTap is why bytes are not read that nothing tells of.
+const noTap = "no tap fires: only TCP's own count shows the bytes"
 
 // allVia makes two exchanges where the server uses the given calls for everything.
 func (p *pair) allVia(send, recv string) {

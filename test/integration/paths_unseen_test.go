@@ -9,21 +9,21 @@ import (
 	"github.com/fathomhq/fathom/test/integration/int80"
 )
 
-// unseenPaths move bytes where the taps cannot read them. Bodies need not be read; where
-// no tap fires at all, the byte account shows them.
+// unseenPaths move bodies where the taps cannot read them, which they need not; where no tap fires at
+// all, the byte account shows them.
 func unseenPaths() []path {
-	const body = 2 * bodySize
-	untapped := func(direction string) string { return fmt.Sprintf("%d %s bytes untapped", body, direction) }
+	// Without the body's last byte the client's exchange has no end: it is lost, and said so.
+	unseen := []short{{at: anywhere, why: noTap, client: "-", lost: fmt.Sprintf("2 gap, %d read bytes untapped", 2*bodySize)}}
+	body := func(send, recv string) func(*pair) { return func(p *pair) { p.bodyVia(send, recv) } }
 	return []path{
-		{name: "sendfile body", want: "2 GET 200", run: func(p *pair) { p.bodyVia("sendfile", "") }},
-		{name: "spliced body, written", want: "2 GET 200", run: func(p *pair) { p.bodyVia("splice", "") }},
-		// Without the body's last byte the client's exchange has no end: it is lost, and said so.
-		{name: "spliced body, read", server: "2 GET 200", client: "-", lost: "2 gap, " + untapped("read"), run: func(p *pair) { p.bodyVia("", "splice") }},
-		{name: "mapped body (zero-copy receive)", server: "2 GET 200", client: "-", lost: "2 gap, " + untapped("read"), run: func(p *pair) { p.bodyVia("sendfile", "map") }},
-		{name: "io_uring body, written", want: "2 GET 200", needs: noURing, run: func(p *pair) { p.bodyVia("uring", "") }},
-		{name: "io_uring body, read", want: "2 GET 200", needs: noURing, run: func(p *pair) { p.bodyVia("", "uring") }},
-		{name: "32-bit body, written", want: "2 GET 200", needs: noInt80, run: func(p *pair) { p.bodyVia("int80", "") }},
-		{name: "32-bit body, read", want: "2 GET 200", needs: noInt80, run: func(p *pair) { p.bodyVia("", "int80") }},
+		{name: "sendfile body", way: "bodies: sendfile", want: "2 GET 200", run: body("sendfile", "")},
+		{name: "spliced body, written", way: "bodies: splice into a socket", want: "2 GET 200", run: body("splice", "")},
+		{name: "spliced body, read", way: "bodies: splice out of a socket", want: "2 GET 200", run: body("", "splice"), but: unseen},
+		{name: "mapped body (zero-copy receive)", way: "bodies: TCP_ZEROCOPY_RECEIVE", want: "2 GET 200", run: body("sendfile", "map"), but: unseen},
+		{name: "io_uring body, written", way: "bodies: io_uring", want: "2 GET 200", needs: noURing, run: body("uring", "")},
+		{name: "io_uring body, read", way: "bodies: io_uring", want: "2 GET 200", needs: noURing, run: body("", "uring")},
+		{name: "32-bit body, written", way: "bodies: 32-bit read and write", want: "2 GET 200", needs: noInt80, run: body("int80", "")},
+		{name: "32-bit body, read", way: "bodies: 32-bit read and write", want: "2 GET 200", needs: noInt80, run: body("", "int80")},
 	}
 }
 
@@ -44,16 +44,16 @@ func (p *pair) bodyVia(send, recv string) {
 	}
 }
 
-func noURing() string {
+func noURing(place) string {
 	if _, _, e := unix.Syscall(unix.SYS_IO_URING_SETUP, 0, 0, 0); e == unix.ENOSYS || e == unix.EPERM {
-		return "io_uring is off here: " + e.Error()
+		return "io_uring is not in this kernel"
 	}
 	return ""
 }
 
-func noInt80() string {
+func noInt80(place) string {
 	if !int80.Supported {
-		return "this architecture has no int 0x80"
+		return "int 0x80 is not in this architecture"
 	}
 	return ""
 }

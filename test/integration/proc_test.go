@@ -70,7 +70,7 @@ func start(t testing.TB, name string, ns *netns, files ...*os.File) *proc {
 
 // stop ends the process and closes its sockets. It may be called again.
 func (p *proc) stop() {
-	if p.cmd.ProcessState != nil {
+	if p.ended() {
 		return
 	}
 	p.quit()
@@ -78,6 +78,8 @@ func (p *proc) stop() {
 	defer kill.Stop()
 	_ = p.cmd.Wait()
 }
+
+func (p *proc) ended() bool { return p.cmd.ProcessState != nil }
 
 // kill ends the process as SIGKILL does.
 func (p *proc) kill() {

@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -34,6 +35,13 @@ func program(t *testing.T, names ...string) string {
 // returns the first line it prints.
 func serve(t *testing.T, path string, args ...string) string {
 	t.Helper()
+	line, _ := serveUntil(t, path, args...)
+	return line
+}
+
+// serveUntil is serve for a server that is stopped before the test ends.
+func serveUntil(t *testing.T, path string, args ...string) (line string, stop func()) {
+	t.Helper()
 	real, err := filepath.EvalSymlinks(path)
 	if err != nil {
 		t.Fatal(err)
@@ -52,18 +60,19 @@ func serve(t *testing.T, path string, args ...string) string {
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start %s: %v", path, err)
 	}
-	t.Cleanup(func() {
+	stop = sync.OnceFunc(func() {
 		_ = unix.Kill(-cmd.Process.Pid, unix.SIGKILL) // its own process group: workers too
 		_ = cmd.Wait()
 	})
+	t.Cleanup(stop)
 	if strings.HasSuffix(path, "nginx") {
-		return ""
+		return "", stop
 	}
-	line, err := bufio.NewReader(out).ReadString('\n')
+	line, err = bufio.NewReader(out).ReadString('\n')
 	if err != nil {
 		t.Fatalf("%s did not say where it listens: %v", path, err)
 	}
-	return strings.TrimSpace(line)
+	return strings.TrimSpace(line), stop
 }
 
 // freeAddr returns an address that was free a moment ago.

@@ -2,7 +2,6 @@ package integration
 
 import (
 	"fmt"
-	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -73,6 +72,9 @@ func side(w kernel.Workload) string {
 
 const nobody = "nobody"
 
+// missedRun counts the runs of programs that the kernel skipped.
+const missedRun = "lost missed_run"
+
 // count flattens a snapshot. Exchanges are named "SIDE METHOD STATUS", where the
 // side is the helper and the role has to agree; connections "SIDE class CLASS".
 func count(s *kernel.Snapshot) tally {
@@ -105,23 +107,32 @@ func count(s *kernel.Snapshot) tally {
 	for _, l := range s.Lost {
 		out["lost "+l.Reason] += l.Count
 	}
+	for _, p := range s.Programs {
+		out[missedRun] += p.Missed
+	}
 	for _, l := range s.LostBytes {
 		out["lost "+l.Direction+" bytes "+l.Reason] += l.Bytes
 	}
 	return out
 }
 
+// names returns all names of two tallies in order.
+func names(a, b tally) []string {
+	return slices.Compact(slices.Sorted(func(yield func(string) bool) {
+		for _, t := range []tally{a, b} {
+			for k := range t {
+				if !yield(k) {
+					return
+				}
+			}
+		}
+	}))
+}
+
 // diff says what differs, one line per name; empty if nothing does.
 func diff(want, got tally) string {
-	names := map[string]bool{}
-	for k := range want {
-		names[k] = true
-	}
-	for k := range got {
-		names[k] = true
-	}
 	var out strings.Builder
-	for _, k := range slices.Sorted(maps.Keys(names)) {
+	for _, k := range names(want, got) {
 		w, g := want[k], got[k]
 		if w == g || w == some && g > 0 || w == whatever {
 			continue
@@ -133,6 +144,28 @@ func diff(want, got tally) string {
 		}
 	}
 	return out.String()
+}
+
+// tooMany says which exchanges were counted more often than they were made, one line per name.
+func tooMany(want, got tally) string {
+	var out strings.Builder
+	for _, k := range names(want, got) {
+		if w, g := want[k], got[k]; exchanges(k) && g > w && w < whatever {
+			fmt.Fprintf(&out, "\n  %s: there were %d, got %d", k, w, g)
+		}
+	}
+	return out.String()
+}
+
+// missing sums up by how many exchanges the counts fall short.
+func missing(want, got tally) uint64 {
+	var n uint64
+	for k, w := range want {
+		if g := got[k]; exchanges(k) && w < whatever && g < w {
+			n += w - g
+		}
+	}
+	return n
 }
 
 // What a wanted count may be besides a number.
