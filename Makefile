@@ -18,7 +18,7 @@ BENCH ?=
 TEST  ?=
 KERNELS ?=
 
-.PHONY: help run build test test-kernels kernels generate verify-generated lint bench fuzz prometheus clean
+.PHONY: help run build test test-kernels kernels doctor docs/modes.md verifier-table generate verify-generated lint bench fuzz prometheus clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -37,6 +37,15 @@ test: ## Run all tests: unit tests, race detector, sanitizers, integration. Inst
 test-kernels: ## Run tests on other kernels, in emulated guests, within half an hour. Fetches the kernels.
 	@go build -o bin/guests ./test/guests
 	@bin/guests $(KERNELS)
+
+doctor: ## Ask `fathom doctor` here and in the guests, and write docs/doctor.md.
+	@scripts/doctor.sh
+
+docs/modes.md: ## Write what each attach mode sees, from the last run of test-kernels.
+	go test -count=1 ./test/integration -run TestModesPage -modes ../../build/guests
+
+verifier-table: ## Write what the verifiers follow, from the last run of test-kernels.
+	go test -count=1 ./internal/kernel -run TestVerifierPage -update '../../build/guests/*/verifier.json'
 
 kernels: ## Fetch the kernels for test-kernels, and an emulator.
 	@scripts/kernels.sh

@@ -16,5 +16,6 @@ go test -race -timeout 15m "${as_root[@]}" "$@" ./cmd/... ./internal/... ./bpf/.
 section "parsers on the host: sanitizers, corpora, a little fuzzing"
 scripts/test-c.sh
 
+test/integration/testdata/build.sh
 section "integration tests: BPF on this kernel, real servers and clients"
 go test -count=1 -timeout 40m "${as_root[@]}" "$@" ./test/integration/...
