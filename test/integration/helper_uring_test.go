@@ -54,10 +54,14 @@ type uringCQE struct {
 	flags uint32
 }
 
+// rings counts them: what the kernel does when one is closed may interrupt calls of the process later.
+var rings atomic.Int32
+
 // uring sends or receives b by one request of an io_uring of its own. It waits for the
 // completion in the kernel, or, with an idle function, calls that with a file (/dev/zero)
 // until the request has completed: within whatever call that makes.
 func uring(op uint8, fd int, b []byte, idle func(file int)) (int, error) {
+	rings.Add(1)
 	var p uringParams
 	r, _, e := unix.Syscall(unix.SYS_IO_URING_SETUP, 4, uintptr(unsafe.Pointer(&p)), 0)
 	if e != 0 {

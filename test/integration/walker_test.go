@@ -107,8 +107,13 @@ func (w *walker) end(pr *pair) {
 		w.stop(pr)
 		return
 	}
+	rings := 0
 	for _, h := range pr.helpers {
-		h.must("CloseAll", Call{})
+		rings += h.must("CloseAll", Call{}).N
+	}
+	if rings > 0 {
+		w.stop(pr)
+		return
 	}
 	w.helpers, w.take = pr.helpers, pr.take
 }
