@@ -35,6 +35,8 @@ test: ## Run all tests: unit tests, race detector, sanitizers, integration. Inst
 	@scripts/test.sh $(TEST)
 
 test-kernels: ## Run tests on other kernels, in emulated guests, within half an hour. Fetches the kernels.
+	@scripts/deps.sh guests
+	@test/integration/testdata/build.sh
 	@go build -o bin/guests ./test/guests
 	@bin/guests $(KERNELS)
 
@@ -45,7 +47,7 @@ docs/modes.md: ## Write what each attach mode sees, from the last run of test-ke
 	go test -count=1 ./test/integration -run TestModesPage -modes ../../build/guests
 
 verifier-table: ## Write what the verifiers follow, from the last run of test-kernels.
-	go test -count=1 ./internal/kernel -run TestVerifierPage -update '../../build/guests/*/verifier.json'
+	go test -count=1 ./internal/kernel -run TestVerifierPage -update '../../build/guests/*/out/auto-internal-kernel/verifier.json'
 
 kernels: ## Fetch the kernels for test-kernels, and an emulator.
 	@scripts/kernels.sh

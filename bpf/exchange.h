@@ -124,8 +124,14 @@ __noinline int resync(u32 slot, u32 reason)
 			break;
 		}
 	}
-	c->requests = end;
-	c->responses = end;
+	/*
+	 * The other direction's hook may have counted one more meanwhile, which is not to be undone: every
+	 * response after it would be taken for that of the next request.
+	 */
+	if ((s32)(end - c->requests) > 0)
+		c->requests = end;
+	if ((s32)(end - c->responses) > 0)
+		c->responses = end;
 	clear_prefix(&c->request);
 	c->request.in_head = 0;
 	clear_prefix(&c->response);

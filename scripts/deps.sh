@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a task needs, if they are missing:
-#     scripts/deps.sh test|generate|bench|prometheus|kernels|qemu
+#     scripts/deps.sh test|generate|guests|bench|prometheus|kernels|qemu
 # Nothing that it installs is started as a service. Building and running Fathom needs no
 # package at all.
 set -euo pipefail
@@ -16,12 +16,13 @@ qemu=(libaio1 libbpf1 libcapstone4 libdaxctl1 libfdt1 libfuse3-3 libglib2.0-0 li
 case ${1:-} in
 test) packages=("${compiler[@]}" libclang-rt-19-dev gcc libc6-dev iproute2 liburing-dev nginx nodejs python3 wrk) ;;
 generate) packages=("${compiler[@]}") ;;
+guests) packages=(gcc libc6-dev liburing-dev) ;;
 bench) packages=(nginx wrk) ;;
 prometheus) packages=(prometheus) ;;
 kernels) packages=(debian-archive-keyring kmod) ;;
 qemu) packages=("${qemu[@]}") ;;
 *)
-	echo "usage: $0 test|generate|bench|prometheus|kernels|qemu" >&2
+	echo "usage: $0 test|generate|guests|bench|prometheus|kernels|qemu" >&2
 	exit 2
 	;;
 esac

@@ -4,7 +4,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-guests=(5.10 6.1 6.12 6.12-full 6.18 7.3 arm64-6.1 arm64-6.12 arm64-7.3)
+guests=(5.10 6.1 6.1-full 6.12 6.12-full 6.18 7.3 arm64-6.1 arm64-6.12 arm64-7.3)
 page=docs/doctor.md
 as_root=()
 ((EUID == 0)) || as_root=(sudo)

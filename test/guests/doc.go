@@ -1,5 +1,5 @@
 // Command guests runs the tests on other kernels than this machine's: it boots distribution
-// kernels in emulated guests, one after the other per CPU, and runs test binaries there.
+// kernels in emulated guests, three for each two CPUs at a time, and runs test binaries there.
 //
 //	make test-kernels
 //	make test-kernels KERNELS='-guests 6.12,arm64-7.3 -run TestPaths -v'

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/fathomhq/fathom/test/guests/vm"
@@ -45,8 +46,8 @@ func (s *suite) guest(ctx context.Context, g guest) (*guestResult, error) {
 		limit += p.limit + 2*grace
 	}
 	m := &vm.Machine{
-		Kernel: kernel, MemoryMiB: s.memory, CPUs: defaultCPUs, CommandLine: g.commandLine, Modules: defaultModules,
-		Files: files, Console: filepath.Join(dir, "console.log"), Out: filepath.Join(dir, "out"),
+		Kernel: kernel, MemoryMiB: s.memory, CPUs: defaultCPUs, CommandLine: g.commandLine,
+		Modules: slices.Concat(defaultModules, g.modules), Files: files, Console: filepath.Join(dir, "console.log"), Out: filepath.Join(dir, "out"),
 	}
 	o := &guestObserver{suite: s, dir: dir, plan: plan, start: time.Now(), result: &guestResult{Name: g.name}}
 	limited, cancel := context.WithTimeout(ctx, limit)

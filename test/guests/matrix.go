@@ -1,6 +1,9 @@
 package main
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // The attach modes, as FATHOM_ATTACH_MODE has them.
 const (
@@ -14,17 +17,23 @@ const (
 // the others have to work as well, since users can choose them.
 var guests = []guest{
 	{name: "5.10", kernel: "5.10", modes: []string{trampoline, kprobe}},
-	{name: "6.1", kernel: "6.1", modes: []string{trampoline, kprobe}},
-	{name: "6.1-full", kernel: "6.1", commandLine: "preempt=full", modes: []string{kprobe, trampoline}},
-	{name: "6.12", kernel: "6.12", modes: []string{tracepoint, trampoline, kprobe}},
+	{name: "6.1", kernel: "6.1", modules: ktls, modes: []string{trampoline, kprobe}},
 	// Tasks are preempted in the kernel, also inside BPF programs: the races of a desktop's kernel.
-	{name: "6.12-full", kernel: "6.12", commandLine: "preempt=full", modes: []string{tracepoint, trampoline, kprobe}},
-	{name: "6.18", kernel: "6.18", modes: []string{tracepoint, trampoline, kprobe}},
-	{name: "7.3", kernel: "7.3", modes: []string{tracepoint, trampoline, kprobe}},
-	{name: "arm64-6.1", kernel: "arm64-6.1", modes: []string{kprobe}}, // trampolines attach from 6.4 on
-	{name: "arm64-6.12", kernel: "arm64-6.12", modes: []string{tracepoint, trampoline, kprobe}},
-	{name: "arm64-7.3", kernel: "arm64-7.3", modes: []string{tracepoint, trampoline, kprobe}},
+	{name: "6.1-full", kernel: "6.1", modules: ktls, commandLine: "preempt=full", modes: []string{kprobe, trampoline}},
+	{name: "6.12", kernel: "6.12", modules: ktls, modes: []string{tracepoint, trampoline, kprobe}},
+	{name: "6.12-full", kernel: "6.12", modules: ktls, commandLine: "preempt=full", modes: []string{tracepoint, trampoline, kprobe}},
+	{name: "6.18", kernel: "6.18", modules: ktls, modes: []string{tracepoint, trampoline, kprobe}},
+	{name: "7.3", kernel: "7.3", modules: ktls7, modes: []string{tracepoint, trampoline, kprobe}},
+	{name: "arm64-6.1", kernel: "arm64-6.1", modules: ktls, modes: []string{kprobe}}, // trampolines attach from 6.4 on
+	{name: "arm64-6.12", kernel: "arm64-6.12", modules: ktls, modes: []string{tracepoint, trampoline, kprobe}},
+	{name: "arm64-7.3", kernel: "arm64-7.3", modules: ktls7, modes: []string{tracepoint, trampoline, kprobe}},
 }
+
+// What kTLS with AES-GCM takes. A guest has no modprobe: nothing is loaded when it is asked for.
+var (
+	ktls  = []string{"tls", "gcm", "ctr", "ghash_generic"}
+	ktls7 = []string{"tls", "gcm", "ctr"} // GHASH is built in
+)
 
 // jobs is what runs in each guest. In a guest on an idle machine most of TestPaths takes one to two
 // minutes; the whole matrix has to end within half an hour on two CPUs, so the CPU seconds of all
@@ -32,12 +41,25 @@ var guests = []guest{
 // kernels. The limits are for guests that hang: far more than a busy machine takes.
 var jobs = []job{
 	{
-		pkg: "./internal/kernel", in: once,
+		pkg: "./internal/kernel", in: once, not: []string{"6.1-full", "6.12-full"}, // the same kernels
+		run:   "^(TestVerifierBudget|TestVerifierPage|TestModes|TestHeadLengths|TestFacts)$",
+		limit: 6 * time.Minute,
+	},
+	{
+		// What is done when the kernel refuses something, and with which privileges, on the oldest and the newest.
+		pkg: "./internal/kernel", in: once, not: except("5.10", "7.3", "arm64-6.1"),
+		skip:  "^(TestVerifierBudget|TestVerifierPage|TestModes|TestHeadLengths|TestFacts)$",
+		limit: 6 * time.Minute,
+	},
+	{
+		pkg: "./cmd/fathom", in: once, not: except("5.10", "7.3", "arm64-6.1"),
+		run: "^(TestLeastPrivilege|TestRootGivesUp|TestMissingCapability|TestFileCapabilities|TestLockedMemory|" +
+			"TestDoctor.*|TestNotPermitted)$",
 		limit: 6 * time.Minute,
 	},
 	{
 		pkg: "./test/integration", in: autoMode, short: true,
-		run: "^(TestPaths|TestServers|TestMixedClasses|TestTCPCounters|TestTCPSamples|TestConnectFailures|" +
+		run: "^(TestAutoMode|TestPaths|TestServers|TestLastByte|TestOverloadedServer|TestMixedClasses|TestTCPCounters|TestTCPSamples|TestConnectFailures|" +
 			"TestRetransmits|TestActive|TestListener|TestPeers|TestBounds)$",
 		skip: "^TestPaths$/^(method_|in_pieces_of_([4-9]|1[0-9]),|first_([2-9]|1[0-57-9])_bytes|" +
 			"writev_and_readv_of_([2-9]|1[0-9])_|.*_of_([235]|16)_bytes_each$|interim_and_.*_(2[1-9]|3[0-8])$|" +
@@ -47,7 +69,7 @@ var jobs = []job{
 	{
 		// How bytes are cut and parsed does not depend on the mode; where they are seen does.
 		pkg: "./test/integration", in: otherModes, short: true,
-		run: "^(TestPaths|TestServers|TestTCPCounters)$",
+		run: "^(TestPaths|TestServers|TestLastByte|TestTCPCounters)$",
 		skip: "^TestPaths$/^(method_|in_pieces_|first_|slow_|stream_|random_bytes_|exchanges_of_random_|long_|" +
 			"rest_|interim_and_|writev_and_readv_of_([2-9]|1[0-9])_|.*_bytes_each$|answered_with_|[234]_re|" +
 			"closed_|server_speaks_|redis|http_|tls|10[01]_|CONNECT)|^TestServers$/oversubscribed",
@@ -70,8 +92,15 @@ var allowedSkips = []allowedSkip{
 	{guests: []string{"5.10"}, test: `^TestPaths/mptcp`, reason: `^MPTCP is not in this kernel`},
 	// The 32-bit calls are those of x86.
 	{guests: []string{"arm64-6.1", "arm64-6.12", "arm64-7.3"}, test: `^TestPaths/.*32-bit`, reason: `^int 0x80 is not in this architecture$`},
+	// Debian turned CONFIG_TLS on after 5.10.
+	{guests: []string{"5.10"}, test: `^TestPaths/kTLS$`, reason: `^kTLS is not in this kernel$`},
+	// The kernel accounts BPF maps to cgroups from 5.11 on.
+	{
+		guests: []string{"7.3", "arm64-6.1"},
+		test:   `^TestLockedMemory$`, reason: `^this kernel does not count maps against RLIMIT_MEMLOCK$`,
+	},
 	// Upstream f3a95075549e (5.13).
-	{guests: []string{"5.10"}, test: `^TestPaths/`, reason: `^before Linux 5\.13 a trampoline cannot be attached again$`},
+	{guests: []string{"5.10"}, test: `^(TestPaths/|TestDetach$)`, reason: `^before Linux 5\.13 a trampoline cannot be attached again$`},
 	// It came with 6.0.
 	{guests: []string{"5.10"}, test: `^TestPaths/io_uring`, reason: `^(multishot )?io_uring is not in this kernel`},
 	{guests: []string{"arm64-6.1", "arm64-6.12", "arm64-7.3"}, test: `^TestPaths/io_uring`, reason: `^uring-server is not built for arm64`},
@@ -80,8 +109,9 @@ var allowedSkips = []allowedSkip{
 // guest is a machine that tests run on.
 type guest struct {
 	name        string
-	kernel      string // of scripts/kernels.sh
-	commandLine string // besides what every guest's kernel is told
+	kernel      string   // of scripts/kernels.sh
+	commandLine string   // besides what every guest's kernel is told
+	modules     []string // besides defaultModules
 	modes       []string
 }
 
@@ -89,7 +119,8 @@ type guest struct {
 type job struct {
 	pkg       string
 	in        scope
-	run, skip string // as go test's flags; "" is all and none
+	not       []string // guests
+	run, skip string   // as go test's flags; "" is all and none
 	short     bool
 	env       []string // K=V, besides what doc.go lists
 	limit     time.Duration
@@ -130,8 +161,22 @@ func guestNamed(name string) guest {
 	return guest{name: name, kernel: name}
 }
 
+// except returns the names of all guests but these.
+func except(names ...string) []string {
+	var others []string
+	for _, g := range guests {
+		if !slices.Contains(names, g.name) {
+			others = append(others, g.name)
+		}
+	}
+	return others
+}
+
 // modesOf returns the modes in which the job runs in the guest.
 func (j job) modesOf(g guest) []string {
+	if slices.Contains(j.not, g.name) {
+		return nil
+	}
 	switch j.in {
 	case once:
 		return []string{auto}

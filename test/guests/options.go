@@ -33,7 +33,7 @@ func parseOptions(args []string, root string) (*options, error) {
 	f.StringVar(&o.run, "run", "", "run the tests that match this `REGEXP`, instead of those in the table of jobs")
 	f.StringVar(&o.out, "out", filepath.Join(root, outDir), "folder for results and binaries")
 	f.IntVar(&o.memory, "m", defaultMemory, "memory of each guest in `MiB`")
-	f.IntVar(&o.atOnce, "j", runtime.NumCPU(), "how many `guests` run side by side; each takes a CPU")
+	f.IntVar(&o.atOnce, "j", (3*runtime.NumCPU()+1)/2, "how many `guests` run side by side; each takes two thirds of a CPU")
 	f.BoolVar(&o.verbose, "v", false, "print what the tests print")
 	f.BoolVar(&o.list, "list", false, "list guests and jobs, and run nothing")
 	if err := f.Parse(args); err != nil {

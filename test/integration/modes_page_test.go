@@ -125,6 +125,10 @@ bytes of a request or a response. Of a *body* it needs to know only that it pass
   ` + "`fathom_connections_total{class}`" + `). The other end is exact.
 - **–**: there is no such kernel.
 
+This is what a mode sees where the kernel skips none of its runs. One that may preempt tasks inside of it skips some of the
+trampolines', and counts them: ` + "`fathom_lost_total{reason=\"missed_run\"}`" + `. Then exchanges are missing.
+` + "`--attach-mode=auto`" + ` avoids this, see [Kernels and privileges](kernels.md#which-way-is-taken).
+
 | | tracepoint | trampoline | kprobe |
 |---|---|---|---|
 `

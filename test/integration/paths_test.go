@@ -34,6 +34,8 @@ type path struct {
 	lost string
 	// partly: not all bytes and requests are those of the helpers' workloads.
 	partly bool
+	// many: of so many exchanges that some run is skipped each time where the kernel may skip them.
+	many bool
 	// needs tells why the path cannot be gone here; "" if it can.
 	needs func(place) string
 }
@@ -148,7 +150,7 @@ func TestPaths(t *testing.T) {
 	// Each path has a listener of its own: many peers, and a series for each.
 	f := load(t, kernel.Options{MaxSeriesPerWorkload: 2048, MaxPeersPerWorkload: 1024})
 	w := newWalker(t, f)
-	start, all, skipped := count(w.last), true, tally{}
+	start, all, ways, skipped := count(w.last), true, true, tally{}
 	for _, p := range allPaths() {
 		ran := false
 		t.Run(p.name, func(t *testing.T) {
@@ -162,10 +164,13 @@ func TestPaths(t *testing.T) {
 			w.walk(t, p)
 		})
 		all = all && ran
+		ways = ways && (ran || p.way == "")
 	}
 	if all {
 		end := f.count()
 		allForced(t, f.place, slices.Sorted(maps.Keys(end)), end.sub(start), skipped)
+	}
+	if ways {
 		w.observed.write(t)
 	}
 }

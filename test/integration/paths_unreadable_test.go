@@ -211,8 +211,7 @@ func headEvicted(p *pair) {
 		_ = p.client.call.Call("Sys.Send", &call, &r)
 		done <- r
 	}()
-	p.pause()
-	p.pause()
+	p.client.must("Evict", Call{FD: c.fd})
 	if got := s.recv(len(head) + len(body)); !strings.HasPrefix(got, head) {
 		p.Fatalf("received %.100q", got)
 	}

@@ -33,7 +33,7 @@ func uringPaths() []path {
 	} {
 		// Go's client may open a connection more than it uses.
 		paths = append(paths, path{
-			name: "io_uring server, " + p.name, way: p.way, want: want, classes: "any http1, any idle", but: p.but, partly: true,
+			name: "io_uring server, " + p.name, way: p.way, want: want, classes: "any http1, any idle", but: p.but, partly: true, many: true,
 			needs: noURingServer,
 			run: func(pr *pair) {
 				pr.Helper()
