@@ -12,13 +12,14 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
 
 FUZZTIME ?= 30s
-# Further arguments of the demonstration, the benchmark, the tests and those on other kernels.
+# Further arguments of the demonstration, the benchmark, the tests and those on other kernels and in a cluster.
 DEMO  ?=
 BENCH ?=
 TEST  ?=
 KERNELS ?=
+CLUSTER ?=
 
-.PHONY: help run build test test-kernels kernels doctor docs/modes.md verifier-table generate verify-generated lint bench fuzz prometheus clean
+.PHONY: help run build test test-kernels test-cluster bench-cluster image chart verify-chart kernels doctor docs/modes.md verifier-table generate verify-generated lint bench fuzz prometheus clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -39,6 +40,21 @@ test-kernels: ## Run tests on other kernels, in emulated guests, within half an 
 	@test/integration/testdata/build.sh
 	@go build -o bin/guests ./test/guests
 	@bin/guests $(KERNELS)
+
+test-cluster: ## Test Fathom in the Kubernetes cluster of KUBECONFIG, where it is installed. See test/cluster.
+	go test -count=1 -timeout 30m -v ./test/cluster $(CLUSTER)
+
+bench-cluster: build ## Measure the directory against the API server of KUBECONFIG, with 20,000 pods. Makes and removes them.
+	go run ./bench/cluster $(CLUSTER)
+
+image: ## Build the container image, without Docker, below build/image.
+	@VERSION=$(VERSION) COMMIT=$(COMMIT) scripts/image.sh
+
+chart: ## Write what is generated of the Helm chart, and deploy/kubernetes.yaml.
+	@scripts/chart.sh
+
+verify-chart: ## Lint and test the Helm chart; fail if what is generated of it differs from what is committed.
+	@scripts/chart.sh verify
 
 doctor: ## Ask `fathom doctor` here and in the guests, and write docs/doctor.md.
 	@scripts/doctor.sh

@@ -58,6 +58,7 @@ __noinline int sweep_slot(u32 slot, u64 now)
 	struct conn *c = conn_of(slot);
 	struct census *census;
 	struct sock *sk;
+	struct edge *e;
 
 	if (!c || !c->sk)
 		return 0;
@@ -79,8 +80,12 @@ __noinline int sweep_slot(u32 slot, u64 now)
 	if (c->flags & (CONN_OPENED | CONN_JOINED)) {
 		if (c->class > CLASS_HTTP1 || c->closed_at)
 			conn_need_edge(slot);
-		if (c->flags & CONN_EDGE)
+		if (c->flags & CONN_EDGE) {
+			e = edge_of(c->edge);
+			if (e && c->edge)
+				e->connected = now;
 			edge_sample(slot);
+		}
 	}
 	if (c->class == CLASS_HTTP1 && !c->opaque)
 		sweep_exchanges(c, sk, now);
@@ -104,4 +109,18 @@ int fathom_sweep(struct bpf_raw_tracepoint_args *ctx)
 	}
 	count_run(PROG_SWEEP, run_is_counted(now) ? now : 0);
 	return 1;
+}
+
+/* Arguments: a workload, and how many of its edges and series user space took away. */
+SEC("raw_tp/fathom_give_back")
+int fathom_give_back(struct bpf_raw_tracepoint_args *ctx)
+{
+	u32 id = ctx->args[0];
+	struct workload *w = bpf_map_lookup_elem(&workloads, &id);
+
+	if (!w)
+		return 0;
+	__sync_fetch_and_add(&w->edges, -(u32)ctx->args[1]);
+	__sync_fetch_and_add(&w->series, -(u32)ctx->args[2]);
+	return 0;
 }

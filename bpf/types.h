@@ -197,6 +197,7 @@ struct edge {
 	u64 connect_failures[CONNECT_COUNT];
 	u64 rtt_sum; /* us */
 	u64 rtt[RTT_BUCKETS];
+	u64 connected; /* when a sweep last found a connection */
 };
 
 struct coverage_key {

@@ -41,7 +41,7 @@ configuration is wrong).`
 
 // Run is called by kong.
 func (c *doctorCommand) Run(ctx context.Context, out output) error {
-	report, err := doctor.Examine(ctx, agent.KernelOptions(c.Agent, c.Logger(out.stderr)))
+	report, err := doctor.Examine(ctx, agent.KernelOptions(c.Agent, c.Logger(out.stderr)), c.CgroupRoot)
 	if err != nil {
 		return err
 	}

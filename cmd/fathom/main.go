@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"os"
 	"os/signal"
 	"slices"
@@ -14,6 +15,7 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"k8s.io/klog/v2"
 
 	"github.com/fathomhq/fathom/internal/agent"
 	"github.com/fathomhq/fathom/internal/config"
@@ -28,10 +30,11 @@ const (
 
 // cli is the command line.
 type cli struct {
-	Agent   agentCommand   `cmd:"" help:"Measure this host and serve the result to Prometheus."`
-	Doctor  doctorCommand  `cmd:"" help:"Say what works on this host, what does not, and what that costs."`
-	Demo    demoCommand    `cmd:"" help:"Start a small demonstration: services, load, and an agent that measures them."`
-	Version versionCommand `cmd:"" help:"Print the version."`
+	Agent     agentCommand     `cmd:"" help:"Measure this host and serve the result to Prometheus."`
+	Doctor    doctorCommand    `cmd:"" help:"Say what works on this host, what does not, and what that costs."`
+	Directory directoryCommand `cmd:"" help:"Tell the agents of a Kubernetes cluster who has which address."`
+	Demo      demoCommand      `cmd:"" help:"Start a small demonstration: services, load, and an agent that measures them."`
+	Version   versionCommand   `cmd:"" help:"Print the version."`
 }
 
 type agentCommand struct{ config.Agent }
@@ -63,6 +66,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 		return fail(stderr, exitUsage, fmt.Errorf("%w (%s)", err, advice(args)))
 	}
 
+	klog.SetSlogLogger(slog.New(slog.DiscardHandler)) // client-go's; what matters is in our own lines
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // the next signal ends the process at once
@@ -102,7 +106,7 @@ func (c *agentCommand) Run(ctx context.Context, out output) error {
 
 // advice says where to read on after a mistake on the command line.
 func advice(args []string) string {
-	if len(args) > 0 && slices.Contains([]string{"agent", "doctor", "demo"}, args[0]) {
+	if len(args) > 0 && slices.Contains([]string{"agent", "directory", "doctor", "demo"}, args[0]) {
 		return "see fathom " + args[0] + " --help"
 	}
 	return "see fathom --help"

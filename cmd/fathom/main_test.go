@@ -20,7 +20,7 @@ func TestExit(t *testing.T) {
 		"help of demo":    {[]string{"demo", "--help"}, 0, "Ctrl-C removes", ""},
 		"version":         {[]string{"version"}, 0, "fathom ", ""},
 		"demo service":    {[]string{"demo-service"}, 1, "", "demo-service is started by `fathom demo`, not by hand"},
-		"no command":      {nil, 2, "", `expected one of "agent", "doctor", "demo", "version" (see fathom --help)`},
+		"no command":      {nil, 2, "", `expected one of "agent", "doctor", "directory", "demo", "version" (see fathom --help)`},
 		"unknown command": {[]string{"agnt"}, 2, "", "unexpected argument agnt"},
 		"unknown flag":    {[]string{"agent", "--loud"}, 2, "", "unknown flag --loud (see fathom agent --help)"},
 		"bad value":       {[]string{"agent", "--max-series=0"}, 2, "", "--max-series: 0 is not between"},

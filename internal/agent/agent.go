@@ -39,6 +39,10 @@ func Run(ctx context.Context, o Options) (err error) {
 	}
 	defer closeAll(listeners)
 
+	in, err := newCluster(o.Config, o.Version, o.Logger)
+	if err != nil {
+		return err
+	}
 	k, err := kernel.Open(ctx, KernelOptions(o.Config, o.Logger))
 	if err != nil {
 		if ctx.Err() != nil {
@@ -52,24 +56,24 @@ func Run(ctx context.Context, o Options) (err error) {
 		}
 	}()
 	logTaps(o.Logger, k.Taps())
-	logProblems(o.Logger, k.Probe())
+	logProblems(o.Logger, k.Probe(), o.Config.CgroupRoot)
 
-	exporter, err := newExporter(k, o)
+	exporter, err := newExporter(k, in, o)
 	if err != nil {
 		return err
 	}
 	giveUpPrivileges(k, o.Config.WebConfigFile, o.Logger)
 	returnMemory()
-	return serve(ctx, o, k, exporter, listeners)
+	return serve(ctx, o, k, in, exporter, listeners)
 }
 
 // serve runs everything that runs for as long as the agent, until ctx ends.
-func serve(ctx context.Context, o Options, k sweeper, metrics http.Handler, listeners []net.Listener) error {
+func serve(ctx context.Context, o Options, k sweeper, in *cluster, metrics http.Handler, listeners []net.Listener) error {
 	sweep := newSweep(k, o.Config.SweepInterval, o.Logger)
 	handler, err := web.Pages{
 		Version: o.Version,
 		Metrics: metrics,
-		Ready:   sweep.ready,
+		Ready:   func() error { return errors.Join(sweep.ready(), in.ready()) },
 	}.Handler()
 	if err != nil {
 		return err
@@ -78,6 +82,7 @@ func serve(ctx context.Context, o Options, k sweeper, metrics http.Handler, list
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return web.Serve(ctx, listeners, handler, o.Config.WebConfigFile, o.Logger) })
 	group.Go(func() error { sweep.run(ctx); return nil })
+	group.Go(func() error { return in.run(ctx) })
 	notify(o.Logger, daemon.SdNotifyReady)
 	o.Logger.Info("ready", "version", o.Version)
 	<-ctx.Done()
@@ -108,8 +113,8 @@ func logTaps(log *slog.Logger, taps []kernel.Tap) {
 }
 
 // logProblems tells what else is missing on this host, as `fathom doctor` does.
-func logProblems(log *slog.Logger, probe kernel.Probe) {
-	report, err := doctor.Diagnose(probe, nil)
+func logProblems(log *slog.Logger, probe kernel.Probe, cgroupRoot string) {
+	report, err := doctor.Diagnose(probe, nil, cgroupRoot)
 	if err != nil {
 		log.Debug("cannot examine this host", "error", err)
 		return

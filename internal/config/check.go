@@ -44,6 +44,7 @@ func (a *Agent) check() *problem {
 		between("max-series-per-workload", a.MaxSeriesPerWorkload, 2, 256<<10),
 		between("max-peers", a.MaxPeers, 4, 256<<10),
 		between("max-peers-per-workload", a.MaxPeersPerWorkload, 2, 256<<10),
+		a.Kubernetes.check(),
 	)
 }
 

@@ -39,4 +39,6 @@ type Agent struct {
 	MaxSeriesPerWorkload int `group:"limits" name:"max-series-per-workload" env:"FATHOM_MAX_SERIES_PER_WORKLOAD" default:"256" placeholder:"N" help:"HTTP series of one workload. Default 256."`
 	MaxPeers             int `group:"limits" name:"max-peers" env:"FATHOM_MAX_PEERS" default:"4096" placeholder:"N" help:"Pairs of workload and peer with TCP series. Default 4096."`
 	MaxPeersPerWorkload  int `group:"limits" name:"max-peers-per-workload" env:"FATHOM_MAX_PEERS_PER_WORKLOAD" default:"128" placeholder:"N" help:"Peers of one workload with TCP series. Default 128."`
+
+	Kubernetes `embed:""`
 }

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -84,6 +85,19 @@ func TestSources(t *testing.T) {
 		{"max-series-per-workload", "101", "102", "103", 101, 102, 103, func(a Agent) any { return a.MaxSeriesPerWorkload }},
 		{"max-peers", "101", "102", "103", 101, 102, 103, func(a Agent) any { return a.MaxPeers }},
 		{"max-peers-per-workload", "101", "102", "103", 101, 102, 103, func(a Agent) any { return a.MaxPeersPerWorkload }},
+		{"kubeconfig", "a", "b", "c", "a", "b", "c", func(a Agent) any { return a.Kubeconfig }},
+		{"node-name", "a", "b", "c", "a", "b", "c", func(a Agent) any { return a.NodeName }},
+		{"pod-uid", "a", "b", "c", "a", "b", "c", func(a Agent) any { return a.PodUID }},
+		{"cgroup-root", "a", "b", "c", "a", "b", "c", func(a Agent) any { return a.CgroupRoot }},
+		{"directory.ca-file", "a", "b", "c", "a", "b", "c", func(a Agent) any { return a.DirectoryCAFile }},
+		{"directory.token-file", "a", "b", "c", "a", "b", "c", func(a Agent) any { return a.DirectoryTokenFile }},
+		{"directory.address", "a:1", "b:2", "c:3", "a:1", "b:2", "c:3", func(a Agent) any { return a.DirectoryAddress }},
+		{"kubernetes", "on", "off", "auto", KubernetesOn, KubernetesOff, KubernetesAuto, func(a Agent) any { return a.Kubernetes.Kubernetes }},
+		{"pod-labels", "[a, b/c]", "d", "e,f", "a b/c", "d", "e f", func(a Agent) any { return strings.Join(a.PodLabels, " ") }},
+		{"pod-annotations", "[a, b/c]", "d", "e,f", "a b/c", "d", "e f", func(a Agent) any { return strings.Join(a.PodAnnotations, " ") }},
+		{"include", "[a, b/c]", "d", "e,f/g*", "[{a *} {b c}]", "[{d *}]", "[{e *} {f g*}]", func(a Agent) any { return fmt.Sprint(a.Include) }},
+		{"exclude", "[a, b/c]", "d", "e,f/g*", "[{a *} {b c}]", "[{d *}]", "[{e *} {f g*}]", func(a Agent) any { return fmt.Sprint(a.Exclude) }},
+		{"networks", "[a=10.0.0.1/8]", "b=::/0", "c=1.1.1.1/32,d=2.0.0.0/8", "[{a 10.0.0.0/8}]", "[{b ::/0}]", "[{c 1.1.1.1/32} {d 2.0.0.0/8}]", func(a Agent) any { return fmt.Sprint(a.Networks) }},
 	}
 	for _, s := range settings {
 		env := "FATHOM_" + strings.ToUpper(strings.NewReplacer(".", "_", "-", "_").Replace(s.flag))
@@ -108,7 +122,7 @@ func TestSources(t *testing.T) {
 			})
 		}
 	}
-	covered := len(settings) + len([]string{"config", "web.config.file"})
+	covered := len(settings) + len([]string{"config", "web.config.file", "directory.cert-file", "directory.key-file"})
 	if n := flagCount(t); n != covered {
 		t.Errorf("the command has %d settings, this test covers %d", n, covered)
 	}
@@ -343,7 +357,21 @@ func FuzzBuckets(f *testing.F) {
 	})
 }
 
-// The example has every setting, with its default.
+func flagsWithDefault(t *testing.T) (n int) {
+	t.Helper()
+	parser, err := kong.New(&Agent{}, append(Options(), kong.NoDefaultHelp())...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, flag := range parser.Model.Flags {
+		if flag.HasDefault {
+			n++
+		}
+	}
+	return n
+}
+
+// The example has every setting that has a default, with it.
 func TestExample(t *testing.T) {
 	example, err := os.ReadFile("../../deploy/fathom.yaml")
 	if err != nil {
@@ -353,7 +381,7 @@ func TestExample(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := flagCount(t) - len([]string{"config", "web.config.file"}); len(settings) != want {
+	if want := flagsWithDefault(t); len(settings) != want {
 		t.Errorf("%d settings, want %d", len(settings), want)
 	}
 	want, err := parse(t, "", nil)

@@ -22,6 +22,7 @@ func Options() []kong.Option {
 			{Key: "web", Title: "Endpoint:"},
 			{Key: "log", Title: "Log:"},
 			{Key: "measure", Title: "What is measured:"},
+			{Key: "kubernetes", Title: "Kubernetes:"},
 			{Key: "limits", Title: "Limits (what finds no room is counted, never silently dropped):"},
 		}),
 	}

@@ -72,19 +72,22 @@ type Capability struct {
 
 // Examine loads and attaches what an agent with these options would, detaches it again, and
 // reports.
-func Examine(ctx context.Context, o kernel.Options) (Report, error) {
+func Examine(ctx context.Context, o kernel.Options, cgroupRoot string) (Report, error) {
 	probe, failure := kernel.Try(ctx, o)
-	r, err := Diagnose(probe, failure)
+	r, err := Diagnose(probe, failure, cgroupRoot)
 	r.AttachMode = o.Mode
 	return r, err
 }
 
 // Diagnose reports on what loading and attaching came to. The error says that this host cannot be
-// examined at all.
-func Diagnose(probe kernel.Probe, failure error) (Report, error) {
+// examined at all. cgroupRoot is where the host's cgroups are mounted, if the agent was told.
+func Diagnose(probe kernel.Probe, failure error, cgroupRoot string) (Report, error) {
 	h, err := readHost(os.DirFS("/").(fs.ReadLinkFS))
 	if err != nil {
 		return Report{}, err
+	}
+	if cgroupRoot != "" { // the host's own are there, whatever this namespace shows
+		h.foreign = slices.DeleteFunc(h.foreign, func(name string) bool { return name == "cgroup" })
 	}
 	held, err := privileges.Effective()
 	if err != nil {

@@ -267,7 +267,7 @@ func TestExamine(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("needs root")
 	}
-	r, err := Examine(t.Context(), kernel.Options{Mode: kernel.ModeAuto})
+	r, err := Examine(t.Context(), kernel.Options{Mode: kernel.ModeAuto}, "")
 	if err != nil {
 		t.Fatal(err)
 	}

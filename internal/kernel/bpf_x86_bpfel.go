@@ -178,6 +178,7 @@ type bpfEdge struct {
 	ConnectFailures [6]uint64
 	RttSum          uint64
 	Rtt             [21]uint64
+	Connected       uint64
 }
 
 type bpfEdgeKey struct {
@@ -370,6 +371,7 @@ const (
 	bpfProgExitInetRecvmsg      = "exit_inet_recvmsg"
 	bpfProgExitInetSendmsg      = "exit_inet_sendmsg"
 	bpfProgExitInetSendpage     = "exit_inet_sendpage"
+	bpfProgFathomGiveBack       = "fathom_give_back"
 	bpfProgFathomSweep          = "fathom_sweep"
 	bpfProgPerfRead             = "perf_read"
 	bpfProgPerfWritten          = "perf_written"
@@ -459,6 +461,7 @@ type bpfProgramSpecs struct {
 	ExitInetRecvmsg      *ebpf.ProgramSpec `ebpf:"exit_inet_recvmsg"`
 	ExitInetSendmsg      *ebpf.ProgramSpec `ebpf:"exit_inet_sendmsg"`
 	ExitInetSendpage     *ebpf.ProgramSpec `ebpf:"exit_inet_sendpage"`
+	FathomGiveBack       *ebpf.ProgramSpec `ebpf:"fathom_give_back"`
 	FathomSweep          *ebpf.ProgramSpec `ebpf:"fathom_sweep"`
 	PerfRead             *ebpf.ProgramSpec `ebpf:"perf_read"`
 	PerfWritten          *ebpf.ProgramSpec `ebpf:"perf_written"`
@@ -639,6 +642,7 @@ type bpfPrograms struct {
 	ExitInetRecvmsg      *ebpf.Program `ebpf:"exit_inet_recvmsg"`
 	ExitInetSendmsg      *ebpf.Program `ebpf:"exit_inet_sendmsg"`
 	ExitInetSendpage     *ebpf.Program `ebpf:"exit_inet_sendpage"`
+	FathomGiveBack       *ebpf.Program `ebpf:"fathom_give_back"`
 	FathomSweep          *ebpf.Program `ebpf:"fathom_sweep"`
 	PerfRead             *ebpf.Program `ebpf:"perf_read"`
 	PerfWritten          *ebpf.Program `ebpf:"perf_written"`
@@ -667,6 +671,7 @@ func (p *bpfPrograms) Close() error {
 		p.ExitInetRecvmsg,
 		p.ExitInetSendmsg,
 		p.ExitInetSendpage,
+		p.FathomGiveBack,
 		p.FathomSweep,
 		p.PerfRead,
 		p.PerfWritten,

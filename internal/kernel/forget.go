@@ -3,8 +3,10 @@ package kernel
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 
 	"github.com/cilium/ebpf"
+	"golang.org/x/sys/unix"
 )
 
 // Forget releases workloads: their series, edges and coverage. Those which
@@ -83,6 +85,15 @@ func (k *Kernel) release(dead map[uint32]bool) error {
 		func(key bpfEdgeKey) bool { return dead[key.Workload] }); err != nil {
 		return err
 	}
+	for slot, key := range k.strays {
+		if !dead[key.Workload] {
+			continue
+		}
+		if err := errors.Join(k.arrays.edges.write(slot, new(bpfEdge)), o.EdgeFree.Update(nil, slot, ebpf.UpdateAny)); err != nil {
+			return fmt.Errorf("release a peer: %w", err)
+		}
+		delete(k.strays, slot)
+	}
 	covered, err := entries[bpfCoverageKey, bpfCovered](o.Coverage)
 	if err != nil {
 		return err
@@ -125,6 +136,133 @@ func releaseSlots[K comparable, V any](index, free *ebpf.Map, values array[V], i
 		if err := free.Update(nil, slot, ebpf.UpdateAny); err != nil {
 			return fmt.Errorf("release a slot of %s: %w", index, err)
 		}
+	}
+	return nil
+}
+
+// EdgeID names an edge without overflow.
+type EdgeID struct {
+	Workload WorkloadID
+	Role     Role
+	Peer     netip.AddrPort // as in [Edge]
+}
+
+// ForgetPeers releases edges, and the client's HTTP series with the same peer, so that others find room. Those which
+// have connections are kept; ForgetPeers returns the edges that it released. The caller folds their last values
+// into its own state first.
+func (k *Kernel) ForgetPeers(ids []EdgeID) ([]EdgeID, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	unused, err := k.unconnected(k.slotsOf(ids))
+	if err != nil {
+		return nil, err
+	}
+	for slot, key := range unused {
+		if _, ok := k.strays[slot]; ok {
+			continue
+		}
+		if err := k.objects.EdgeIndex.Delete(key); err != nil {
+			return nil, fmt.Errorf("forget a peer: %w", err)
+		}
+	}
+	// From here on no new connection finds these edges. Those that found one just before are seen by this sweep.
+	dead, err := k.unconnected(unused)
+	if err != nil {
+		return nil, err
+	}
+	for slot, key := range unused {
+		if _, ok := dead[slot]; ok {
+			delete(k.strays, slot)
+			continue
+		}
+		if err := k.objects.EdgeIndex.Update(key, slot, ebpf.UpdateNoExist); err != nil {
+			k.strays[slot] = key // the peer has another edge by now, or there is no room
+		}
+	}
+	var released []EdgeID
+	for _, key := range dead {
+		released = append(released, edgeID(key))
+	}
+	return released, k.releasePeers(dead)
+}
+
+// slotsOf finds the slots of edges.
+func (k *Kernel) slotsOf(ids []EdgeID) map[uint32]bpfEdgeKey {
+	found := make(map[uint32]bpfEdgeKey, len(ids))
+	wanted := make(map[bpfEdgeKey]bool, len(ids))
+	for _, id := range ids {
+		key := bpfEdgeKey{Workload: uint32(id.Workload), Role: uint8(id.Role), Port: id.Peer.Port(), Addr: id.Peer.Addr().As16()}
+		wanted[key] = true
+		var slot uint32
+		if err := k.objects.EdgeIndex.Lookup(key, &slot); err == nil {
+			found[slot] = key
+		}
+	}
+	for slot, key := range k.strays {
+		if wanted[key] {
+			found[slot] = key
+		}
+	}
+	return found
+}
+
+func edgeID(key bpfEdgeKey) EdgeID {
+	return EdgeID{WorkloadID(key.Workload), Role(key.Role), address(key.Addr, key.Port)}
+}
+
+// unconnected sweeps and returns the edges of which no connection was found.
+func (k *Kernel) unconnected(edges map[uint32]bpfEdgeKey) (map[uint32]bpfEdgeKey, error) {
+	if len(edges) == 0 {
+		return nil, nil
+	}
+	var began unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &began); err != nil {
+		return nil, fmt.Errorf("read the monotonic clock: %w", err)
+	}
+	if err := k.sweepLocked(); err != nil {
+		return nil, err
+	}
+	unused := make(map[uint32]bpfEdgeKey)
+	for slot, key := range edges {
+		e, err := k.arrays.edges.read(slot)
+		if err != nil {
+			return nil, err
+		}
+		if e.Connected < uint64(began.Nano()) {
+			unused[slot] = key
+		}
+	}
+	return unused, nil
+}
+
+// releasePeers gives back edges that nothing leads to, and the series of their peers.
+func (k *Kernel) releasePeers(dead map[uint32]bpfEdgeKey) error {
+	type room struct{ edges, series uint64 }
+	rooms := make(map[uint32]*room)
+	of := func(workload uint32) *room {
+		if rooms[workload] == nil {
+			rooms[workload] = new(room)
+		}
+		return rooms[workload]
+	}
+	o := &k.objects
+	err := releaseSlots(o.SeriesIndex, o.SeriesFree, k.arrays.series, func(key bpfSeriesKey) bool {
+		_, ok := dead[key.Peer]
+		if ok = ok && key.Flags&seriesClient != 0 && key.Flags&seriesOverflow == 0; ok {
+			of(key.Workload).series++
+		}
+		return ok
+	})
+	for slot, key := range dead {
+		of(key.Workload).edges++
+		err = errors.Join(err, k.arrays.edges.write(slot, new(bpfEdge)), o.EdgeFree.Update(nil, slot, ebpf.UpdateAny))
+	}
+	for workload, r := range rooms {
+		_, runErr := k.giveBack.Run(&ebpf.RunOptions{Context: []uint64{uint64(workload), r.edges, r.series}})
+		err = errors.Join(err, runErr)
+	}
+	if err != nil {
+		return fmt.Errorf("release peers: %w", err)
 	}
 	return nil
 }

@@ -32,12 +32,15 @@ type Kernel struct {
 	objects   bpfMaps
 	variables bpfVariables
 	sweep     *ebpf.Program
+	giveBack  *ebpf.Program
 	upper     []time.Duration // bounds
 	arrays    arrays
 
 	mu       sync.Mutex // one sweep or snapshot at a time; guards what follows
 	taps     []*attachedTap
 	attached bool
+	// strays are edges that are in use and that the index does not lead to any more, by slot: see ForgetPeers.
+	strays map[uint32]bpfEdgeKey
 }
 
 // Open loads the BPF programs and attaches them. A tap that this kernel refuses does not stop the
@@ -67,7 +70,7 @@ func open(ctx context.Context, o Options, table []tap) (*Kernel, error) {
 }
 
 func newKernel(o Options, table []tap) *Kernel {
-	k := &Kernel{options: o, log: o.Logger, upper: mergeBounds(o.Buckets), table: table}
+	k := &Kernel{options: o, log: o.Logger, upper: mergeBounds(o.Buckets), table: table, strays: make(map[uint32]bpfEdgeKey)}
 	if k.log == nil {
 		k.log = slog.New(slog.DiscardHandler)
 	}
@@ -87,6 +90,9 @@ func (k *Kernel) load() error {
 	}
 	defer l.close()
 	if k.sweep, err = l.program("fathom_sweep"); err != nil {
+		return explainLoad(err)
+	}
+	if k.giveBack, err = l.program("fathom_give_back"); err != nil {
 		return explainLoad(err)
 	}
 	k.findWays(l)
@@ -121,8 +127,10 @@ func (k *Kernel) Close() error {
 	for _, t := range k.taps {
 		err = errors.Join(err, t.close())
 	}
-	if k.sweep != nil {
-		err = errors.Join(err, k.sweep.Close())
+	for _, p := range []*ebpf.Program{k.sweep, k.giveBack} {
+		if p != nil {
+			err = errors.Join(err, p.Close())
+		}
 	}
 	if k.objects.Conns != nil {
 		err = errors.Join(err, k.objects.Close())

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"slices"
 	"testing"
 	"time"
 )
@@ -137,6 +138,81 @@ func TestForgetInUse(t *testing.T) {
 	}
 	get()
 	eventually(t, k, 2)
+}
+
+// Peers of a workload that lives on make room for others, unless they are connected.
+func TestForgetPeers(t *testing.T) {
+	k := openKernel(t)
+	w := func(s *Snapshot, ids []WorkloadID) (edges []EdgeID, client int) {
+		for _, e := range s.Edges {
+			if slices.Contains(ids, e.Workload) && !e.Overflow {
+				edges = append(edges, EdgeID{e.Workload, e.Role, e.Peer})
+			}
+		}
+		for _, h := range s.HTTP {
+			if slices.Contains(ids, h.Workload) && h.Role == RoleClient {
+				client++
+			}
+		}
+		return edges, client
+	}
+	room := func(id WorkloadID) [2]uint32 {
+		b, err := k.arrays.workloads.read(uint32(id))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return [2]uint32{b.Edges, b.Series}
+	}
+	var served uint64
+	for round := range 3 { // each with another server, which is another peer
+		request(t, 10)
+		served += 10
+		ids := eventually(t, k, served)
+		s, err := k.Snapshot()
+		if err != nil {
+			t.Fatal(err)
+		}
+		edges, client := w(s, ids)
+		if len(edges) == 0 || client == 0 {
+			t.Fatalf("round %d: edges %v, %d series of clients", round, edges, client)
+		}
+		released, err := k.ForgetPeers(edges)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(released) != len(edges) {
+			t.Errorf("round %d: released %v of %v", round, released, edges)
+		}
+		if s, err = k.Snapshot(); err != nil {
+			t.Fatal(err)
+		}
+		if edges, client = w(s, ids); len(edges) != 0 || client != 0 {
+			t.Errorf("round %d: edges %v and %d series of clients are left", round, edges, client)
+		}
+		// The server's series stays.
+		for _, id := range ids {
+			if got := room(id); got != [2]uint32{0, 1} {
+				t.Errorf("round %d: workload %d has %d edges and %d series", round, id, got[0], got[1])
+			}
+		}
+	}
+
+	server := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer server.Close()
+	response, err := server.Client().Get(server.URL)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = response.Body.Close()
+	ids := eventually(t, k, served+1)
+	s, err := k.Snapshot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	edges, _ := w(s, ids)
+	if released, err := k.ForgetPeers(edges); err != nil || len(released) != 0 || len(edges) == 0 {
+		t.Errorf("released %v of %v, which are connected: %v", released, edges, err)
+	}
 }
 
 func TestDetach(t *testing.T) {

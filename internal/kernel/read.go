@@ -116,6 +116,9 @@ func (k *Kernel) readTraffic(s *Snapshot) error {
 		return err
 	}
 	keys[0].key, keys[0].used = bpfEdgeKey{Overflow: 1}, true
+	for slot, key := range k.strays {
+		keys[slot].key, keys[slot].used = key, true
+	}
 	if err := k.arrays.edges.each(last, func(slot uint32, raw *bpfEdge) error {
 		if keys[slot].used && (slot != 0 || *raw != bpfEdge{}) {
 			s.Edges = append(s.Edges, edge(keys[slot].key, raw))

@@ -212,7 +212,7 @@ func verifyAll(t *testing.T, f *facts) verified {
 	defer l.close()
 	l.options.Programs.LogLevel = ebpf.LogLevelStats
 	out := make(verified)
-	for _, name := range append(loadable(f), "fathom_sweep") {
+	for _, name := range append(loadable(f), "fathom_sweep", "fathom_give_back") {
 		p, err := l.program(name)
 		if err != nil {
 			if l.spec.Programs[name].Type == ebpf.Tracing && mayForbidTracing(err) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"runtime"
 	"time"
 
@@ -25,10 +26,16 @@ import (
 //     resolver finds no process. After the grace period its id is forgotten; if
 //     no other id has its labels, its series go, and what was kept with them.
 //   - Ids that found no room in the workload table share the workload "overflow".
-//   - Records of an id that the snapshot does not describe wait for the next one.
+//   - Records of an id that the snapshot does not describe wait for the next one, and those of a pod whose name
+//     is on its way for that.
+//   - Edges that have counted nothing for the grace period make room for others; what they counted stays in the sums.
+//   - When an address becomes another peer's, what was counted for it stays with the old one.
 type Exporter struct {
 	source   Source
 	resolver Resolver
+	peers    Peers
+	node     string
+	chosen   []string
 	extra    prometheus.Gatherer
 	log      *slog.Logger
 	grace    time.Duration
@@ -47,6 +54,10 @@ type Exporter struct {
 	overflow *owner
 	tables
 	listeners map[listenerKey]*listener
+	endpoints map[netip.AddrPort]*endpoint
+	bases     map[recordKey]*base
+	idle      map[kernel.EdgeID]*idlePeer
+	maxPeers  int
 	scratch   [numEdgeCounts]uint64
 }
 
@@ -74,7 +85,7 @@ func New(source Source, resolver Resolver, o Options) (*Exporter, error) {
 		return nil, fmt.Errorf("round-trip times: %w", err)
 	}
 	e := &Exporter{
-		source: source, resolver: resolver, extra: o.Extra, log: o.Logger, grace: o.Grace,
+		source: source, resolver: resolver, peers: o.Peers, node: o.Node, chosen: o.Chosen, extra: o.Extra, log: o.Logger, grace: o.Grace,
 		build:   newLabels("version", o.Version, "revision", o.Revision, "goversion", runtime.Version()),
 		started: o.Started,
 		http:    httpLayout, rtt: rttLayout,
@@ -87,6 +98,10 @@ func New(source Source, resolver Resolver, o Options) (*Exporter, error) {
 			edges: newTable[edgeKey](), coverage: newTable[coverageKey](), classes: newTable[classKey](),
 		},
 		listeners: make(map[listenerKey]*listener),
+		endpoints: make(map[netip.AddrPort]*endpoint),
+		bases:     make(map[recordKey]*base),
+		idle:      make(map[kernel.EdgeID]*idlePeer),
+		maxPeers:  o.MaxPeersPerWorkload,
 	}
 	e.overflow = &owner{group: e.groupOf(workload.Labels{Workload: overflowValue, Kind: overflowValue})}
 	e.owners[0] = e.overflow
@@ -145,14 +160,15 @@ func (e *Exporter) check(snap *kernel.Snapshot) error {
 func (e *Exporter) update(snap *kernel.Snapshot) {
 	e.scrape++
 	e.identify(snap)
-	who := func(id kernel.WorkloadID) *owner { return e.owners[id] }
-	e.walk(snap, who, func(s *series, o *owner, counts []uint64, h kernel.Histogram) {
+	e.namePeers(snap)
+	e.walk(snap, e.shown, func(s *series, o *owner, counts []uint64, h kernel.Histogram) {
 		for _, n := range counts {
 			o.activity += n
 		}
 		o.activity += h.Count()
 		s.add(e.scrape, counts, h)
-	})
+	}, false)
+	e.unbase(func(_ recordKey, b *base) bool { return b.scrape != e.scrape })
 	e.updateActive(snap)
 	e.updateListeners(snap)
 	e.served.close(e.scrape)
@@ -162,11 +178,14 @@ func (e *Exporter) update(snap *kernel.Snapshot) {
 	e.edges.close(e.scrape)
 	e.coverage.close(e.scrape)
 	e.classes.close(e.scrape)
+	e.forgetPeers(snap)
 	e.expire(snap)
 	e.previous = snap.Time
 }
 
-func fold(s *series, _ *owner, counts []uint64, h kernel.Histogram) { s.fold(counts, h) }
+func (e *Exporter) fold(s *series, _ *owner, counts []uint64, h kernel.Histogram) {
+	s.fold(e.scrape, counts, h)
+}
 
 // dropGroup removes a group and all of its series.
 func (e *Exporter) dropGroup(g *group) {
@@ -181,6 +200,25 @@ func (e *Exporter) dropGroup(g *group) {
 	for k := range e.listeners {
 		if k.group == g {
 			delete(e.listeners, k)
+		}
+	}
+}
+
+// moveGroup gives all that one group kept to another, and removes it.
+func (e *Exporter) moveGroup(from, to *group) {
+	delete(e.groups, from.key)
+	e.served.move(from, to, e.scrape)
+	e.made.move(from, to, e.scrape)
+	e.queue.move(from, to, e.scrape)
+	e.active.move(from, to, e.scrape)
+	e.edges.move(from, to, e.scrape)
+	e.coverage.move(from, to, e.scrape)
+	e.classes.move(from, to, e.scrape)
+	for k, l := range e.listeners {
+		if k.group == from {
+			delete(e.listeners, k)
+			l.group, k.group = to, to
+			e.listeners[k] = l
 		}
 	}
 }

@@ -31,7 +31,9 @@ const ms = time.Millisecond
 // labelledResolver gives each workload of the golden exposition another kind.
 type labelledResolver map[kernel.WorkloadID]workload.Labels
 
-func (r labelledResolver) Resolve(w kernel.Workload) workload.Labels       { return r[w.ID] }
+func (r labelledResolver) Resolve(w kernel.Workload) (workload.Labels, workload.State) {
+	return r[w.ID], workload.Final
+}
 func (labelledResolver) Gone([]kernel.Workload) (gone []kernel.WorkloadID) { return nil }
 
 var goldenResolver = labelledResolver{

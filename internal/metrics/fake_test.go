@@ -45,12 +45,14 @@ func roundTrips(d ...time.Duration) kernel.Histogram { return histogramOf(rttTes
 
 // fakeSource serves the snapshot it holds.
 type fakeSource struct {
-	mu       sync.Mutex
-	snapshot kernel.Snapshot
-	err      error
-	refuse   map[kernel.WorkloadID]bool // by Forget
-	forgot   []kernel.WorkloadID
-	bounds   []time.Duration
+	mu          sync.Mutex
+	snapshot    kernel.Snapshot
+	err         error
+	connected   map[kernel.EdgeID]bool
+	peersForgot []kernel.EdgeID
+	refuse      map[kernel.WorkloadID]bool // by Forget
+	forgot      []kernel.WorkloadID
+	bounds      []time.Duration
 }
 
 func (f *fakeSource) Bounds() []time.Duration {
@@ -113,14 +115,38 @@ func (f *fakeSource) Forget(ids []kernel.WorkloadID) (released []kernel.Workload
 	return released, err
 }
 
-// fakeResolver takes the command for the unit's name.
-type fakeResolver struct {
-	mu   sync.Mutex
-	gone map[kernel.WorkloadID]bool
+func (f *fakeSource) ForgetPeers(ids []kernel.EdgeID) (released []kernel.EdgeID, _ error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, id := range ids {
+		if !f.connected[id] {
+			released = append(released, id)
+		}
+	}
+	s := &f.snapshot
+	gone := func(id kernel.EdgeID) bool { return slices.Contains(released, id) }
+	s.Edges = slices.DeleteFunc(s.Edges, func(r kernel.Edge) bool { return !r.Overflow && gone(edgeID(&r)) })
+	s.HTTP = slices.DeleteFunc(s.HTTP, func(r kernel.HTTPSeries) bool {
+		return r.Role == kernel.RoleClient && gone(kernel.EdgeID{Workload: r.Workload, Role: r.Role, Peer: r.Peer})
+	})
+	f.peersForgot = append(f.peersForgot, released...)
+	return released, nil
 }
 
-func (r *fakeResolver) Resolve(w kernel.Workload) workload.Labels {
-	return workload.Labels{Workload: w.Command, Kind: workload.KindUnit}
+// fakeResolver takes the command for the unit's name, unless it is told otherwise.
+type fakeResolver struct {
+	mu     sync.Mutex
+	gone   map[kernel.WorkloadID]bool
+	states map[kernel.WorkloadID]workload.State
+	pods   map[kernel.WorkloadID]workload.Labels
+}
+
+func (r *fakeResolver) Resolve(w kernel.Workload) (workload.Labels, workload.State) {
+	l, ok := r.pods[w.ID]
+	if !ok {
+		l = workload.Labels{Workload: w.Command, Kind: workload.KindUnit}
+	}
+	return l, r.states[w.ID]
 }
 
 func (r *fakeResolver) Gone(ws []kernel.Workload) (ids []kernel.WorkloadID) {

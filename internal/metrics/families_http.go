@@ -32,7 +32,7 @@ func (e *Exporter) httpFamilies() []family {
 }
 
 // histograms writes the histograms of a table.
-func histograms[K seriesKey](t *table[K], lay *layout) func(*kernel.Snapshot, encoder) {
+func histograms[K seriesKey[K]](t *table[K], lay *layout) func(*kernel.Snapshot, encoder) {
 	return func(_ *kernel.Snapshot, enc encoder) {
 		for _, s := range t.sorted() {
 			enc.histogram(s.allLabels(), &s.now, lay, s.created)
@@ -41,7 +41,7 @@ func histograms[K seriesKey](t *table[K], lay *layout) func(*kernel.Snapshot, en
 }
 
 // counts writes one of the numbers of a table's series.
-func counts[K seriesKey](t *table[K], position int) func(*kernel.Snapshot, encoder) {
+func counts[K seriesKey[K]](t *table[K], position int) func(*kernel.Snapshot, encoder) {
 	return func(_ *kernel.Snapshot, enc encoder) {
 		for _, s := range t.sorted() {
 			enc.number(s.allLabels(), labelSet{}, whole(s.now.counts[position]), s.created)

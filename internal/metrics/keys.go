@@ -4,6 +4,7 @@ import (
 	"net/netip"
 
 	"github.com/fathomhq/fathom/internal/kernel"
+	"github.com/fathomhq/fathom/internal/peer"
 )
 
 // httpKey identifies HTTP series. Encrypted and plain exchanges have equal labels.
@@ -12,15 +13,33 @@ type httpKey struct {
 	client   bool
 	method   string
 	status   uint16
-	peer     netip.AddrPort
 	overflow bool
+	end      end // client only
+}
+
+// end is the other end of a connection: by its address, or in Kubernetes by who it is.
+type end struct {
+	address  netip.AddrPort
+	overflow bool
+	named    bool
+	peer     peer.Peer
+}
+
+func (n end) labels() []string {
+	if !n.named {
+		return []string{"peer", peerValue(n.address, n.overflow)}
+	}
+	return []string{"peer_namespace", n.peer.Namespace, "peer_workload", n.peer.Workload, "peer_service", n.peer.Service}
 }
 
 // newHTTPKey maps records with equal labels to equal keys.
 func newHTTPKey(g *group, r *kernel.HTTPSeries) httpKey {
 	k := httpKey{group: g, client: r.Role == kernel.RoleClient, method: r.Method, status: r.Status, overflow: r.Overflow}
+	if k.client {
+		k.end.overflow = k.overflow
+	}
 	if k.client && !k.overflow {
-		k.peer = unmap(r.Peer)
+		k.end.address = unmap(r.Peer)
 	}
 	if k.status != kernel.StatusAborted && (k.status < 100 || k.status > 599) {
 		k.status = kernel.StatusOther
@@ -47,6 +66,11 @@ func unmap(a netip.AddrPort) netip.AddrPort {
 
 func (k httpKey) of() *group { return k.group }
 
+func (k httpKey) in(g *group) httpKey {
+	k.group = g
+	return k
+}
+
 func (k httpKey) labels() labelSet {
 	method, status := k.method, statusValue(k.status)
 	if k.overflow && k.method == "" {
@@ -55,13 +79,18 @@ func (k httpKey) labels() labelSet {
 	if !k.client {
 		return newLabels("method", method, "status", status)
 	}
-	return newLabels("peer", peerValue(k.peer, k.overflow), "method", method, "status", status)
+	return newLabels(append(k.end.labels(), "method", method, "status", status)...)
 }
 
 // groupKey identifies series that have the workload's labels only.
 type groupKey struct{ group *group }
 
-func (k groupKey) of() *group     { return k.group }
+func (k groupKey) of() *group { return k.group }
+
+func (k groupKey) in(g *group) groupKey {
+	k.group = g
+	return k
+}
 func (groupKey) labels() labelSet { return labelSet{} }
 
 type roleKey struct {
@@ -69,31 +98,40 @@ type roleKey struct {
 	role  kernel.Role
 }
 
-func (k roleKey) of() *group       { return k.group }
+func (k roleKey) of() *group { return k.group }
+
+func (k roleKey) in(g *group) roleKey {
+	k.group = g
+	return k
+}
 func (k roleKey) labels() labelSet { return newLabels("role", k.role.String()) }
 
 type edgeKey struct {
-	group    *group
-	role     kernel.Role
-	peer     netip.AddrPort
-	overflow bool
+	group *group
+	role  kernel.Role
+	end   end
 }
 
 func newEdgeKey(g *group, e *kernel.Edge) edgeKey {
-	k := edgeKey{group: g, role: e.Role, overflow: e.Overflow}
+	k := edgeKey{group: g, role: e.Role, end: end{overflow: e.Overflow}}
 	if k.role != kernel.RoleServer && k.role != kernel.RoleClient {
 		k.role = kernel.RoleUnknown
 	}
-	if !k.overflow {
-		k.peer = unmap(e.Peer)
+	if !e.Overflow {
+		k.end.address = unmap(e.Peer)
 	}
 	return k
 }
 
 func (k edgeKey) of() *group { return k.group }
 
+func (k edgeKey) in(g *group) edgeKey {
+	k.group = g
+	return k
+}
+
 func (k edgeKey) labels() labelSet {
-	return newLabels("role", k.role.String(), "peer", peerValue(k.peer, k.overflow))
+	return newLabels(append([]string{"role", k.role.String()}, k.end.labels()...)...)
 }
 
 type classKey struct {
@@ -101,7 +139,12 @@ type classKey struct {
 	class string
 }
 
-func (k classKey) of() *group       { return k.group }
+func (k classKey) of() *group { return k.group }
+
+func (k classKey) in(g *group) classKey {
+	k.group = g
+	return k
+}
 func (k classKey) labels() labelSet { return newLabels("class", k.class) }
 
 type coverageKey struct {
@@ -111,13 +154,16 @@ type coverageKey struct {
 
 func (k coverageKey) of() *group { return k.group }
 
+func (k coverageKey) in(g *group) coverageKey {
+	k.group = g
+	return k
+}
+
 func (k coverageKey) labels() labelSet { return newLabels("class", k.class, "reason", k.reason) }
 
 type listenerKey struct {
 	group   *group
 	address netip.AddrPort
 }
-
-func (k listenerKey) of() *group { return k.group }
 
 func (k listenerKey) labels() labelSet { return newLabels("address", peerValue(k.address, false)) }

@@ -46,14 +46,24 @@ func newLabels(pairs ...string) labelSet {
 // valueEscaper does what the text format asks for in label values.
 var valueEscaper = strings.NewReplacer(`\`, `\\`, "\n", `\n`, `"`, `\"`)
 
-func workloadLabels(l workload.Labels) labelSet {
-	return newLabels(
+func (e *Exporter) workloadLabels(l workload.Labels) labelSet {
+	pairs := []string{
 		"namespace", l.Namespace,
 		"workload", l.Workload,
 		"workload_kind", l.Kind,
 		"pod", l.Pod,
 		"container", l.Container,
-	)
+	}
+	if e.node != "" {
+		pairs = append(pairs, "node", e.node)
+	}
+	rest := l.Chosen
+	for _, name := range e.chosen {
+		var value string
+		value, rest, _ = strings.Cut(rest, "\x00")
+		pairs = append(pairs, name, value)
+	}
+	return newLabels(pairs...)
 }
 
 // peerValue is the value of the `peer` label on a plain host.

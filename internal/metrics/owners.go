@@ -25,11 +25,14 @@ type group struct {
 	lastSeen time.Time // when the last id without successor was found gone
 }
 
-// owner is one id of the kernel side. Its group is chosen at first sight and
-// stays until the id is forgotten: changing it would take what it has
-// counted from one set of labels and make that fall.
+// owner is one id of the kernel side. Its group is chosen when its labels are known, which in Kubernetes may be
+// after the first requests, and stays until the id is forgotten: changing it would take what it has
+// counted from one set of labels and make that fall. Provisional labels are the exception: they belong to one
+// container, so that all of their series move at once.
 type owner struct {
-	group     *group
+	group     *group // nil: not shown (yet)
+	labels    workload.Labels
+	state     workload.State
 	activity  uint64 // grows with anything that the id counts
 	before    uint64 // activity at the scrape before
 	nextCheck time.Time
@@ -49,18 +52,47 @@ func (e *Exporter) identify(snap *kernel.Snapshot) {
 		}
 		o, ok := e.owners[id]
 		if !ok {
-			o = &owner{group: e.groupOf(e.resolver.Resolve(w))}
-			o.group.ids++
+			o = &owner{state: workload.Pending}
 			e.owners[id] = o
+		}
+		if o.state == workload.Pending || o.state == workload.Provisional {
+			if o.labels, o.state = e.resolver.Resolve(w); o.state == workload.Final || o.state == workload.Provisional {
+				e.assign(o)
+			}
 		}
 		o.before, o.activity = o.activity, 0
 	}
 }
 
+// assign gives an owner the group of its labels. When the last owner leaves provisional labels, what was kept
+// with them goes along.
+func (e *Exporter) assign(o *owner) {
+	old, now := o.group, e.groupOf(o.labels)
+	if old == now {
+		return
+	}
+	o.group = now
+	now.ids++
+	if old == nil {
+		return
+	}
+	if old.ids--; old.ids == 0 {
+		e.moveGroup(old, now)
+	}
+}
+
+// shown returns the owner of an id whose records are shown.
+func (e *Exporter) shown(id kernel.WorkloadID) *owner {
+	if o := e.owners[id]; o != nil && o.group != nil {
+		return o
+	}
+	return nil
+}
+
 func (e *Exporter) groupOf(l workload.Labels) *group {
 	g, ok := e.groups[l]
 	if !ok {
-		g = &group{key: l, labels: workloadLabels(l)}
+		g = &group{key: l, labels: e.workloadLabels(l)}
 		e.groups[l] = g
 	}
 	return g
@@ -150,21 +182,35 @@ func (e *Exporter) release(snap *kernel.Snapshot, ids []kernel.WorkloadID) {
 	}
 	set := make(map[kernel.WorkloadID]*owner, len(released))
 	for _, id := range released {
-		if o, ok := e.owners[id]; ok && id != 0 {
-			set[id] = o
+		o, ok := e.owners[id]
+		if !ok || id == 0 {
+			continue
 		}
+		if o.state == workload.Pending {
+			e.assign(o)             // nobody will tell any more
+			o.goneSince = snap.Time // its series are shown for a grace period, too
+		}
+		if o.group == nil {
+			delete(e.owners, id)
+			continue
+		}
+		set[id] = o
 	}
-	e.walk(snap, func(id kernel.WorkloadID) *owner { return set[id] }, fold)
+	e.walk(snap, func(id kernel.WorkloadID) *owner { return set[id] }, e.fold, true)
 	for id, o := range set {
 		e.forget(id, o.goneSince)
 		e.trim(o.group)
 	}
+	e.unbase(func(k recordKey, _ *base) bool { return slices.Contains(released, k.workload) })
 }
 
 // forget ends the use of an id that was last seen at a time.
 func (e *Exporter) forget(id kernel.WorkloadID, seen time.Time) {
 	g := e.owners[id].group
 	delete(e.owners, id)
+	if g == nil {
+		return
+	}
 	if g.ids--; seen.After(g.lastSeen) {
 		g.lastSeen = seen
 	}

@@ -52,9 +52,35 @@ metrics about itself.
   most. Both forms are sums over the same counters: they never disagree. ` + "`tcp_rtt_seconds`" + ` is classic only.
 - **Counters** do not fall while their series lives. A restarted unit goes on where it was. Series of workloads that are
   gone leave after five minutes; if the workload comes back later, its counters start from zero.
+- **Peers** that have been silent for five minutes leave the kernel's table where it fills up. What was counted for them stays.
 - **Nothing is hidden.** What exceeds a limit is counted in series with the value ` + "`overflow`" + `, and in
   ` + "`fathom_overflow_total`" + `. What could not be measured is counted in ` + "`fathom_lost_total`, `fathom_lost_bytes_total`" + ` and, by class of
   connection, in ` + "`fathom_connections_total`" + `.
+`
+
+// inKubernetes says how labels differ there.
+const inKubernetes = `
+### In Kubernetes
+
+Workloads have one more label, ` + "`node`" + `, and ` + "`label_*` and `annotation_*`" + ` for what ` + "`--pod-labels` and `--pod-annotations`" + `
+choose. The workload of a pod is what made it, with Kubernetes' name for its kind: ` + "`workload=\"web\"`, `workload_kind=\"Deployment\"`" + `.
+Numbers of a pod that the API server has not told of yet are held back, for 30 s at most, and then shown under the id of their
+container until it has; then all of them go to the pod's own labels.
+
+Instead of ` + "`peer`" + ` there are three labels:
+
+| the other end is | ` + "`peer_namespace` | `peer_workload` | `peer_service`" + ` |
+|---|---|---|---|
+| a pod's address | its namespace | what made it | the service that selects it, at a client by the port; the first in the alphabet of several |
+| a service's address | its namespace | what made its pods, if that is one | its name |
+| a node's address | of a pod in the host's network that has the port, else empty | likewise, else ` + "`node`" + ` | likewise |
+| a loopback address | | ` + "`localhost`" + ` | |
+| an address in one of ` + "`--networks`" + ` | | the network's name | |
+| any other | | ` + "`external`" + ` | |
+| not known, as no directory answers | | ` + "`unknown`" + ` | |
+| beyond the limit of peers | | ` + "`overflow`" + ` | |
+
+When an address becomes another pod's, what was counted until then stays with the one before.
 `
 
 // reasons say what the values of the label are, by metric.
@@ -98,6 +124,7 @@ func WriteReference(w io.Writer) error {
 	for _, name := range slices.Sorted(maps.Keys(labelDoc)) {
 		fmt.Fprintf(&b, "| `%s` | %s |\n", name, labelDoc[name])
 	}
+	b.WriteString(inKubernetes)
 	b.WriteString("\n## Reasons\n\n| metric | `reason` | what |\n|---|---|---|\n")
 	for _, r := range reasons {
 		fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", r.metric, r.reason, r.meaning)

@@ -52,8 +52,12 @@ func (s *sample) set(from *sample) {
 	clear(s.counts)
 	s.buckets, s.sum, s.shared = nil, 0, false
 	if from != nil {
-		s.add(from.counts, kernel.Histogram{Buckets: from.buckets, Sum: time.Duration(from.sum)}) //nolint:gosec // as above
+		s.add(from.counts, from.histogram())
 	}
+}
+
+func (s *sample) histogram() kernel.Histogram {
+	return kernel.Histogram{Buckets: s.buckets, Sum: time.Duration(s.sum)} //nolint:gosec // a sum of durations
 }
 
 // series is what has one set of labels: the sum of the records of all ids of
@@ -82,8 +86,8 @@ func (s *series) touch(scrape uint64) {
 	}
 }
 
-// fold keeps a record whose id is forgotten.
-func (s *series) fold(counts []uint64, h kernel.Histogram) {
+// fold keeps a record that will not be there, or not for these labels, at the next scrape.
+func (s *series) fold(scrape uint64, counts []uint64, h kernel.Histogram) {
 	if s.carry == nil {
 		s.carry = &sample{}
 	}
@@ -92,23 +96,27 @@ func (s *series) fold(counts []uint64, h kernel.Histogram) {
 		s.carry.own = slices.Clone(s.carry.buckets)
 		s.carry.buckets, s.carry.shared = s.carry.own, false
 	}
+	if s.scrape != scrape {
+		s.now.set(s.carry)
+	}
 }
 
 // seriesKey identifies a series within its table.
-type seriesKey interface {
+type seriesKey[K any] interface {
 	comparable
 	of() *group
+	in(g *group) K    // the same of another group
 	labels() labelSet // those beside the group's
 }
 
 // table holds the series of one kind.
-type table[K seriesKey] struct {
+type table[K seriesKey[K]] struct {
 	byKey map[K]*series
 	order []*series // sorted by labels, unless stale
 	stale bool
 }
 
-func newTable[K seriesKey]() *table[K] { return &table[K]{byKey: make(map[K]*series)} }
+func newTable[K seriesKey[K]]() *table[K] { return &table[K]{byKey: make(map[K]*series)} }
 
 // get returns the series of a key; a new one was zero at the time created.
 func (t *table[K]) get(k K, created time.Time) *series {
@@ -144,6 +152,24 @@ func (t *table[K]) drop(g *group) {
 	for k := range t.byKey {
 		if k.of() == g {
 			t.remove(k)
+		}
+	}
+}
+
+// move gives the series of a group to another.
+func (t *table[K]) move(from, to *group, scrape uint64) {
+	for k, s := range t.byKey {
+		if k.of() != from {
+			continue
+		}
+		t.remove(k)
+		there, ok := t.byKey[k.in(to)]
+		switch {
+		case !ok:
+			s.group = to
+			t.byKey[k.in(to)] = s
+		case s.carry != nil:
+			there.fold(scrape, s.carry.counts, s.carry.histogram())
 		}
 	}
 }

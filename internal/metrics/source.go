@@ -26,12 +26,14 @@ type Source interface {
 	RTTBounds() []time.Duration
 	Taps() []kernel.Tap
 	Forget(ids []kernel.WorkloadID) ([]kernel.WorkloadID, error)
+	ForgetPeers(ids []kernel.EdgeID) ([]kernel.EdgeID, error)
 }
 
 // Resolver names workloads: a [workload.Resolver].
 type Resolver interface {
-	// Resolve returns the labels of a workload. It is called once per workload.
-	Resolve(w kernel.Workload) workload.Labels
+	// Resolve returns the labels of a workload and what they are worth. It is called at each scrape until
+	// they are final.
+	Resolve(w kernel.Workload) (workload.Labels, workload.State)
 	// Gone returns those without any process.
 	Gone(ws []kernel.Workload) []kernel.WorkloadID
 }
@@ -47,6 +49,14 @@ const DefaultGrace = 5 * time.Minute
 
 // Options configure [New].
 type Options struct {
+	// Peers names the other ends of connections; nil: by their addresses.
+	Peers Peers
+	// Node is the value of the label node of all workloads; empty: there is no such label.
+	Node string
+	// Chosen are the names of the labels whose values are in [workload.Labels.Chosen].
+	Chosen []string
+	// MaxPeersPerWorkload is kernel.Options.MaxPeersPerWorkload.
+	MaxPeersPerWorkload int
 	// Buckets are the classic bounds of the HTTP histograms, the same as
 	// kernel.Options.Buckets.
 	Buckets []time.Duration

@@ -30,16 +30,22 @@ const (
 type put func(s *series, o *owner, counts []uint64, h kernel.Histogram)
 
 // walk calls put with every counter of a snapshot whose id has an owner. counts
-// is valid during the call only.
-func (e *Exporter) walk(snap *kernel.Snapshot, who func(kernel.WorkloadID) *owner, put put) {
+// is valid during the call only. Records of peers whose names are on their way wait, unless this is the last
+// time that they are there.
+func (e *Exporter) walk(snap *kernel.Snapshot, who func(kernel.WorkloadID) *owner, put put, last bool) {
 	for i := range snap.HTTP {
 		if r := &snap.HTTP[i]; who(r.Workload) != nil {
 			o := who(r.Workload)
-			t := e.served
-			if r.Role == kernel.RoleClient {
-				t = e.made
+			if r.Role != kernel.RoleClient {
+				put(e.served.get(newHTTPKey(o.group, r), e.previous), o, nil, r.Duration)
+				continue
 			}
-			put(t.get(newHTTPKey(o.group, r), e.previous), o, nil, r.Duration)
+			k := newHTTPKey(o.group, r)
+			if !e.nameEnd(&k.end, last) {
+				continue
+			}
+			counts, h := e.sinceBase(keyOfHTTP(r), nil, r.Duration)
+			put(e.made.get(k, e.previous), o, counts, h)
 		}
 	}
 	for i := range snap.Queue {
@@ -51,9 +57,14 @@ func (e *Exporter) walk(snap *kernel.Snapshot, who func(kernel.WorkloadID) *owne
 	for i := range snap.Edges {
 		if r := &snap.Edges[i]; who(r.Workload) != nil {
 			o := who(r.Workload)
-			s := e.edges.get(newEdgeKey(o.group, r), e.previous)
+			k := newEdgeKey(o.group, r)
+			if !e.nameEnd(&k.end, last) {
+				continue
+			}
+			s := e.edges.get(k, e.previous)
 			s.role = r.Role
-			put(s, o, e.edgeCounts(r), r.RTT)
+			counts, h := e.sinceBase(keyOfEdge(r), e.edgeCounts(r), r.RTT)
+			put(s, o, counts, h)
 		}
 	}
 	for i := range snap.Coverage {
@@ -86,7 +97,7 @@ func (e *Exporter) edgeCounts(r *kernel.Edge) []uint64 {
 func (e *Exporter) updateActive(snap *kernel.Snapshot) {
 	zero := [2]uint64{}
 	at := func(id kernel.WorkloadID, role kernel.Role) *series {
-		o := e.owners[id]
+		o := e.shown(id)
 		if o == nil {
 			return nil
 		}
@@ -125,7 +136,7 @@ type listener struct {
 func (e *Exporter) updateListeners(snap *kernel.Snapshot) {
 	for i := range snap.Listeners {
 		r := &snap.Listeners[i]
-		o := e.owners[r.Workload]
+		o := e.shown(r.Workload)
 		if o == nil {
 			continue
 		}

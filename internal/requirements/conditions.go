@@ -64,7 +64,7 @@ var conditions = []Condition{
 	},
 	{
 		Name:    "namespaces",
-		Needs:   "The host's PID and cgroup namespace (in Kubernetes: `hostPID`), and its user namespace.",
+		Needs:   "The host's PID namespace (in Kubernetes: `hostPID`) and user namespace, and its cgroup namespace, unless `--cgroup-root` says where the host's cgroups are.",
 		Without: "PID: workloads outside are not known to have ended, and keep their places in the tables. Cgroup: they count as ended when they are idle. User: capabilities do not count for BPF, the agent does not start.",
 	},
 }

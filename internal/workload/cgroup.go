@@ -18,6 +18,9 @@ type Cgroup struct {
 	// PodUID is the UID of the Kubernetes pod, with dashes where the API server
 	// writes them. Static pods have 32 hexadecimal digits without dashes.
 	PodUID string
+	// PodRoot is where the kubelet that made the pod has its cgroups: the path outside of the directory kubepods. It
+	// begins and ends with a slash, and is empty outside of pods.
+	PodRoot string
 }
 
 const (
@@ -31,6 +34,7 @@ const (
 // and liblxc. Anything else gives the zero value.
 func ParseCgroup(path string) Cgroup {
 	var c Cgroup
+	whole := path
 	scope := false
 	for path != "" {
 		var dir string
@@ -53,7 +57,22 @@ func ParseCgroup(path string) Cgroup {
 			c.PodUID = podUID(dir) // both in one name, see colonID
 		}
 	}
+	if c.PodUID != "" {
+		c.PodRoot = podRoot(whole)
+	}
 	return c
+}
+
+// podRoot returns what is left of the innermost kubepods directory. Pods may hold nodes that hold pods.
+func podRoot(path string) string {
+	pods := strings.LastIndex(path, "kubepods.slice/")
+	if pods < 0 {
+		pods = strings.LastIndex(path, "kubepods")
+	}
+	if pods < 0 {
+		return ""
+	}
+	return path[:strings.LastIndexByte(path[:pods], '/')+1]
 }
 
 // cutLast splits a path at its last slash.

@@ -35,11 +35,29 @@ const maxName = 255
 // Labels name a workload. Empty fields make no sense for its kind.
 type Labels struct {
 	Namespace string // Kubernetes namespace
-	Workload  string // unit with its suffix, short container id, or command
-	Kind      string // one of the Kind constants
+	Workload  string // unit with its suffix, short container id, or command; in Kubernetes the name of what made the pod
+	Kind      string // one of the Kind constants, or Kubernetes' kind of what made the pod, as Deployment
 	Pod       string // Kubernetes pod
-	Container string // short container id, or LXC container name
+	Container string // short container id, or LXC container name; in Kubernetes the name of the container
+	// Chosen are the values of [Pod.Chosen], each followed by a NUL.
+	Chosen string
 }
+
+// State says what an answer of [Resolver.Resolve] is worth.
+type State uint8
+
+// The states.
+const (
+	// Final answers stay until the kernel side uses the id for another workload.
+	Final State = iota
+	// Pending labels are not to be shown: the pod, or the name of the container, is on its way.
+	Pending
+	// Provisional labels are shown for as long as the pod stays unknown: its numbers belong to its own
+	// labels as soon as they are there.
+	Provisional
+	// Hidden workloads are not to be shown: the user excluded them, or they are of another node that shares this kernel.
+	Hidden
+)
 
 // labelsOf applies the rules of the package to a parsed cgroup path and a
 // command.

@@ -78,7 +78,7 @@ func TestResolve(t *testing.T) {
 		{"id used again", kernel.Workload{ID: 1, CgroupID: session, Command: "wget"}, Labels{Workload: "wget", Kind: KindProcess}},
 		{"same cgroup, other command", kernel.Workload{ID: 1, CgroupID: session, Command: "ssh"}, Labels{Workload: "ssh", Kind: KindProcess}},
 	} {
-		if got := r.Resolve(tt.w); got != tt.want {
+		if got, _ := r.Resolve(tt.w); got != tt.want {
 			t.Errorf("%s: got %+v, want %+v", tt.name, got, tt.want)
 		}
 	}
@@ -92,11 +92,11 @@ func TestResolveRefreshes(t *testing.T) {
 	id := h.add("system.slice/late.service")
 
 	h.now = h.now.Add(walkInterval / 2)
-	if got := r.Resolve(kernel.Workload{ID: 2, CgroupID: id, Command: "x"}); got.Kind != KindProcess {
+	if got, _ := r.Resolve(kernel.Workload{ID: 2, CgroupID: id, Command: "x"}); got.Kind != KindProcess {
 		t.Errorf("walked again after half a second: %+v", got)
 	}
 	h.now = h.now.Add(walkInterval)
-	if got := r.Resolve(kernel.Workload{ID: 3, CgroupID: id, Command: "x"}); got.Workload != "late.service" {
+	if got, _ := r.Resolve(kernel.Workload{ID: 3, CgroupID: id, Command: "x"}); got.Workload != "late.service" {
 		t.Errorf("not found after a second: %+v", got)
 	}
 }
@@ -224,7 +224,8 @@ func TestRealCgroup(t *testing.T) {
 		t.Fatal(err)
 	}
 	w := kernel.Workload{ID: 1, CgroupID: st.Ino, Command: "x"}
-	if got, want := r.Resolve(w), (Labels{Workload: "fathom-test.service", Kind: KindUnit}); got != want {
+	want := Labels{Workload: "fathom-test.service", Kind: KindUnit}
+	if got, _ := r.Resolve(w); got != want {
 		t.Errorf("got %+v, want %+v", got, want)
 	}
 	if err := os.Remove(dir); err != nil {

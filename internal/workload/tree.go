@@ -3,6 +3,7 @@ package workload
 import (
 	"bufio"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -12,6 +13,8 @@ import (
 	"sync"
 	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 const (
@@ -63,6 +66,19 @@ func (t *tree) path(id uint64, since int) (path string, ok, removed bool) {
 	return path, ok, !ok && t.walks > since
 }
 
+// podRoot returns where the cgroups of a pod's node begin; empty if the pod was not found when the tree was
+// last walked.
+func (t *tree) podRoot(uid string) string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, path := range t.paths {
+		if c := ParseCgroup(path); c.PodUID == uid && c.PodRoot != "" {
+			return c.PodRoot
+		}
+	}
+	return ""
+}
+
 // walk lists the cgroups under root. Directories that vanish meanwhile or may
 // not be read are left out.
 func walk(root string) map[uint64]string {
@@ -110,6 +126,21 @@ func cgroupRoot(mountinfo io.Reader) string {
 		}
 	}
 	return best
+}
+
+// CgroupRootBelow returns where cgroup2 is mounted in a directory that holds a host's cgroup file systems, as
+// /sys/fs/cgroup does: the directory itself, or unified in it on a hybrid host. It fails if it is neither.
+func CgroupRootBelow(dir string) (string, error) {
+	if _, err := os.Stat(dir); err != nil {
+		return "", fmt.Errorf("the host's cgroups: %w", err)
+	}
+	for _, root := range []string{dir, filepath.Join(dir, "unified")} { // systemd.unit(5): the hybrid hierarchy
+		var fs unix.Statfs_t
+		if err := unix.Statfs(root, &fs); err == nil && fs.Type == unix.CGROUP2_SUPER_MAGIC {
+			return root, nil
+		}
+	}
+	return "", fmt.Errorf("no cgroup2 is mounted at %s or in its directory unified: mount the host's /sys/fs/cgroup there", dir)
 }
 
 // unescapeOctal undoes the escapes of blanks in mountinfo.

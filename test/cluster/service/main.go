@@ -1,0 +1,153 @@
+// Command service is what the tests of a cluster deploy: an HTTP server that may ask the next one before it answers,
+// and that counts what it did, as the truth that Fathom's numbers are compared with.
+//
+//	GET :8080/          answers 200, after a GET of NEXT if that is set
+//	POST :8081/load     makes requests to NEXT: ?n=1000&connections=8&pause=10ms between those of a connection; answers when
+//	                    all were answered, or with background=1 at once
+//	GET :8081/truth     what was served and made so far, as JSON
+//
+// Requests to port 8081 are answered with statuses of their own, by which the comparison leaves them out.
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/signal"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+)
+
+// Statuses of the port for control.
+const (
+	statusLoaded = http.StatusAccepted
+	statusTruth  = http.StatusNonAuthoritativeInfo
+)
+
+// Truth is what the service did.
+type Truth struct {
+	Served int64 // requests to port 8080 that were answered
+	Made   int64 // requests to NEXT that were answered
+	Failed int64 // requests to NEXT that were not
+}
+
+type service struct {
+	next                 string
+	client               http.Client
+	served, made, failed atomic.Int64
+}
+
+func main() {
+	s := &service{next: os.Getenv("NEXT"), client: http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
+	if err := s.run(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+// run serves until it is told to end, and then answers what is under way.
+func (s *service) run() error {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	control := http.NewServeMux()
+	control.HandleFunc("POST /load", s.load)
+	control.HandleFunc("GET /truth", s.truth)
+	port := os.Getenv("PORT")
+	if port == "" {
+		port = "8080"
+	}
+	servers := []*http.Server{
+		{Addr: ":" + port, Handler: http.HandlerFunc(s.answer), ReadHeaderTimeout: time.Minute},
+		{Addr: ":8081", Handler: control, ReadHeaderTimeout: time.Minute},
+	}
+	failed := make(chan error, len(servers))
+	for _, server := range servers {
+		go func() { failed <- server.ListenAndServe() }()
+	}
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+	defer cancel()
+	var err error
+	for _, server := range servers {
+		err = errors.Join(err, server.Shutdown(ctx))
+	}
+	return err
+}
+
+func (s *service) answer(w http.ResponseWriter, r *http.Request) {
+	defer s.served.Add(1)
+	if s.next != "" && r.URL.Path == "/" {
+		if err := s.ask(r.Context()); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+		}
+	}
+	_, _ = io.WriteString(w, "ok\n")
+}
+
+func (s *service) ask(ctx context.Context) error {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.next, nil)
+	if err != nil {
+		return err
+	}
+	response, err := s.client.Do(request)
+	if err != nil {
+		s.failed.Add(1)
+		return err
+	}
+	defer response.Body.Close()
+	_, err = io.Copy(io.Discard, response.Body)
+	s.made.Add(1)
+	return err
+}
+
+func (s *service) load(w http.ResponseWriter, r *http.Request) {
+	n, _ := strconv.Atoi(r.FormValue("n"))
+	connections, _ := strconv.Atoi(r.FormValue("connections"))
+	pause, _ := time.ParseDuration(r.FormValue("pause"))
+	if r.FormValue("background") == "" {
+		s.make(n, connections, pause)
+	} else {
+		go s.make(n, connections, pause)
+	}
+	s.write(w, statusLoaded)
+}
+
+// make makes n requests over that many connections.
+func (s *service) make(n, connections int, pause time.Duration) {
+	work := make(chan struct{})
+	var done sync.WaitGroup
+	for range max(1, connections) {
+		done.Go(func() {
+			for range work {
+				if err := s.ask(context.Background()); err != nil {
+					fmt.Fprintln(os.Stderr, err)
+				}
+				time.Sleep(pause)
+			}
+		})
+	}
+	for range n {
+		work <- struct{}{}
+	}
+	close(work)
+	done.Wait()
+}
+
+func (s *service) truth(w http.ResponseWriter, _ *http.Request) { s.write(w, statusTruth) }
+
+func (s *service) write(w http.ResponseWriter, status int) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(status)
+	_ = json.NewEncoder(w).Encode(Truth{s.served.Load(), s.made.Load(), s.failed.Load()})
+}
