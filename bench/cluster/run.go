@@ -117,12 +117,9 @@ func startDirectory(ctx context.Context, o options, folder string) (*directory, 
 		return nil, err
 	}
 	for ctx.Err() == nil {
-		if r, err := http.Get("http://" + pagesAddress + "/readyz"); err == nil { //nolint:noctx // ends with the process
-			_ = r.Body.Close()
-			if r.StatusCode == http.StatusOK {
-				d.ready = time.Since(began)
-				return d, nil
-			}
+		if isReady(ctx) {
+			d.ready = time.Since(began)
+			return d, nil
 		}
 		if time.Since(began) > 2*time.Minute {
 			d.stop()
@@ -131,6 +128,19 @@ func startDirectory(ctx context.Context, o options, folder string) (*directory, 
 		time.Sleep(20 * time.Millisecond)
 	}
 	return nil, ctx.Err()
+}
+
+func isReady(ctx context.Context) bool {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+pagesAddress+"/readyz", nil)
+	if err != nil {
+		return false
+	}
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return false
+	}
+	_ = response.Body.Close()
+	return response.StatusCode == http.StatusOK
 }
 
 func (d *directory) stop() {

@@ -17,7 +17,7 @@ func newExporter(k *kernel.Kernel, in *cluster, o Options) (http.Handler, error)
 	show := metrics.Options{
 		Buckets:             c.Buckets,
 		Grace:               c.GracePeriod,
-		MaxPeersPerWorkload: c.MaxPeersPerWorkload,
+		MaxPeersPerWorkload: KernelOptions(c, nil).MaxPeersPerWorkload,
 		Version:             o.Version,
 		Revision:            o.Commit,
 		Extra:               selfRegistry(in),

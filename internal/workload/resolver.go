@@ -9,9 +9,9 @@ import (
 	"github.com/fathomhq/fathom/internal/kernel"
 )
 
-// hold is how long the numbers of a pod wait for its name: as long as a kubelet that is slow takes to report
-// that a container runs (it syncs its status every 10 s, syncFrequency and the node's load aside), and short enough
-// that somebody who looks for them finds them under their container's id.
+// hold is how long the numbers of a pod wait for its name: three times the 10 s after which a kubelet reports at the latest
+// that a container runs (syncPeriod of pkg/kubelet/status), and short enough that somebody who looks for them finds
+// them under their container's id.
 const hold = 30 * time.Second
 
 // Options configure [NewResolver]. The zero value means this host.

@@ -49,21 +49,7 @@ func TestAPIServerStopped(t *testing.T) {
 	}
 	c.running("back", 2)
 	c.loadAll("n=100&connections=2")
-	c.eventually("new pod", func() string {
-		s, err := c.scrape()
-		if err != nil {
-			return err.Error()
-		}
-		wrong := ""
-		for _, pod := range c.pods(c.namespace, "app=back") {
-			did, err := c.truth(pod)
-			if err != nil {
-				return err.Error()
-			}
-			wrong += equal(pod.Name, s.sum(servedName, c.of("back")+" pod="+pod.Name+" status=200 method=GET"), did.Served)
-		}
-		return wrong
-	})
+	c.eventually("new pod", func() string { return c.servedBy("back") })
 }
 
 // What is installed is not privileged.

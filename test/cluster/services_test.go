@@ -77,6 +77,22 @@ func (c chain) edges(s scraped) (wrong string) {
 	return wrong
 }
 
+// servedBy compares what the pods of one service have served.
+func (c chain) servedBy(name string) (wrong string) {
+	s, err := c.scrape()
+	if err != nil {
+		return err.Error()
+	}
+	for _, pod := range c.pods(c.namespace, "app="+name) {
+		did, err := c.truth(pod)
+		if err != nil {
+			return err.Error()
+		}
+		wrong += equal(pod.Name, s.sum(servedName, c.of(name)+" pod="+pod.Name+" status=200 method=GET"), did.Served)
+	}
+	return wrong
+}
+
 func (c chain) mustMatch(when string) {
 	c.Helper()
 	c.eventually(when, c.differences)
@@ -151,21 +167,7 @@ func TestPodDeleted(t *testing.T) {
 		}
 	}
 	c.loadAll("n=200&connections=2")
-	c.eventually("pods", func() string {
-		s, err := c.scrape()
-		if err != nil {
-			return err.Error()
-		}
-		wrong := ""
-		for _, pod := range c.pods(c.namespace, "app=middle") {
-			did, err := c.truth(pod)
-			if err != nil {
-				return err.Error()
-			}
-			wrong += equal(pod.Name, s.sum(servedName, c.of("middle")+" pod="+pod.Name+" status=200 method=GET"), did.Served)
-		}
-		return wrong
-	})
+	c.eventually("pods", func() string { return c.servedBy("middle") })
 }
 
 // Pods in the host's network are told apart by their port.
