@@ -1,15 +1,14 @@
 package doctor
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"path"
 	"strings"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/fathomhq/fathom/internal/hostfile"
 	"github.com/fathomhq/fathom/internal/preemption"
 )
 
@@ -61,8 +60,8 @@ func readHost(root fs.ReadLinkFS) (host, error) {
 func (h *host) readFiles(root fs.ReadLinkFS) {
 	h.preemption = preemption.Read(root, h.release, h.version)
 	_, h.btf = fs.Stat(root, "sys/kernel/btf/vmlinux")
-	h.lockdown = bracketed(read(root, "sys/kernel/security/lockdown"))
-	h.readMounts(read(root, "proc/self/mounts"))
+	h.lockdown = bracketed(hostfile.Read(root, "sys/kernel/security/lockdown"))
+	h.readMounts(hostfile.Read(root, "proc/self/mounts"))
 	if h.tracefs.mount != "" {
 		_, h.tracefs.readable = fs.Stat(root, path.Join(h.tracefs.mount[1:], "events"))
 		h.tracefs.writable = unix.Faccessat(unix.AT_FDCWD, path.Join(h.tracefs.mount, "kprobe_events"), unix.W_OK, unix.AT_EACCESS)
@@ -107,22 +106,6 @@ func foreignNamespaces(root fs.ReadLinkFS) (foreign []string) {
 		}
 	}
 	return foreign
-}
-
-// maxFile bounds what is read of a file. A kernel's configuration has 300 KB.
-const maxFile = 4 << 20
-
-// read returns a file's text, empty if it cannot be read.
-func read(root fs.FS, name string) string {
-	f, err := root.Open(name)
-	if err != nil {
-		return ""
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxFile))
-	if errors.Join(err, f.Close()) != nil {
-		return ""
-	}
-	return string(text)
 }
 
 // bracketed returns the [chosen] one of several values, as the kernel writes them.

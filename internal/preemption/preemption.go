@@ -5,11 +5,12 @@ package preemption
 import (
 	"bytes"
 	"compress/gzip"
-	"errors"
 	"io"
 	"io/fs"
 	"slices"
 	"strings"
+
+	"github.com/fathomhq/fathom/internal/hostfile"
 )
 
 // Unknown is the name of a model that could not be found out.
@@ -36,7 +37,7 @@ func (m Model) Possible() bool {
 // kernel's configuration.
 func Read(root fs.FS, release, version string) Model {
 	const debugfs = "sys/kernel/debug/sched/preempt"
-	if model := parenthesized(read(root, debugfs)); model != "" {
+	if model := parenthesized(hostfile.Read(root, debugfs)); model != "" {
 		return Model{model, "/" + debugfs}
 	}
 	words := strings.Fields(version)
@@ -57,7 +58,7 @@ func Read(root fs.FS, release, version string) Model {
 
 func chosenPreemption(root fs.FS, release string) Model {
 	var chosen Model
-	for word := range strings.FieldsSeq(read(root, "proc/cmdline")) {
+	for word := range strings.FieldsSeq(hostfile.Read(root, "proc/cmdline")) {
 		if model, ok := strings.CutPrefix(word, "preempt="); ok {
 			chosen = Model{model, "/proc/cmdline"} // the last one counts
 		}
@@ -71,8 +72,8 @@ func chosenPreemption(root fs.FS, release string) Model {
 // configured returns the model that the kernel was configured with.
 func configured(root fs.FS, release string) Model {
 	for _, config := range []struct{ name, text string }{
-		{"/proc/config.gz", gunzip(read(root, "proc/config.gz"))},
-		{"/boot/config-" + release, read(root, "boot/config-"+release)},
+		{"/proc/config.gz", gunzip(hostfile.Read(root, "proc/config.gz"))},
+		{"/boot/config-" + release, hostfile.Read(root, "boot/config-"+release)},
 	} {
 		for option, model := range map[string]string{ // one of them is set
 			"CONFIG_PREEMPT_NONE=y": "none", "CONFIG_PREEMPT_VOLUNTARY=y": "voluntary",
@@ -86,28 +87,12 @@ func configured(root fs.FS, release string) Model {
 	return Model{Unknown, "chosen at boot; root can read /sys/kernel/debug/sched/preempt"}
 }
 
-// maxFile bounds what is read of a file. A kernel's configuration has 300 KB.
-const maxFile = 4 << 20
-
-// read returns a file's text, empty if it cannot be read.
-func read(root fs.FS, name string) string {
-	f, err := root.Open(name)
-	if err != nil {
-		return ""
-	}
-	text, err := io.ReadAll(io.LimitReader(f, maxFile))
-	if errors.Join(err, f.Close()) != nil {
-		return ""
-	}
-	return string(text)
-}
-
 func gunzip(compressed string) string {
 	r, err := gzip.NewReader(bytes.NewReader([]byte(compressed)))
 	if err != nil {
 		return ""
 	}
-	text, err := io.ReadAll(io.LimitReader(r, maxFile))
+	text, err := io.ReadAll(io.LimitReader(r, hostfile.MaxSize))
 	if err != nil {
 		return ""
 	}
