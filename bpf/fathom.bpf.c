@@ -15,6 +15,7 @@
 #include "series.h"
 #include "exchange.h"
 #include "conn.h"
+#include "connect.h"
 #include "listener.h"
 #include "user_buffer.h"
 #include "pieces.h"

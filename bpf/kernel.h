@@ -80,6 +80,10 @@ enum {
 #define ECONNREFUSED 111
 #define EHOSTUNREACH 113
 
+/* include/uapi/linux/errqueue.h */
+#define SO_EE_ORIGIN_ICMP 2
+#define SO_EE_ORIGIN_ICMP6 3
+
 /* include/linux/sched.h */
 #define PF_IO_WORKER 0x00000010
 #define PF_KTHREAD 0x00200000
@@ -149,10 +153,21 @@ struct socket {
 	struct sock *sk;
 };
 
+struct sk_buff {
+	struct sk_buff *next;
+	char cb[48];
+};
+
+struct sk_buff_head {
+	struct sk_buff *next;
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	atomic_t sk_drops;
 	int sk_err;
+	int sk_err_soft;
+	struct sk_buff_head sk_error_queue;
 	struct socket *sk_socket;
 	u16 sk_protocol;
 	u16 sk_type;
@@ -198,8 +213,14 @@ struct tcp_skb_cb {
 	u16 tcp_gso_segs;
 };
 
-struct sk_buff {
-	char cb[48];
+struct sock_extended_err {
+	__u32 ee_errno;
+	__u8 ee_origin;
+};
+
+/* What the cb of a packet in a socket's error queue is. */
+struct sock_exterr_skb {
+	struct sock_extended_err ee;
 };
 
 struct fdtable {

@@ -85,38 +85,6 @@ static __always_inline void listening(struct sock *sk)
 		listener_add((u64)sk, true);
 }
 
-static __always_inline u32 failure_of(struct sock *sk)
-{
-	switch (load_as(struct sock, sk, sk_err)) {
-	case 0:
-		return CONNECT_ABANDONED;
-	case ECONNREFUSED:
-		return CONNECT_REFUSED;
-	case ETIMEDOUT:
-		return CONNECT_TIMED_OUT;
-	case ECONNRESET:
-		return CONNECT_RESET;
-	case ENETUNREACH:
-	case EHOSTUNREACH:
-		return CONNECT_UNREACHABLE;
-	}
-	return CONNECT_OTHER;
-}
-
-static __always_inline void connect_failed(struct sock *sk)
-{
-	struct conn *c = conn_find(sk);
-	u32 failure = failure_of(sk);
-	struct edge *e;
-
-	if (!c)
-		return;
-	e = edge_of(c->edge);
-	if (e && failure < CONNECT_COUNT)
-		__sync_fetch_and_add(&e->connect_failures[failure], 1);
-	conn_remove(c, (u64)sk);
-}
-
 static __always_inline void closed(struct sock *sk, int old)
 {
 	struct tcp_sock *tp = (struct tcp_sock *)sk;

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -10,18 +11,17 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
+	"maps"
 	"math/big"
 	"net"
-	"net/http"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/clientcmd"
 
@@ -31,9 +31,10 @@ import (
 const (
 	agentsAddress = "127.0.0.1:20778"
 	pagesAddress  = "127.0.0.1:20779"
+	agentAddress  = "127.0.0.1:20777"
 )
 
-func run(ctx context.Context, o options) (err error) {
+func run(ctx context.Context, o options) error {
 	if o.kubeconfig == "" {
 		return errors.New("there is no KUBECONFIG")
 	}
@@ -46,6 +47,21 @@ func run(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
+	if o.part != "node" {
+		if err := runDirectory(ctx, &cluster{api: api, o: o}); err != nil {
+			return fmt.Errorf("directory: %w", err)
+		}
+	}
+	if o.part != "directory" {
+		if err := runNode(ctx, api, o); err != nil {
+			return fmt.Errorf("node: %w", err)
+		}
+	}
+	return nil
+}
+
+// runDirectory measures a directory, and one agent, in a big cluster.
+func runDirectory(ctx context.Context, c *cluster) error {
 	folder, err := os.MkdirTemp("", "fathom-bench-")
 	if err != nil {
 		return err
@@ -54,25 +70,35 @@ func run(ctx context.Context, o options) (err error) {
 	if err := certificate(folder); err != nil {
 		return err
 	}
-	c := &cluster{api: api, o: o}
 	defer c.remove()
 	began := time.Now()
 	if err := c.make(ctx); err != nil {
 		return fmt.Errorf("make the cluster: %w", err)
 	}
-	fmt.Printf("%d nodes, %d pods and %d services were made in %.0f s\n", o.nodes, o.pods, o.services, time.Since(began).Seconds())
+	fmt.Printf("%d nodes, %d pods and %d services were made in %.0f s\n", c.o.nodes, c.o.pods, c.o.services, time.Since(began).Seconds())
+	if err := c.directory(ctx, folder); err != nil {
+		return err
+	}
+	return c.agent(ctx, folder)
+}
 
+func (c *cluster) directory(ctx context.Context, folder string) error {
+	way, err := newWay(ctx, c.o.kubeconfig, filepath.Join(folder, "directory.conf"))
+	if err != nil {
+		return err
+	}
+	defer way.close()
 	before, err := c.requests(ctx)
 	if err != nil {
 		return err
 	}
-	d, err := startDirectory(ctx, o, folder)
+	d, err := start(ctx, "directory", "http://"+pagesAddress+"/readyz", c.o.fathom, directoryArguments(folder, way.kubeconfig)...)
 	if err != nil {
 		return err
 	}
 	defer d.stop()
-	fmt.Printf("the directory was ready after %.1f s\n", d.ready.Seconds())
 	d.print("with the cluster")
+	way.print("directory")
 
 	agents, err := c.startAgents(ctx, folder)
 	if err != nil {
@@ -82,94 +108,56 @@ func run(ctx context.Context, o options) (err error) {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("%d agents with %d addresses each: all known after %.2f s\n", o.agents, o.addresses, took.Seconds())
+	fmt.Printf("%d agents with %d addresses each: all known after %.2f s\n", c.o.agents, c.o.addresses, took.Seconds())
 	d.print("with agents")
 	if err := c.changes(ctx, agents); err != nil {
 		return err
 	}
 	d.print("after changes")
+	way.print("directory")
+	return c.printRequests(ctx, "directory", before)
+}
+
+// agent measures what one agent asks of the API server: for the pods of its own node.
+func (c *cluster) agent(ctx context.Context, folder string) error {
+	way, err := newWay(ctx, c.o.kubeconfig, filepath.Join(folder, "agent.conf"))
+	if err != nil {
+		return err
+	}
+	defer way.close()
+	before, err := c.requests(ctx)
+	if err != nil {
+		return err
+	}
+	a, err := start(ctx, "agent", "http://"+agentAddress+"/readyz", c.o.fathom, "agent", "--kubeconfig="+way.kubeconfig,
+		"--node-name="+fmt.Sprintf(nameOfNode, 0), "--web.listen-address="+agentAddress, "--log.level=warn")
+	if err != nil {
+		return err
+	}
+	defer a.stop()
+	way.print(fmt.Sprintf("agent of a node with %d pods", c.o.pods/c.o.nodes))
+	return c.printRequests(ctx, "agent", before)
+}
+
+func (c *cluster) printRequests(ctx context.Context, whose string, before map[string]float64) error {
 	after, err := c.requests(ctx)
 	if err != nil {
 		return err
 	}
-	for what, n := range after {
-		if n != before[what] {
-			fmt.Printf("API server: %+.0f %s\n", n-before[what], what)
+	for _, what := range slices.Sorted(maps.Keys(after)) {
+		if n := after[what] - before[what]; n != 0 {
+			fmt.Printf("%s: %+.0f %s at the API server\n", whose, n, what)
 		}
 	}
 	return nil
 }
 
-// directory is a process.
-type directory struct {
-	cmd   *exec.Cmd
-	ready time.Duration
-}
-
-func startDirectory(ctx context.Context, o options, folder string) (*directory, error) {
+func directoryArguments(folder, kubeconfig string) []string {
 	file := func(name string) string { return filepath.Join(folder, name) }
-	d := &directory{cmd: exec.CommandContext(ctx, o.fathom, "directory", "--kubeconfig="+o.kubeconfig,
-		"--listen-address="+agentsAddress, "--web.listen-address="+pagesAddress, "--log.level=warn",
-		"--tls.cert-file="+file("tls.crt"), "--tls.key-file="+file("tls.key"), "--tls.client-ca-file="+file("tls.crt"))}
-	d.cmd.Stderr = os.Stderr
-	began := time.Now()
-	if err := d.cmd.Start(); err != nil {
-		return nil, err
+	return []string{
+		"directory", "--kubeconfig=" + kubeconfig, "--listen-address=" + agentsAddress, "--web.listen-address=" + pagesAddress, "--log.level=warn",
+		"--tls.cert-file=" + file("tls.crt"), "--tls.key-file=" + file("tls.key"), "--tls.client-ca-file=" + file("tls.crt"),
 	}
-	for ctx.Err() == nil {
-		if isReady(ctx) {
-			d.ready = time.Since(began)
-			return d, nil
-		}
-		if time.Since(began) > 2*time.Minute {
-			d.stop()
-			return nil, errors.New("the directory does not become ready")
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-	return nil, ctx.Err()
-}
-
-func isReady(ctx context.Context) bool {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+pagesAddress+"/readyz", nil)
-	if err != nil {
-		return false
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return false
-	}
-	_ = response.Body.Close()
-	return response.StatusCode == http.StatusOK
-}
-
-func (d *directory) stop() {
-	_ = d.cmd.Process.Kill()
-	_ = d.cmd.Wait()
-}
-
-// print prints what the process takes, of proc_pid_status(5) and proc_pid_stat(5).
-func (d *directory) print(when string) {
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", d.cmd.Process.Pid))
-	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", d.cmd.Process.Pid))
-	value := func(name string) float64 {
-		for line := range strings.Lines(string(status)) {
-			if f := strings.Fields(line); len(f) > 1 && f[0] == name+":" {
-				kb, _ := strconv.ParseFloat(f[1], 64)
-				return kb / 1e3
-			}
-		}
-		return 0
-	}
-	const ticks = 100 // USER_HZ
-	_, rest, _ := strings.Cut(string(stat), ") ")
-	f := strings.Fields(rest)
-	if len(f) < 13 {
-		return
-	}
-	user, _ := strconv.ParseFloat(f[11], 64)
-	system, _ := strconv.ParseFloat(f[12], 64)
-	fmt.Printf("directory %s: %.0f MB resident, %.0f MB at most, %.1f s of CPU\n", when, value("VmRSS"), value("VmHWM"), (user+system)/ticks)
 }
 
 // startAgents starts the clients, and asks for what an agent's node would see: pods all over the cluster.
@@ -245,26 +233,30 @@ func (c *cluster) changes(ctx context.Context, agents []*peer.Resolver) error {
 	return nil
 }
 
-// requests counts those of directories at the API server, by verb and resource.
+// requests counts those for pods and services at the API server: lists, and watches that are open.
 func (c *cluster) requests(ctx context.Context) (map[string]float64, error) {
 	text, err := c.api.CoreV1().RESTClient().Get().AbsPath("/metrics").DoRaw(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("metrics of the API server: %w", err)
 	}
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(bytes.NewReader(text))
+	if err != nil {
+		return nil, fmt.Errorf("metrics of the API server: %w", err)
+	}
 	counts := map[string]float64{}
-	for line := range strings.Lines(string(text)) {
-		series, value, ok := strings.Cut(strings.TrimSpace(line), "} ")
-		if !ok || !strings.HasPrefix(series, "apiserver_longrunning_requests{") {
-			continue
-		}
-		label := func(name string) string {
-			_, rest, _ := strings.Cut(series, name+`="`)
-			v, _, _ := strings.Cut(rest, `"`)
-			return v
-		}
-		if label("resource") == "pods" || label("resource") == "services" {
-			n, _ := strconv.ParseFloat(value, 64)
-			counts[label("verb")+" of "+label("resource")+" open"] += n
+	for _, f := range []struct{ name, verb, what string }{
+		{"apiserver_longrunning_requests", "WATCH", "open watches"},
+		{"apiserver_request_total", "LIST", "lists"},
+	} {
+		for _, m := range families[f.name].GetMetric() {
+			labels := map[string]string{}
+			for _, l := range m.Label {
+				labels[l.GetName()] = l.GetValue()
+			}
+			if r := labels["resource"]; labels["verb"] == f.verb && (r == "pods" || r == "services") {
+				counts[f.what+" of "+r] += m.GetGauge().GetValue() + m.GetCounter().GetValue()
+			}
 		}
 	}
 	return counts, nil

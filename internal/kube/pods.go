@@ -34,7 +34,6 @@ type Pods struct {
 	now   func() time.Time
 
 	mu          sync.RWMutex
-	generation  uint64
 	byUID       map[string]*entry
 	byHash      map[string]*entry // ConfigHash
 	byContainer map[string]*entry
@@ -105,13 +104,6 @@ func (p *Pods) Run(ctx context.Context) error {
 
 // Status tells how the watch gets on.
 func (p *Pods) Status() Status { return p.watch.Status() }
-
-// Generation changes whenever a lookup may give another answer than before.
-func (p *Pods) Generation() uint64 {
-	p.mu.RLock()
-	defer p.mu.RUnlock()
-	return p.generation
-}
 
 // Lookup finds a pod by what its cgroup is named after, its UID or a static pod's [Pod.ConfigHash], and the name of one
 // of its containers by the full id. Without a UID the container tells the pod.

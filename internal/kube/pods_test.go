@@ -91,31 +91,6 @@ func TestLookup(t *testing.T) {
 	}
 }
 
-func TestGeneration(t *testing.T) {
-	p := newTestPods()
-	for _, step := range []struct {
-		name    string
-		do      func()
-		changes bool
-	}{
-		{"first", func() { p.sink.Replace([]*Pod{aPod("a", withIP("10.0.0.1"))}) }, true},
-		{"same list", func() { p.sink.Replace([]*Pod{aPod("a", withIP("10.0.0.1"))}) }, false},
-		{"same pod", func() { p.sink.Set(aPod("a", withIP("10.0.0.1"))) }, false},
-		{"another node's", func() { p.sink.Set(aPod("b", func(p *Pod) { p.Node = "node2" })) }, false},
-		{"container reported", func() { p.sink.Set(aPod("a", withIP("10.0.0.1"), withContainers("x"))) }, true},
-		{"container not reported any more", func() { p.sink.Set(aPod("a", withIP("10.0.0.1"))) }, false},
-		{"deleted", func() { p.sink.Delete(aPod("a", withIP("10.0.0.1"))) }, true},
-		{"deleted again", func() { p.sink.Replace(nil) }, false},
-		{"forgotten", func() { p.time = p.time.Add(grace); p.sink.Replace(nil) }, true},
-	} {
-		before := p.Generation()
-		step.do()
-		if changed := p.Generation() != before; changed != step.changes {
-			t.Errorf("%s: changed is %v", step.name, changed)
-		}
-	}
-}
-
 func TestGrace(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
@@ -262,14 +237,13 @@ func TestPodsOverHTTP(t *testing.T) {
 		})
 	}
 
-	before := p.Generation()
 	web := newPod("web", label("v", "1"), label("other", "1"), func(p *corev1.Pod) { p.Status.PodIP = "10.0.0.1" })
 	f.set(web)
 	eventually(t, "the pod", func() bool { return p.Lookup("uid-web", "aaa").Container == "main" })
 	if got := p.Lookup("uid-web", "").Pod.Labels; !maps.Equal(got, map[string]string{"v": "1"}) {
 		t.Errorf("labels %v", got)
 	}
-	if p.Generation() == before || p.ByIP(netip.MustParseAddr("10.0.0.1")) == nil {
+	if p.ByIP(netip.MustParseAddr("10.0.0.1")) == nil {
 		t.Error("not seen")
 	}
 

@@ -79,7 +79,6 @@ func (p *Pods) set(pod *Pod) {
 		e.gone = time.Time{}
 		p.gone = slices.DeleteFunc(p.gone, func(g *entry) bool { return g == e })
 	}
-	p.generation++
 	e.pod = pod
 	if pod.ConfigHash != "" {
 		p.byHash[pod.ConfigHash] = e
@@ -114,7 +113,6 @@ func (p *Pods) remove(e *entry) {
 	if !e.gone.IsZero() {
 		return
 	}
-	p.generation++
 	e.gone = p.now()
 	p.gone = append(p.gone, e)
 	p.assign(e.pod.IPs)
@@ -153,7 +151,6 @@ func (p *Pods) forget() {
 	for len(p.gone) > 0 && (len(p.gone) > maxGone || now.Sub(p.gone[0].gone) >= p.grace) {
 		e := p.gone[0]
 		p.gone = slices.Delete(p.gone, 0, 1)
-		p.generation++
 		delete(p.byUID, e.pod.UID)
 		if p.byHash[e.pod.ConfigHash] == e {
 			delete(p.byHash, e.pod.ConfigHash)

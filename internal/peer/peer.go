@@ -38,7 +38,4 @@ const (
 type Answer struct {
 	Peer  Peer
 	State State
-	// Generation grows when the address becomes another peer's. It never comes again for another peer; for
-	// loopback addresses it is 0.
-	Generation uint64
 }

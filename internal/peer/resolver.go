@@ -63,12 +63,11 @@ type Resolver struct {
 	log      *slog.Logger
 	now      func() time.Time
 
-	mu         sync.Mutex
-	entries    map[netip.AddrPort]*entry
-	order      list.List // of *entry, the last that was asked for first
-	generation uint64
-	outbox     outbox
-	stats      Stats
+	mu      sync.Mutex
+	entries map[netip.AddrPort]*entry
+	order   list.List // of *entry, the last that was asked for first
+	outbox  outbox
+	stats   Stats
 }
 
 // entry is what is known of an address.
@@ -77,6 +76,7 @@ type entry struct {
 	place    *list.Element // in order
 	outside  Peer          // what it is if it is not of the cluster
 	answer   Answer
+	named    bool // answer is one
 	answered bool // by the directory
 	sent     bool // the directory was asked
 	since    time.Time
@@ -245,15 +245,10 @@ func (r *Resolver) guess(e *entry, now time.Time) {
 }
 
 func (r *Resolver) set(e *entry, p Peer, s State) {
-	first := e.answer.Generation == 0
-	if first || e.answer.Peer != p {
-		r.generation++
-		e.answer.Generation = r.generation
-		if !first && e.answer.State == Known {
-			r.stats.Changes++
-		}
+	if e.named && e.answer.State == Known && e.answer.Peer != p {
+		r.stats.Changes++
 	}
-	e.answer.Peer, e.answer.State = p, s
+	e.named, e.answer = true, Answer{p, s}
 }
 
 // outside names an address that is not of the cluster.

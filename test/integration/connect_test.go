@@ -16,9 +16,24 @@ func TestConnectFailures(t *testing.T) {
 	blackhole, unreachable := netip.MustParsePrefix("10.78.0.0/24"), netip.MustParsePrefix("10.79.0.0/24")
 	l := newVethPair(t, "connect")
 	for prefix, kind := range map[netip.Prefix]uint8{blackhole: unix.RTN_BLACKHOLE, unreachable: unix.RTN_UNREACHABLE} {
-		if err := ns.do(func() error { return addRoute(prefix, kind) }); err != nil {
+		if err := ns.do(func() error { return addRoute(prefix, kind, netip.Addr{}) }); err != nil {
 			t.Fatal(err)
 		}
+	}
+	// The server's namespace is a router that has no route: it says so at once, on the CPU that sends the SYN.
+	routed := netip.MustParsePrefix("10.81.0.0/24")
+	l.server.sysctl(t, "net.ipv4.ip_forward", "1")
+	for ns, route := range map[*netns]func() error{
+		l.server: func() error { return addRoute(routed, unix.RTN_UNREACHABLE, netip.Addr{}) },
+		l.client: func() error { return addRoute(routed, unix.RTN_UNICAST, serverEnd.Addr()) },
+	} {
+		if err := ns.do(route); err != nil {
+			t.Fatal(err)
+		}
+	}
+	asked := "failed unreachable"
+	if runningRelease(t).before(5, 16) {
+		asked = "failed abandoned" // asking takes the error away, see icmp_error() in bpf/connect.h
 	}
 	silent := netip.AddrPortFrom(serverEnd.Addr(), 9).String()
 	for _, c := range []struct {
@@ -46,6 +61,17 @@ func TestConnectFailures(t *testing.T) {
 		{"unreachable host", l.client, tally{"failed unreachable": 1}, func(t *testing.T, client *proc) {
 			// Nobody answers ARP for this address.
 			client.fails(Call{Addr: "10.77.0.77:9"}, unix.EHOSTUNREACH)
+		}},
+		{"a router on this host says that it is unreachable", l.client, tally{"failed unreachable": 1}, func(_ *testing.T, client *proc) {
+			r := client.must("DialNonblocking", Call{Addr: "10.81.0.1:9"})
+			client.must("Close", Call{FD: r.FD})
+		}},
+		{"and the process has asked for the error", l.client, tally{asked: 1}, func(t *testing.T, client *proc) {
+			r := client.must("DialNonblocking", Call{Addr: "10.81.0.1:9"})
+			if got := client.do("SocketError", Call{FD: r.FD}); got.Errno != unix.EHOSTUNREACH {
+				t.Fatalf("the socket's error is %v", got.Errno)
+			}
+			client.must("Close", Call{FD: r.FD})
 		}},
 		{"no route, which TCP does not see", ns, tally{}, func(t *testing.T, client *proc) {
 			client.fails(Call{Addr: "10.78.0.1:9"}, unix.EINVAL)

@@ -187,6 +187,13 @@ func (*Sys) DialNonblocking(c *Call, r *Reply) error {
 	return nil
 }
 
+// SocketError takes FD's error (SO_ERROR).
+func (*Sys) SocketError(c *Call, r *Reply) error {
+	n, err := unix.GetsockoptInt(c.FD, unix.SOL_SOCKET, unix.SO_ERROR)
+	r.Errno = syscall.Errno(n)
+	return err
+}
+
 // Redial disconnects FD and connects the same socket to Addr.
 func (*Sys) Redial(c *Call, r *Reply) error {
 	a, err := netip.ParseAddrPort(c.Addr)

@@ -88,8 +88,8 @@ func addAddress(name string, p netip.Prefix) error {
 	return rtnlRequest{unix.RTM_NEWADDR, unix.NLM_F_CREATE | unix.NLM_F_EXCL, body}.do()
 }
 
-// addRoute adds a route without an interface: unix.RTN_BLACKHOLE or RTN_UNREACHABLE.
-func addRoute(p netip.Prefix, kind uint8) error {
+// addRoute adds a route: unix.RTN_BLACKHOLE or RTN_UNREACHABLE, or RTN_UNICAST by a gateway.
+func addRoute(p netip.Prefix, kind uint8, gateway netip.Addr) error {
 	h := unix.RtMsg{
 		Family: unix.AF_INET, Dst_len: uint8(p.Bits()), Table: unix.RT_TABLE_MAIN,
 		Protocol: unix.RTPROT_STATIC, Scope: unix.RT_SCOPE_UNIVERSE, Type: kind,
@@ -97,6 +97,10 @@ func addRoute(p netip.Prefix, kind uint8) error {
 	a := p.Addr().As4()
 	body := append([]byte(nil), unsafe.Slice((*byte)(unsafe.Pointer(&h)), unix.SizeofRtMsg)...)
 	body = append(body, attribute(unix.RTA_DST, a[:])...)
+	if gateway.IsValid() {
+		a = gateway.As4()
+		body = append(body, attribute(unix.RTA_GATEWAY, a[:])...)
+	}
 	return rtnlRequest{unix.RTM_NEWROUTE, unix.NLM_F_CREATE | unix.NLM_F_EXCL, body}.do()
 }
 
