@@ -84,7 +84,7 @@ explain() {
 # flags of the chart. There is no registry and no DNS; and root in a nested machine may lack CAP_SYS_RESOURCE (bit 24 in
 # linux/capability.h), which nothing can be given then.
 chart_flags() {
-	echo --set image.tag=dev,image.pullPolicy=Never --set "directory.service.clusterIP=$FATHOM_DIRECTORY_ADDRESS"
+	echo --set image.tag=dev,image.pullPolicy=Never --set "directory.service.clusterIP=$FATHOM_NODES_DIRECTORY"
 	local held
 	held=$(awk '/^CapBnd:/ {print $2}' /proc/self/status)
 	((0x$held >> 24 & 1)) || echo --set agent.capabilities.profile=minimal

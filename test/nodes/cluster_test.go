@@ -65,7 +65,7 @@ func TestEnv(t *testing.T) {
 		"PATH":                     c.programs + ":" + os.Getenv("PATH"),
 		"KUBECONFIG":               c.kubeconfigFile("admin"),
 		"FATHOM_APISERVER_SIGNAL":  "'/a b/nodes' signal -name x",
-		"FATHOM_DIRECTORY_ADDRESS": "10.241.128.77",
+		"FATHOM_NODES_DIRECTORY": "10.241.128.77",
 	} {
 		out, err := exec.Command("/bin/sh", "-c", text.String()+`printf %s "$`+variable+`"`).Output()
 		if err != nil || string(out) != want {

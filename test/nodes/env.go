@@ -40,7 +40,7 @@ func (c *cluster) printEnv(w io.Writer, self string) error {
 		{"FATHOM_APISERVER_SIGNAL", quote(self) + " signal -name " + c.Name, ""},
 		{"FATHOM_NODES_LOGS", c.path("log"), ""},
 		{"FATHOM_NODES_PODS", c.path("nodes", "*", "var/log/pods"), ""},
-		{"FATHOM_DIRECTORY_ADDRESS", c.network().directory().String(), ""},
+		{"FATHOM_NODES_DIRECTORY", c.network().directory().String(), ""},
 	} {
 		if _, err := fmt.Fprintf(w, "export %s=%s%s\n", v.name, quote(v.value), v.suffix); err != nil {
 			return err
