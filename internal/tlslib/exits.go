@@ -78,10 +78,11 @@ func (l *listing) canaryFails(i int) int {
 // and for all other returns in its tail, which tail looks at. It cannot be counted twice:
 // returns are shared out, so that a tail with a return that another one took is passed over, and
 // whoever executes one exit and then another would have the latter's return in the former's tail.
-func (g *graph) exits(result regs) []int {
+// An exit comes after the entry: one place for both would leave it open which is seen first.
+func (g *graph) exits(result regs, entry int) []int {
 	taken := make(map[int]int) // return to exit
 	for i, in := range g.insts {
-		if !g.alive[i] || !in.emulated || in.flow == flowCall || in.flow == flowReturn {
+		if i <= entry || !g.alive[i] || !in.emulated || in.flow == flowCall || in.flow == flowReturn {
 			continue
 		}
 		returns := g.tail(i, result)

@@ -56,7 +56,7 @@ func (f *Function) place(l *listing, m isa) error {
 		f.Entry = f.UretprobeAt
 		return nil
 	}
-	for _, exit := range newGraph(l).exits(m.result) {
+	for _, exit := range newGraph(l).exits(m.result, entry) {
 		f.Exits = append(f.Exits, f.site(l, exit))
 	}
 	return nil
