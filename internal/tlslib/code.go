@@ -151,9 +151,10 @@ func (m isa) sweep(code []byte) *listing {
 		l.insts = append(l.insts, i)
 		at = i.next()
 	}
+	returns := l.returns()
 	for _, i := range l.insts {
 		switch {
-		case i.literal && l.returnsIn(i.target, i.target+maxLiteral):
+		case i.literal && l.anyIn(returns, i.target, i.target+maxLiteral):
 			l.opaque = "a return that may be data"
 		case i.flow != flowBranch && i.flow != flowJump:
 		case i.target < 0 || i.target >= len(code):
@@ -168,8 +169,10 @@ func (m isa) sweep(code []byte) *listing {
 // maxLiteral is the size of the largest datum that an instruction loads from beside the code.
 const maxLiteral = 16
 
-func (l *listing) returnsIn(from, to int) bool {
-	return slices.ContainsFunc(l.insts, func(i inst) bool { return i.flow == flowReturn && i.at >= from && i.at < to })
+// anyIn says whether one of the instructions, which are in order, begins there.
+func (l *listing) anyIn(insts []int, from, to int) bool {
+	i, _ := slices.BinarySearchFunc(insts, from, func(i, from int) int { return l.insts[i].at - from })
+	return i < len(insts) && l.insts[insts[i]].at < to
 }
 
 // sort puts the instructions in order and finds those that share bytes.

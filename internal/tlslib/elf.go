@@ -55,6 +55,7 @@ type image struct {
 	machine  Machine
 	segments []segment
 	sections []section // none if the file has no table of them
+	analysed uint64    // bytes of code so far
 }
 
 // openImage reads the headers. A missing or strange table of sections is no error: what runs is

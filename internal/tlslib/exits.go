@@ -3,7 +3,7 @@ package tlslib
 import "slices"
 
 // maxTail bounds how far before its return an exit is looked for, in instructions.
-const maxTail = 64
+const maxTail = 32
 
 // graph is how a function's instructions follow each other. Edges into the failure of the stack
 // protector are left out, and with them what only they reach.
@@ -113,26 +113,25 @@ func (g *graph) exits(result regs, entry int) []int {
 // are none unless it holds for everything between that it leaves the result alone, that it is
 // reached through the instruction only, and that it does not lead back to it.
 func (g *graph) tail(from int, result regs) []int {
-	tail := make(map[int]bool)
-	var returns []int
+	var tail, returns []int
 	for work := slices.Clone(g.next[from]); len(work) > 0; {
 		i := work[len(work)-1]
 		work = work[:len(work)-1]
-		if tail[i] {
+		if slices.Contains(tail, i) {
 			continue
 		}
 		if i == from || len(tail) == maxTail || g.insts[i].writes&result != 0 {
 			return nil
 		}
-		tail[i] = true
+		tail = append(tail, i)
 		if g.insts[i].flow == flowReturn {
 			returns = append(returns, i)
 		}
 		work = append(work, g.next[i]...)
 	}
-	for i := range tail {
+	for _, i := range tail {
 		for _, before := range g.before[i] {
-			if before != from && !tail[before] {
+			if before != from && !slices.Contains(tail, before) {
 				return nil
 			}
 		}

@@ -1,12 +1,20 @@
 package tlslib
 
-// maxFunction bounds a function's code. Conn.Read of Go has some 2 KB with all that is inlined.
-const maxFunction = 64 << 10
+// maxFunction bounds a function's code, and maxCode that of all functions of a file, since it is the
+// analysis that takes time: 0.1 s for code that is made for it. Conn.Write of Go has 2 KB with all
+// that is inlined.
+const (
+	maxFunction = 16 << 10
+	maxCode     = 64 << 10
+)
 
 // code reads a function's code and returns where in the file it is.
 func (img *image) code(name string, address, size uint64) ([]byte, uint64, error) {
 	if size > maxFunction {
 		return nil, 0, fail(Malformed, "%s has %d bytes", name, size)
+	}
+	if img.analysed += size; img.analysed > maxCode {
+		return nil, 0, fail(TooMuchWork, "%s: functions of more than %d bytes", name, maxCode)
 	}
 	offset, ok := img.locate(address, max(size, 1), pfExecute)
 	if !ok {

@@ -30,6 +30,8 @@ var goVariants = []goVariant{
 	{toolchain: "go1.22.12", arch: "amd64", mode: "pie", stripped: true, long: true},
 	{toolchain: "go1.22.12", arch: "amd64", mode: "pie", external: true, stripped: true, long: true},
 	{toolchain: "go1.22.12", arch: "arm64", mode: "exe", stripped: true, long: true},
+	{toolchain: "go1.18.10", arch: "amd64", mode: "exe", stripped: true, long: true},
+	{toolchain: "go1.18.10", arch: "amd64", mode: "pie", long: true},
 	{toolchain: "go1.23.12", arch: "amd64", mode: "exe", long: true},
 	{toolchain: "go1.24.13", arch: "amd64", mode: "pie", long: true},
 	{toolchain: "go1.25.9", arch: "amd64", mode: "pie", external: true, long: true},

@@ -28,6 +28,8 @@ func TestSites(t *testing.T) {
 		{"the branch is the entry already", "b801000000 85ff 7401 c3 c3", "7 emulated; 9 10"},
 		// 0: xor edi, edi; 2: mov eax, 1; 7: test edi, edi; 9: je 12; 11: ret; 12: ret
 		{"one branch stands for two returns", "31ff b801000000 85ff 7401 c3 c3", "0; 9 emulated"},
+		// as before, with a jump to the second return
+		{"a branch and a jump stand for the same return", "31ff b801000000 85ff 7401 c3 eb00 c3", "0; 9 emulated"},
 		// as before, but the second return has another result
 		{"the result changes behind the branch", "31ff b801000000 85ff 7401 c3 31c0 c3", "0; 11 14"},
 		// 0: test edi, edi; 2: je 6; 4: jmp 8; 6: mov eax, ebx; 8: ret
@@ -109,5 +111,15 @@ func TestForwards(t *testing.T) {
 		if got := isas[AMD64].trace(test.code).forwards(0x1000, target); got != test.want {
 			t.Errorf("%s: %v", test.name, got)
 		}
+	}
+}
+
+// TestWork: code that is made for it takes no long analysis, and no more of it than maxCode.
+func TestWork(t *testing.T) {
+	branches := strings.Repeat("\x75\x02\x75\x00", maxFunction/4-1) + "\xc3"
+	_, err := inspectBytes(openSSL(branches, "SSL_read_ex", "SSL_write_ex", "SSL_write_ex2").bytes())
+	wantReason(t, err, TooMuchWork, "openssl")
+	if _, err := inspectBytes(openSSL(branches).bytes()); err != nil {
+		t.Error(err)
 	}
 }

@@ -119,9 +119,11 @@ func (img *image) scanSymbols(table, strings extent, names []string) (symbols, e
 // findNames returns where in a string table the names are, with their NULs.
 func (img *image) findNames(strings extent, names []string) (map[uint32]string, error) {
 	longest := 0
+	wanted := make(map[string]string)
 	var prefixes []string // few, so that each piece is searched few times
 	for _, name := range names {
 		longest = max(longest, len(name))
+		wanted[name] = name
 		if prefix := name[:4]; !slices.Contains(prefixes, prefix) {
 			prefixes = append(prefixes, prefix)
 		}
@@ -135,15 +137,20 @@ func (img *image) findNames(strings extent, names []string) (map[uint32]string, 
 					break
 				}
 				from += next
-				if i := slices.IndexFunc(names, func(name string) bool { return isText(piece[from:], name) }); i >= 0 {
-					positions[uint32(at)+uint32(from)] = names[i]
+				text := piece[from:][:min(longest+1, len(piece)-from)]
+				end := max(bytes.IndexByte(text, 0), 0)
+				if name, ok := wanted[string(text[:end])]; ok {
+					positions[uint32(at)+uint32(from)] = name
 				}
 			}
 		}
-		return len(positions) < len(names)*maxSame*64
+		return len(positions) < maxPositions
 	})
 	return positions, err
 }
+
+// maxPositions bounds how often the names are in a table of strings. A linker has each string once.
+const maxPositions = 4096
 
 // isText says whether the name, with its NUL, stands at the beginning of text.
 func isText(text []byte, name string) bool {

@@ -73,10 +73,8 @@ func flowX86(x x86asm.Inst) flow {
 // kernels emulate more (nop5 from 6.18), which is not worth having another answer for them.
 func emulatedX86(text []byte) bool {
 	switch b := text[0]; {
-	case b == 0xeb || b == 0xe9 || b == 0xe8 || b >= 0x70 && b <= 0x7f:
+	case b == 0xeb || b == 0xe9 || b == 0xe8 || b == 0x90, b >= 0x70 && b <= 0x7f, b >= 0x50 && b <= 0x57:
 		return true
-	case b == 0x90 || b >= 0x50 && b <= 0x57:
-		return len(text) == 1
 	case b == 0x41:
 		return len(text) == 2 && text[1] >= 0x50 && text[1] <= 0x57
 	case b == 0x0f:
