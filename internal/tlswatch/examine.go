@@ -8,42 +8,61 @@ import (
 	"github.com/fathomhq/fathom/internal/tlslib"
 )
 
-// examine looks at a process, has its libraries probed and tells about it. It returns true if nothing
-// was found and it is too early to say so: a program that has just begun may load its library later.
-func (w *Watch) examine(ctx context.Context, j job) (again bool) {
+// next is what has to be done with a job that was worked on.
+type next uint8
+
+const (
+	finished next = iota
+	later         // nothing was found: a program that has just begun may load its library yet
+	explain       // nothing was found, and nothing will be: the reason takes reading whole files
+)
+
+// examine looks at a process, has its libraries probed and tells about it.
+func (w *Watch) examine(ctx context.Context, j job) next {
 	p, err := openProcess(w.options.Proc, j.pid)
 	if err != nil {
 		w.leave(j, err)
-		return false
+		return finished
 	}
 	defer p.close()
 	v, err := w.look(ctx, p)
 	if err != nil {
-		if !isGone(err) && errors.Is(err, errSlow) && j.asked && j.try < len(w.pauses) {
-			return true // what was inspected is remembered: the next look gets further
+		if isPassing(err) && j.asked && j.try < len(w.pauses) {
+			return later // what was inspected is remembered: the next look gets further
 		}
-		return w.fail(j, p, err)
+		w.fail(j, p, err)
+		return finished
 	}
 	defer v.close()
-	held, attachErr := w.attach(ctx, v)
+	held, err := w.attach(ctx, v)
 	if len(held) > 0 {
 		w.learn(j.pid, p, readBy(held), held)
-		return false
+		return finished
 	}
 	if !j.asked {
-		return false
+		return finished
 	}
-	mayChange := attachErr == nil && !v.java || errors.Is(attachErr, errSlow) || errors.Is(attachErr, errBusy)
-	if mayChange && j.try < len(w.pauses) {
-		return true
-	}
-	reason := NotPermitted
-	if attachErr == nil {
-		reason = v.opaque(ctx, explainer(w.guard, p))
-	}
-	w.learn(j.pid, p, Process{Opaque: reason}, nil)
-	return false
+	return w.giveReason(ctx, j, p, v, err)
 }
+
+// giveReason tells why nothing of a process is probed, once it is clear.
+func (w *Watch) giveReason(ctx context.Context, j job, p procdir, v *view, attach error) next {
+	final := v.java || attach != nil && !isPassing(attach)
+	switch {
+	case !final && j.try < len(w.pauses):
+		return later
+	case attach != nil:
+		w.learn(j.pid, p, Process{Opaque: NotPermitted}, nil)
+	case !j.explain:
+		return explain
+	default:
+		w.learn(j.pid, p, Process{Opaque: v.opaque(ctx, explainer(w.guard, p))}, nil)
+	}
+	return finished
+}
+
+// isPassing tells whether it may go better the next time.
+func isPassing(err error) bool { return errors.Is(err, errSlow) || errors.Is(err, errBusy) }
 
 // look looks at a process for as long as patience lasts.
 func (w *Watch) look(ctx context.Context, p procdir) (*view, error) {
@@ -105,17 +124,16 @@ func readBy(held []*attachment) Process {
 }
 
 // fail tells that a process could not be looked at.
-func (w *Watch) fail(j job, p procdir, err error) (again bool) {
+func (w *Watch) fail(j job, p procdir, err error) {
 	if isGone(err) || !p.isAlive() {
 		w.leave(j, fs.ErrNotExist)
-		return false
+		return
 	}
 	w.faults.count("maps", err)
 	w.log.Debug("looking at a process failed", "pid", j.pid, "error", err)
 	if j.asked {
 		w.learn(j.pid, p, Process{Opaque: opaqueOf(err)}, nil)
 	}
-	return false
 }
 
 // leave gives up a process that cannot be opened.

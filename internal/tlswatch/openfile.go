@@ -50,9 +50,6 @@ func (p procdir) locate(m mapping) (*mapped, error) {
 	if errors.Is(err, fs.ErrPermission) {
 		return nil, errors.Join(nameErr, err) // the first way would have led there
 	}
-	if isGone(nameErr) {
-		return nil, err
-	}
 	return nil, nameErr
 }
 
@@ -64,12 +61,13 @@ func (p procdir) byMapping(m mapping) (*mapped, error) {
 	return openPath(p.fd, "map_files/"+m.span, m, &unix.OpenHow{})
 }
 
-// byName goes by the name of the file, from the root of the process and, for one that has changed its
-// root directory, from that of init. The process chose both the name and where its links lead: no
-// link leads out of its root, none is one of /proc's, and what is found has to be the mapped file.
+// byName goes by the name of the file. Names are relative to the reader's root directory or to the root
+// of a mount namespace, see [mapping]: that is the root of the process unless it has changed it
+// (chroot), and then this process's or init's. The process chose both the name and where its links lead:
+// no link leads out of the root, none is one of /proc's, and what is found has to be the mapped file.
 func (p procdir) byName(m mapping) (*mapped, error) {
 	var first error
-	for _, root := range []string{"root", "../1/root"} {
+	for _, root := range []string{"root", "/", "../1/root"} {
 		fd, err := unix.Openat(p.fd, root, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			first = keep(first, &fs.PathError{Op: "open", Path: root, Err: err})

@@ -7,6 +7,8 @@ type job struct {
 	pid   uint32
 	asked bool // it is known to speak TLS
 	try   int  // how often it was looked at before
+	// explain: nothing was found, and the reason is to be told.
+	explain bool
 }
 
 // maxQueued bounds the processes that wait to be looked at.
@@ -14,13 +16,18 @@ const maxQueued = 4096
 
 // queue holds each process once: nobody looks at one process twice at the same time.
 type queue struct {
-	jobs chan job
+	jobs     chan job
+	explains chan job // those with explain, which take long: others do not wait behind them
 
 	mu    sync.Mutex
 	under map[uint32]bool // by pid: waiting or looked at; true if it was asked about once more meanwhile
 }
 
-func newQueue() *queue { return &queue{jobs: make(chan job, maxQueued), under: make(map[uint32]bool)} }
+func newQueue() *queue {
+	return &queue{
+		jobs: make(chan job, maxQueued), explains: make(chan job, maxQueued), under: make(map[uint32]bool),
+	}
+}
 
 // put enqueues a job, unless its process is under way. In that case it is looked at once more later:
 // it may run another program by then. It returns false if there is no room.
@@ -31,7 +38,6 @@ func (q *queue) put(j job) bool {
 		q.under[j.pid] = q.under[j.pid] || j.asked
 		return true
 	}
-	// Retries have taken their room too, so that there is always some for them.
 	if len(q.under) >= maxQueued {
 		return false
 	}
@@ -40,13 +46,18 @@ func (q *queue) put(j job) bool {
 	return true
 }
 
-// retry puts a job again that is under way. Another question makes it begin anew.
+// retry puts a job again that is under way. Another question makes it begin anew. There is room: each
+// process that is under way is in one of the two channels at most.
 func (q *queue) retry(j job) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.under[j.pid] {
 		q.under[j.pid] = false
-		j.try = 0
+		j.try, j.explain = 0, false
+	}
+	if j.explain {
+		q.explains <- j
+		return
 	}
 	q.jobs <- j
 }

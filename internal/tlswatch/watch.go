@@ -25,7 +25,7 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// workers bounds how many processes are looked at at once.
+// workers bounds how many processes are looked at at once. One more explains.
 const workers = 4
 
 // Watch finds processes' libraries and has them probed.
@@ -83,9 +83,13 @@ func (w *Watch) Run(ctx context.Context) error {
 		defer cancel()
 		return w.listen(ctx)
 	})
-	for range workers {
+	for i := range workers + 1 {
+		jobs := w.queue.jobs
+		if i == workers {
+			jobs = w.queue.explains
+		}
 		group.Go(func() error {
-			w.work(ctx)
+			w.work(ctx, jobs)
 			return nil
 		})
 	}
@@ -116,12 +120,13 @@ func (w *Watch) listen(ctx context.Context) error {
 	}
 }
 
-func (w *Watch) work(ctx context.Context) {
+// work takes jobs until the context ends.
+func (w *Watch) work(ctx context.Context, jobs <-chan job) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case j := <-w.queue.jobs:
+		case j := <-jobs:
 			w.do(ctx, j)
 		}
 	}
@@ -129,14 +134,17 @@ func (w *Watch) work(ctx context.Context) {
 
 // do looks at a process, and comes back later if it has to.
 func (w *Watch) do(ctx context.Context, j job) {
-	again := w.examine(ctx, j)
-	if !again {
+	switch w.examine(ctx, j) {
+	case finished:
 		w.queue.done(j)
-		return
+	case explain:
+		j.explain = true
+		w.queue.retry(j)
+	case later:
+		pause := w.pauses[j.try]
+		j.try++
+		time.AfterFunc(pause, func() { w.queue.retry(j) })
 	}
-	pause := w.pauses[j.try]
-	j.try++
-	time.AfterFunc(pause, func() { w.queue.retry(j) })
 }
 
 func (w *Watch) tell(pid uint32, about Process) {
