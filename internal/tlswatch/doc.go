@@ -8,7 +8,7 @@
 //
 // Everything that is read belongs to processes that may be hostile: their maps, the names in them, the
 // files behind the names, the file systems behind the files. So whatever may block runs under
-// [guard.do] and is left behind after a second, and nothing is opened for reading before it is known
+// [within] and is left behind after a second, and nothing is opened for reading before it is known
 // to be a regular file.
 package tlswatch
 

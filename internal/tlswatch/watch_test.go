@@ -98,12 +98,18 @@ func TestOnceForAll(t *testing.T) {
 // TestGrace finds a file still probed that a process of a moment ago had mapped.
 func TestGrace(t *testing.T) {
 	f := newFake()
-	f.start(t, nil)
+	w := f.start(t, nil)
 	path := libssl(t, "libssl.so.3")
+	var inspected uint64
 	for range 3 {
 		p := loads(t, path)
 		if f.ask(t, p.pid()).Opaque != Read {
 			t.Error("not read")
+		}
+		if n := w.Snapshot().Inspected; inspected == 0 {
+			inspected = n
+		} else if n != inspected {
+			t.Errorf("%d files inspected, %d before", n, inspected)
 		}
 		p.end()
 		f.await(t, "the end", func() bool { return f.forgets[p.pid()] > 0 })
