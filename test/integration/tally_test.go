@@ -146,15 +146,26 @@ func diff(want, got tally) string {
 	return out.String()
 }
 
-// tooMany says which exchanges were counted more often than they were made, one line per name.
-func tooMany(want, got tally) string {
+// tooMany says which exchanges were counted more often than they were made, one line per name, and by how many in all.
+func tooMany(want, got tally) (n uint64, lines string) {
 	var out strings.Builder
 	for _, k := range names(want, got) {
 		if w, g := want[k], got[k]; exchanges(k) && g > w && w < whatever {
+			n += g - w
 			fmt.Fprintf(&out, "\n  %s: there were %d, got %d", k, w, g)
 		}
 	}
-	return out.String()
+	return n, out.String()
+}
+
+// total is how many exchanges are in t, of the names that are wanted in a certain number.
+func total(want, t tally) (n uint64) {
+	for k, v := range t {
+		if exchanges(k) && want[k] < whatever {
+			n += v
+		}
+	}
+	return n
 }
 
 // missing sums up by how many exchanges the counts fall short.
