@@ -11,12 +11,8 @@ cd "$(dirname "$0")/.."
 
 all=(bullseye-amd64 bullseye-arm64 bookworm-arm64 trixie-amd64 trixie-arm64 sid-amd64 sid-arm64 experimental-amd64)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/fathom-tlslibs
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
-
-die() {
-	echo "$0: $*" >&2
-	exit 1
-}
+# shellcheck source=scripts/debian.sh
+source scripts/debian.sh
 
 # packages_of SUITE: the libraries and all that they need to run.
 packages_of() {
@@ -29,44 +25,13 @@ packages_of() {
 	esac
 }
 
-find_mirror() {
-	local mirror=${FATHOM_DEBIAN_MIRROR:-}
-	if [[ -z $mirror ]]; then
-		mirror=$(apt-get update --print-uris | sed -nE "s|^'(.*/debian)/dists/.*|\1|p" | head -n1)
-	fi
-	[[ -n $mirror ]] || die "apt is configured for no mirror of Debian; set FATHOM_DEBIAN_MIRROR"
-	echo "${mirror%/}"
-}
-
-# in_suite SUITE ARCH COMMAND... runs an apt command that knows that release only: neither
-# this machine's sources nor what is installed here.
-in_suite() {
-	local state=$scratch/apt/$1-$2 suite=$1 arch=$2 command=$3
-	shift 3
-	mkdir -p "$state"/{lists,cache}/partial "$state/cache/archives/partial"
-	echo "deb [signed-by=$keyring target=Packages] $mirror $suite main" >"$state/sources.list"
-	"$command" -q -o APT::Architecture="$arch" -o APT::Architectures="$arch" \
-		-o Dir::Etc::SourceList="$state/sources.list" -o Dir::Etc::SourceParts=/dev/null \
-		-o Dir::State::Lists="$state/lists" -o Dir::State::status=/dev/null \
-		-o Dir::Cache="$state/cache" -o APT::Sandbox::User="$(id -un)" \
-		-o Acquire::AllowInsecureRepositories=false -o Acquire::Retries=3 "$@"
-}
-
 # fetch SUITE-ARCH
 fetch() {
-	local suite=${1%-*} arch=${1##*-} root=$scratch/$1 package log
-	local packages
+	local suite=${1%-*} arch=${1##*-} packages
 	read -ra packages <<<"$(packages_of "$suite")"
-	log=$(in_suite "$suite" "$arch" apt-get update -o APT::Update::Error-Mode=any 2>&1) ||
-		die "cannot read the packages of $suite: $log"
-	mkdir -p "$root" "$scratch/packages"
-	log=$(cd "$scratch/packages" && in_suite "$suite" "$arch" apt-get download "${packages[@]}" 2>&1) ||
-		die "cannot fetch ${packages[*]} of $suite: $log"
-	for package in "$scratch"/packages/*.deb; do
-		dpkg-deb -x "$package" "$root"
-		rm "$package"
-	done
-	mv "$root" "$cache/$1"
+	update "$suite" "$arch"
+	unpack "$suite" "$arch" "$scratch/$1" "${packages[@]}"
+	mv "$scratch/$1" "$cache/$1"
 	echo "$1: ${packages[*]}"
 }
 
@@ -79,17 +44,7 @@ for name in "${wanted[@]}"; do
 done
 ((${#missing[@]})) || exit 0
 
-for tool in apt-get dpkg-deb; do
-	command -v "$tool" >/dev/null || die "$tool is missing: the libraries are fetched on Debian, as packages"
-done
-[[ -r $keyring ]] || die "$keyring is missing: install debian-archive-keyring"
-
-mkdir -p "$cache"
-exec {lock}>"$cache/lock"
-flock "$lock" # another checkout may be fetching
-scratch=$(mktemp -d "$cache/fetch.XXXXXX")
-trap 'rm -rf "$scratch"' EXIT
-mirror=$(find_mirror)
+open_scratch
 for name in "${missing[@]}"; do
 	[[ -d $cache/$name ]] || fetch "$name"
 done

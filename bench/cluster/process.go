@@ -6,9 +6,9 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
-	"strconv"
-	"strings"
 	"time"
+
+	"github.com/prometheus/procfs"
 )
 
 // process is one of Fathom's that is measured.
@@ -57,26 +57,20 @@ func (p *process) stop() {
 	_ = p.cmd.Wait()
 }
 
-// print prints what the process takes, of proc_pid_status(5) and proc_pid_stat(5).
+// print prints what the process takes.
 func (p *process) print(when string) {
-	status, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
-	stat, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
-	value := func(name string) float64 {
-		for line := range strings.Lines(string(status)) {
-			if f := strings.Fields(line); len(f) > 1 && f[0] == name+":" {
-				kb, _ := strconv.ParseFloat(f[1], 64)
-				return kb / 1e3
-			}
-		}
-		return 0
-	}
-	const ticks = 100 // USER_HZ
-	_, rest, _ := strings.Cut(string(stat), ") ")
-	f := strings.Fields(rest)
-	if len(f) < 13 {
+	proc, err := procfs.NewProc(p.cmd.Process.Pid)
+	if err != nil {
 		return
 	}
-	user, _ := strconv.ParseFloat(f[11], 64)
-	system, _ := strconv.ParseFloat(f[12], 64)
-	fmt.Printf("%s %s: %.0f MB resident, %.0f MB at most, %.1f s of CPU\n", p.name, when, value("VmRSS"), value("VmHWM"), (user+system)/ticks)
+	status, err := proc.NewStatus()
+	if err != nil {
+		return
+	}
+	stat, err := proc.Stat()
+	if err != nil {
+		return
+	}
+	fmt.Printf("%s %s: %.0f MB resident, %.0f MB at most, %.1f s of CPU\n", p.name, when,
+		float64(status.VmRSS)/1e6, float64(status.VmHWM)/1e6, stat.CPUTime())
 }

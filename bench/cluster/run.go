@@ -76,29 +76,50 @@ func runDirectory(ctx context.Context, c *cluster) error {
 		return fmt.Errorf("make the cluster: %w", err)
 	}
 	fmt.Printf("%d nodes, %d pods and %d services were made in %.0f s\n", c.o.nodes, c.o.pods, c.o.services, time.Since(began).Seconds())
-	if err := c.directory(ctx, folder); err != nil {
+	ctx, stop := context.WithCancel(ctx) // ends the processes
+	defer stop()
+	if err := c.counted(ctx, "directory", folder, func(p *proxy) error { return c.directory(ctx, folder, p) }); err != nil {
 		return err
 	}
-	return c.agent(ctx, folder)
+	whose := fmt.Sprintf("agent of a node with %d pods", c.o.pods/c.o.nodes)
+	return c.counted(ctx, whose, folder, func(p *proxy) error { return c.agent(ctx, p) })
 }
 
-func (c *cluster) directory(ctx context.Context, folder string) error {
-	way, err := newWay(ctx, c.o.kubeconfig, filepath.Join(folder, "directory.conf"))
+// counted lets a process reach the API server through a proxy, and prints what it asked there.
+func (c *cluster) counted(ctx context.Context, whose, folder string, f func(*proxy) error) error {
+	p, err := newProxy(ctx, c.o.kubeconfig, filepath.Join(folder, "proxy.conf"))
 	if err != nil {
 		return err
 	}
-	defer way.close()
+	defer p.close()
 	before, err := c.requests(ctx)
 	if err != nil {
 		return err
 	}
-	d, err := start(ctx, "directory", "http://"+pagesAddress+"/readyz", c.o.fathom, directoryArguments(folder, way.kubeconfig)...)
+	if err := f(p); err != nil {
+		return err
+	}
+	p.print(whose)
+	after, err := c.requests(ctx)
 	if err != nil {
 		return err
 	}
-	defer d.stop()
+	for _, what := range slices.Sorted(maps.Keys(after)) {
+		if n := after[what] - before[what]; n != 0 {
+			fmt.Printf("%s: %+.0f %s at the API server\n", whose, n, what)
+		}
+	}
+	return nil
+}
+
+// The processes live until ctx ends: their watches have to be open when requests are counted.
+func (c *cluster) directory(ctx context.Context, folder string, p *proxy) error {
+	d, err := start(ctx, "directory", "http://"+pagesAddress+"/readyz", c.o.fathom, directoryArguments(folder, p.kubeconfig)...)
+	if err != nil {
+		return err
+	}
 	d.print("with the cluster")
-	way.print("directory")
+	p.print("directory")
 
 	agents, err := c.startAgents(ctx, folder)
 	if err != nil {
@@ -114,42 +135,14 @@ func (c *cluster) directory(ctx context.Context, folder string) error {
 		return err
 	}
 	d.print("after changes")
-	way.print("directory")
-	return c.printRequests(ctx, "directory", before)
-}
-
-// agent measures what one agent asks of the API server: for the pods of its own node.
-func (c *cluster) agent(ctx context.Context, folder string) error {
-	way, err := newWay(ctx, c.o.kubeconfig, filepath.Join(folder, "agent.conf"))
-	if err != nil {
-		return err
-	}
-	defer way.close()
-	before, err := c.requests(ctx)
-	if err != nil {
-		return err
-	}
-	a, err := start(ctx, "agent", "http://"+agentAddress+"/readyz", c.o.fathom, "agent", "--kubeconfig="+way.kubeconfig,
-		"--node-name="+fmt.Sprintf(nameOfNode, 0), "--web.listen-address="+agentAddress, "--log.level=warn")
-	if err != nil {
-		return err
-	}
-	defer a.stop()
-	way.print(fmt.Sprintf("agent of a node with %d pods", c.o.pods/c.o.nodes))
-	return c.printRequests(ctx, "agent", before)
-}
-
-func (c *cluster) printRequests(ctx context.Context, whose string, before map[string]float64) error {
-	after, err := c.requests(ctx)
-	if err != nil {
-		return err
-	}
-	for _, what := range slices.Sorted(maps.Keys(after)) {
-		if n := after[what] - before[what]; n != 0 {
-			fmt.Printf("%s: %+.0f %s at the API server\n", whose, n, what)
-		}
-	}
 	return nil
+}
+
+// agent starts one agent, for the pods of its own node.
+func (c *cluster) agent(ctx context.Context, p *proxy) error {
+	_, err := start(ctx, "agent", "http://"+agentAddress+"/readyz", c.o.fathom, "agent", "--kubeconfig="+p.kubeconfig,
+		"--node-name="+fmt.Sprintf(nameOfNode, 0), "--web.listen-address="+agentAddress, "--log.level=warn")
+	return err
 }
 
 func directoryArguments(folder, kubeconfig string) []string {

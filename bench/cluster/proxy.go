@@ -12,17 +12,18 @@ import (
 	"k8s.io/client-go/tools/clientcmd"
 )
 
-// way is a way to the API server that counts what goes along: as bytes of TLS, so with its overhead and as compressed as they are.
-type way struct {
-	kubeconfig string // that leads along it
+// proxy passes connections on to the API server, and counts them and their bytes: those of TLS, so with its overhead and as compressed as
+// they are.
+type proxy struct {
+	kubeconfig string // that leads to it
 	listener   net.Listener
 	to         string
 
 	connections, sent, received atomic.Int64
 }
 
-// newWay opens a way to the API server of a kubeconfig, and writes one that leads along it.
-func newWay(ctx context.Context, kubeconfig, file string) (*way, error) {
+// newProxy listens before the API server of a kubeconfig, and writes one that leads to it.
+func newProxy(ctx context.Context, kubeconfig, file string) (*proxy, error) {
 	config, err := clientcmd.LoadFromFile(kubeconfig)
 	if err != nil {
 		return nil, err
@@ -36,38 +37,38 @@ func newWay(ctx context.Context, kubeconfig, file string) (*way, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &way{kubeconfig: file, to: server.Host}
+	p := &proxy{kubeconfig: file, to: server.Host}
 	if server.Port() == "" {
-		w.to = net.JoinHostPort(server.Hostname(), "443")
+		p.to = net.JoinHostPort(server.Hostname(), "443")
 	}
-	if w.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
+	if p.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0"); err != nil {
 		return nil, err
 	}
 	if cluster.TLSServerName == "" {
 		cluster.TLSServerName = server.Hostname()
 	}
-	server.Host = w.listener.Addr().String()
+	server.Host = p.listener.Addr().String()
 	cluster.Server = server.String()
 	if err := clientcmd.WriteToFile(*config, file); err != nil {
-		return nil, errors.Join(err, w.listener.Close())
+		return nil, errors.Join(err, p.listener.Close())
 	}
-	go w.serve(ctx)
-	return w, nil
+	go p.serve(ctx)
+	return p, nil
 }
 
-func (w *way) serve(ctx context.Context) {
+func (p *proxy) serve(ctx context.Context) {
 	for {
-		c, err := w.listener.Accept()
+		c, err := p.listener.Accept()
 		if err != nil {
 			return
 		}
-		w.connections.Add(1)
-		go w.forward(ctx, c)
+		p.connections.Add(1)
+		go p.forward(ctx, c)
 	}
 }
 
-func (w *way) forward(ctx context.Context, from net.Conn) {
-	to, err := new(net.Dialer).DialContext(ctx, "tcp", w.to)
+func (p *proxy) forward(ctx context.Context, from net.Conn) {
+	to, err := new(net.Dialer).DialContext(ctx, "tcp", p.to)
 	if err != nil {
 		_ = from.Close()
 		return
@@ -76,8 +77,8 @@ func (w *way) forward(ctx context.Context, from net.Conn) {
 		_, _ = io.Copy(counted{a, count}, b)
 		_ = a.Close()
 	}
-	go pass(to, from, &w.sent)
-	pass(from, to, &w.received)
+	go pass(to, from, &p.sent)
+	pass(from, to, &p.received)
 }
 
 // counted counts what is written.
@@ -92,9 +93,9 @@ func (c counted) Write(b []byte) (int, error) {
 	return n, err
 }
 
-func (w *way) print(whose string) {
+func (p *proxy) print(whose string) {
 	fmt.Printf("%s: %d connections to the API server, %.1f kB sent, %.1f kB received\n",
-		whose, w.connections.Load(), float64(w.sent.Load())/1e3, float64(w.received.Load())/1e3)
+		whose, p.connections.Load(), float64(p.sent.Load())/1e3, float64(p.received.Load())/1e3)
 }
 
-func (w *way) close() { _ = w.listener.Close() }
+func (p *proxy) close() { _ = p.listener.Close() }
