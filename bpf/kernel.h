@@ -35,6 +35,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_QUEUE = 22,
+	BPF_MAP_TYPE_RINGBUF = 27,
 };
 #define BPF_ANY 0
 #define BPF_NOEXIST 1
@@ -259,6 +260,9 @@ struct hlist_head {
 
 struct pt_regs {
 #if defined(__TARGET_ARCH_x86)
+	unsigned long r14;
+	unsigned long bx;
+	unsigned long r8;
 	unsigned long ax;
 	unsigned long cx;
 	unsigned long dx;
