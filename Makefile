@@ -18,8 +18,10 @@ BENCH ?=
 TEST  ?=
 KERNELS ?=
 CLUSTER ?=
+# Of the nodes that `make cluster` brings up: flags of `nodes up`.
+NODES ?=
 
-.PHONY: help run build test test-kernels test-cluster bench-cluster image chart verify-chart kernels doctor docs/modes.md verifier-table generate verify-generated lint bench fuzz prometheus clean
+.PHONY: help run build test test-kernels test-cluster cluster bench-cluster image chart verify-chart kernels doctor docs/modes.md verifier-table generate verify-generated lint bench fuzz prometheus clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -43,6 +45,9 @@ test-kernels: ## Run tests on other kernels, in emulated guests, within half an 
 
 test-cluster: ## Test Fathom in the Kubernetes cluster of KUBECONFIG, where it is installed. See test/cluster.
 	go test -count=1 -timeout 30m -v ./test/cluster $(CLUSTER)
+
+cluster: ## Bring up two real nodes here, install the chart, run test-cluster in both cgroup layouts. As root.
+	@scripts/cluster.sh $(NODES)
 
 bench-cluster: build ## Measure the directory against the API server of KUBECONFIG, with 20,000 pods. Makes and removes them.
 	go run ./bench/cluster $(CLUSTER)
@@ -82,6 +87,12 @@ lint: bin/golangci-lint ## Run the linters.
 bin/golangci-lint: tools/go.mod tools/go.sum
 	@mkdir -p bin
 	go build -C tools -o ../bin/golangci-lint github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+# In a module of its own, as the linters are.
+bin/helm: tools/helm/go.mod tools/helm/go.sum
+	@mkdir -p bin
+	go build -C tools/helm -trimpath -ldflags '-s -w' -o ../../bin/helm helm.sh/helm/v4/cmd/helm
+	@touch $@ # go build leaves alone what would not change
 
 bench: build ## Measure what Fathom costs, on this machine. Prints a table, writes JSON.
 	@scripts/deps.sh bench

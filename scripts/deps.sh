@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a task needs, if they are missing:
-#     scripts/deps.sh test|generate|guests|bench|prometheus|kernels|qemu
+#     scripts/deps.sh test|generate|guests|bench|prometheus|kernels|qemu|nodes
 # Nothing that it installs is started as a service. Building and running Fathom needs no
 # package at all.
 set -euo pipefail
@@ -21,8 +21,9 @@ bench) packages=(nginx wrk) ;;
 prometheus) packages=(prometheus) ;;
 kernels) packages=(debian-archive-keyring kmod) ;;
 qemu) packages=("${qemu[@]}") ;;
+nodes) packages=(gcc iproute2 iptables libc6-dev libseccomp-dev nftables pkgconf util-linux) ;;
 *)
-	echo "usage: $0 test|generate|guests|bench|prometheus|kernels|qemu" >&2
+	echo "usage: $0 test|generate|guests|bench|prometheus|kernels|qemu|nodes" >&2
 	exit 2
 	;;
 esac

@@ -13,15 +13,15 @@ import (
 var queries = []struct{ what, query string }{
 	{
 		"99th percentile of the latency, as callers feel it",
-		`histogram_quantile(0.99, sum by (workload, le) (rate(http_request_duration_seconds_bucket[1m])))`,
+		`histogram_quantile(0.99, sum by (namespace, workload, le) (rate(http_request_duration_seconds_bucket[5m])))`,
 	},
 	{
 		"share of that time which requests wait before they are read: who is overloaded",
-		`sum by (workload) (rate(http_request_queue_seconds_sum[1m])) / sum by (workload) (rate(http_request_duration_seconds_sum[1m]))`,
+		`sum by (namespace, workload) (rate(http_request_queue_seconds_sum[5m])) / sum by (namespace, workload) (rate(http_request_duration_seconds_sum[5m]))`,
 	},
 	{
 		"retransmissions per segment sent: which link loses packets",
-		`sum by (workload) (rate(tcp_retransmits_total[1m])) / sum by (workload) (rate(tcp_segments_sent_total[1m]))`,
+		`sum by (namespace, workload) (rate(tcp_retransmits_total[5m])) / sum by (namespace, workload) (rate(tcp_segments_sent_total[5m]))`,
 	},
 }
 

@@ -23,16 +23,16 @@ type Pages struct {
 var Queries = []struct{ Shows, Query string }{
 	{
 		"99th percentile of the time that a request takes, by workload",
-		"histogram_quantile(0.99, sum by (workload, le) (rate(http_request_duration_seconds_bucket[1m])))",
+		"histogram_quantile(0.99, sum by (namespace, workload, le) (rate(http_request_duration_seconds_bucket[5m])))",
 	},
 	{
 		"Share of requests that failed, by workload",
-		`sum by (workload) (rate(http_request_duration_seconds_count{status=~"5..|aborted"}[1m]))` +
-			` / sum by (workload) (rate(http_request_duration_seconds_count[1m]))`,
+		`sum by (namespace, workload) (rate(http_request_duration_seconds_count{status=~"5..|aborted"}[5m]))` +
+			` / sum by (namespace, workload) (rate(http_request_duration_seconds_count[5m]))`,
 	},
 	{
 		"Share of TCP segments sent again, by workload",
-		"sum by (workload) (rate(tcp_retransmits_total[1m])) / sum by (workload) (rate(tcp_segments_sent_total[1m]))",
+		"sum by (namespace, workload) (rate(tcp_retransmits_total[5m])) / sum by (namespace, workload) (rate(tcp_segments_sent_total[5m]))",
 	},
 }
 

@@ -102,6 +102,7 @@ type workload struct {
 	hostNetwork bool
 	port        int // default servicePort
 	node        string
+	add         []corev1.Capability
 }
 
 // deploy makes a Deployment of the test's service with a Service before it, waits until its pods run, and returns the URL
@@ -116,8 +117,9 @@ func (c *cluster) deploy(w workload) string {
 		HostNetwork: w.hostNetwork, NodeName: w.node, TerminationGracePeriodSeconds: new(int64(5)),
 		Containers: []corev1.Container{{
 			Name: "service", Image: env("FATHOM_TEST_IMAGE", "localhost/fathom-test-service:dev"), ImagePullPolicy: corev1.PullNever,
-			Env:   []corev1.EnvVar{{Name: "NEXT", Value: w.next}, {Name: "PORT", Value: fmt.Sprint(w.port)}},
-			Ports: []corev1.ContainerPort{{Name: "http", ContainerPort: int32(w.port)}, {Name: "control", ContainerPort: controlPort}},
+			SecurityContext: &corev1.SecurityContext{Capabilities: &corev1.Capabilities{Add: w.add}},
+			Env:             []corev1.EnvVar{{Name: "NEXT", Value: w.next}, {Name: "PORT", Value: fmt.Sprint(w.port)}},
+			Ports:           []corev1.ContainerPort{{Name: "http", ContainerPort: int32(w.port)}, {Name: "control", ContainerPort: controlPort}},
 		}},
 	}
 	must(c.api.AppsV1().Deployments(c.namespace).Create(c.Context(), &appsv1.Deployment{

@@ -2,11 +2,12 @@
 // and that counts what it did, as the truth that Fathom's numbers are compared with.
 //
 //	GET :8080/          answers 200, after a GET of NEXT if that is set
+//	* :8080/status/404  answers that status, to any method
 //	POST :8081/load     makes requests to NEXT: ?n=1000&connections=8&pause=10ms between those of a connection; answers when
-//	                    all were answered, or with background=1 at once
+//	                    all were answered, or with background=1 at once; with loss=5 new connections lose 5 % of what arrives
 //	GET :8081/truth     what was served and made so far, as JSON
 //
-// Requests to port 8081 are answered with statuses of their own, by which the comparison leaves them out.
+// With FIRST=close it makes one request to NEXT as soon as it runs, and closes the connection; with FIRST=keep it keeps it. Requests to port 8081 are answered with statuses of their own, by which the comparison leaves them out.
 package main
 
 import (
@@ -19,6 +20,7 @@ import (
 	"os"
 	"os/signal"
 	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
@@ -33,19 +35,23 @@ const (
 
 // Truth is what the service did.
 type Truth struct {
-	Served int64 // requests to port 8080 that were answered
-	Made   int64 // requests to NEXT that were answered
-	Failed int64 // requests to NEXT that were not
+	Served int64     // requests to port 8080 that were answered
+	Made   int64     // requests to NEXT that were answered
+	Failed int64     // requests to NEXT that were not
+	First  time.Time // when the first request to NEXT was made; zero if none was
 }
 
 type service struct {
 	next                 string
 	client               http.Client
+	lossy                lossy
 	served, made, failed atomic.Int64
+	first                atomic.Pointer[time.Time]
 }
 
 func main() {
-	s := &service{next: os.Getenv("NEXT"), client: http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}}
+	s := &service{next: os.Getenv("NEXT")}
+	s.client.Transport = &http.Transport{MaxIdleConnsPerHost: 64, DialContext: s.lossy.dial}
 	if err := s.run(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -66,6 +72,10 @@ func (s *service) run() error {
 	servers := []*http.Server{
 		{Addr: ":" + port, Handler: http.HandlerFunc(s.answer), ReadHeaderTimeout: time.Minute},
 		{Addr: ":8081", Handler: control, ReadHeaderTimeout: time.Minute},
+	}
+	if first := os.Getenv("FIRST"); first != "" {
+		s.client.Transport.(*http.Transport).DisableKeepAlives = first == "close"
+		go s.make(1, 1, 0)
 	}
 	failed := make(chan error, len(servers))
 	for _, server := range servers {
@@ -92,10 +102,16 @@ func (s *service) answer(w http.ResponseWriter, r *http.Request) {
 			fmt.Fprintln(os.Stderr, err)
 		}
 	}
+	if status, err := strconv.Atoi(strings.TrimPrefix(r.URL.Path, "/status/")); err == nil && status >= 200 && status < 600 {
+		w.WriteHeader(status)
+	}
 	_, _ = io.WriteString(w, "ok\n")
 }
 
 func (s *service) ask(ctx context.Context) error {
+	if s.first.Load() == nil {
+		s.first.CompareAndSwap(nil, new(time.Now()))
+	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.next, nil)
 	if err != nil {
 		return err
@@ -115,6 +131,8 @@ func (s *service) load(w http.ResponseWriter, r *http.Request) {
 	n, _ := strconv.Atoi(r.FormValue("n"))
 	connections, _ := strconv.Atoi(r.FormValue("connections"))
 	pause, _ := time.ParseDuration(r.FormValue("pause"))
+	loss, _ := strconv.Atoi(r.FormValue("loss"))
+	s.lossy.percent.Store(int64(loss))
 	if r.FormValue("background") == "" {
 		s.make(n, connections, pause)
 	} else {
@@ -149,5 +167,9 @@ func (s *service) truth(w http.ResponseWriter, _ *http.Request) { s.write(w, sta
 func (s *service) write(w http.ResponseWriter, status int) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(Truth{s.served.Load(), s.made.Load(), s.failed.Load()})
+	truth := Truth{Served: s.served.Load(), Made: s.made.Load(), Failed: s.failed.Load()}
+	if first := s.first.Load(); first != nil {
+		truth.First = *first
+	}
+	_ = json.NewEncoder(w).Encode(truth)
 }
