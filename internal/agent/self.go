@@ -26,11 +26,11 @@ var (
 	heardDesc       = clusterDesc("fathom_kubernetes_last_heard_timestamp_seconds", "When the API server last sent something; it does so every minute. 0: never.")
 	failuresDesc    = clusterDesc("fathom_kubernetes_failures_total", "Requests to the API server that failed. Names stay what they were meanwhile.")
 	unusableDesc    = clusterDesc("fathom_kubernetes_unusable_total", "Objects from the API server that were left out, as they were no pods or had no UID.")
-	connectedDesc   = clusterDesc("fathom_directory_connected", "1 while a directory answers, 0 otherwise: peers that are new then are unknown.")
-	connectionsDesc = clusterDesc("fathom_directory_connections_total", "Times that the agent connected to a directory.")
-	addressesDesc   = clusterDesc("fathom_directory_addresses", "Addresses of peers that the agent follows.")
-	answersDesc     = clusterDesc("fathom_directory_answers_total", "Answers of the directory.")
-	changesDesc     = clusterDesc("fathom_directory_changes_total", "Addresses that became another peer's.")
+	connectedDesc   = clusterDesc("fathom_peers_directory_connected", "1 while a directory answers, 0 otherwise: peers that are new then are unknown.")
+	connectionsDesc = clusterDesc("fathom_peers_directory_connections_total", "Times that the agent connected to a directory.")
+	addressesDesc   = clusterDesc("fathom_peers_addresses", "Addresses of peers that the agent follows.")
+	answersDesc     = clusterDesc("fathom_peers_answers_total", "Answers of the directory.")
+	changesDesc     = clusterDesc("fathom_peers_changes_total", "Addresses that became another peer's.")
 )
 
 // Describe is part of [prometheus.Collector].

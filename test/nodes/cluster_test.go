@@ -62,10 +62,10 @@ func TestEnv(t *testing.T) {
 		t.Fatal(err)
 	}
 	for variable, want := range map[string]string{
-		"PATH":                     c.programs + ":" + os.Getenv("PATH"),
-		"KUBECONFIG":               c.kubeconfigFile("admin"),
-		"FATHOM_APISERVER_SIGNAL":  "'/a b/nodes' signal -name x",
-		"FATHOM_NODES_DIRECTORY": "10.241.128.77",
+		"PATH":                    c.programs + ":" + os.Getenv("PATH"),
+		"KUBECONFIG":              c.kubeconfigFile("admin"),
+		"FATHOM_APISERVER_SIGNAL": "'/a b/nodes' signal -name x",
+		"FATHOM_NODES_DIRECTORY":  "10.241.128.77",
 	} {
 		out, err := exec.Command("/bin/sh", "-c", text.String()+`printf %s "$`+variable+`"`).Output()
 		if err != nil || string(out) != want {
