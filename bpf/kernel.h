@@ -275,6 +275,11 @@ struct pt_regs {
 #endif
 };
 
+/* include/uapi/linux/bpf.h */
+enum bpf_func_id {
+	BPF_FUNC_task_pt_regs = 175, /* 5.15 */
+};
+
 /* include/linux/uio.h. The numbers changed in 5.14 and 6.4; they are relocated like offsets. */
 enum iter_type {
 	ITER_UBUF, /* 6.0 */

@@ -40,17 +40,25 @@ static __always_inline struct tls_caller calling_goroutine(u64 g)
 	return who;
 }
 
+/* The goroutine that makes the system call in which a tap runs. 0 before 5.15, where the user's registers are not to be had. */
+static __always_inline u64 goroutine_in_kernel(void)
+{
+	struct pt_regs *regs;
+
+	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return 0;
+	regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	return GOROUTINE(regs);
+}
+
 /* Who makes the system call in which a tap runs. */
 static __always_inline struct tls_caller calling_kernel(void)
 {
 	struct tls_caller who = calling_thread();
 	struct tls_process *p = bpf_map_lookup_elem(&tls_processes, &who.process);
-	struct pt_regs *regs;
+	u64 g = p && p->goroutines ? goroutine_in_kernel() : 0;
 
-	if (!p || !p->goroutines)
-		return who;
-	regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	return calling_goroutine(GOROUTINE(regs));
+	return g ? calling_goroutine(g) : who;
 }
 
 static __always_inline struct tls_call *tls_call_of(struct tls_caller *who)
@@ -145,7 +153,7 @@ __noinline int tls_received(u32 slot, u32 seq, u64 now)
 	tls_note_received(&who, c, now);
 	p = bpf_map_lookup_elem(&tls_processes, &who.process);
 	if (!p || p->opaque == OPAQUE_NOT_YET) { /* it may be Go, and have received its first request here */
-		who.id = GOROUTINE((struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf()));
+		who.id = goroutine_in_kernel();
 		who.goroutine = 1;
 		tls_note_received(&who, c, now);
 	}
