@@ -81,11 +81,11 @@ func (k httpKey) labels() labelSet {
 	if k.client {
 		pairs = k.end.labels()
 	}
-	pairs = append(pairs, "method", method, "status", status)
-	if k.tls { // others have none: most series stay shorter by it
-		pairs = append(pairs, "tls", "true")
+	encrypted := ""
+	if k.tls {
+		encrypted = "true"
 	}
-	return newLabels(pairs...)
+	return newLabels(append(pairs, "method", method, "status", status, "tls", encrypted)...)
 }
 
 // groupKey identifies series that have the workload's labels only.

@@ -32,7 +32,7 @@ var labelDoc = map[string]string{
 	"revision":      "Commit that the agent was built from.",
 	"role":          "`server` or `client`: which end of the connection the workload is.",
 	"status":        "Three-digit status code; `aborted` where the connection ended before one was seen; `other` for what is not between 100 and 599; `overflow` for what exceeded the limit of series.",
-	"tls":           "`true` for exchanges that were encrypted, and read at the TLS library. Others have no such label.",
+	"tls":           "`true` for exchanges that were encrypted, and read at the TLS library. Empty for others.",
 	"tap":           "Name of a place in the kernel that Fathom hooks.",
 	"version":       "Version of the agent.",
 	"workload":      "Name of the systemd unit with its suffix (`nginx.service`), short container id, or name of the process. `overflow` for workloads beyond the limit, `unknown` where no process was seen.",
