@@ -107,7 +107,7 @@ static __always_inline void data_read(struct sock *sk, int length, int flags, en
 	}
 	if (!(c->flags & CONN_WORKLOAD))
 		conn_learn_workload(c->slot);
-	if (gap) {
+	if (gap && !(c->flags & CONN_KTLS_RX) && !ktls_begins(p.slot, READ)) {
 		if ((s32)gap < 0)
 			return; /* another thread's read came first, and was counted */
 		if (gap == 1 && fin_received(sk))
@@ -115,10 +115,12 @@ static __always_inline void data_read(struct sock *sk, int length, int flags, en
 		else
 			note_gap(p.slot, READ, gap, p.seq);
 	}
+	if (c->flags & CONN_KTLS_RX)
+		p.seq = ktls_passes(c, READ, length, end);
 	c->rx_pos = end;
 	if (!(c->flags & CONN_RX_KNOWN))
 		c->flags |= CONN_RX_KNOWN;
-	if (c->class <= CLASS_HTTP1 && !c->opaque)
+	if (c->class <= CLASS_HTTP1 && (!c->opaque || is_ktls(c, READ)))
 		look_at(c, sk, &p, flags);
 	else if (c->flags & CONN_TLS)
 		tls_received(p.slot, p.seq, p.now);
@@ -162,9 +164,11 @@ static __always_inline void data_written(struct sock *sk, int length, enum sourc
 	}
 	if (!(c->flags & CONN_WORKLOAD))
 		conn_learn_workload(c->slot);
-	if (gap && (s32)gap > 1) /* 1: the FIN of a shutdown by another thread */
+	if (gap && (s32)gap > 1 && !(c->flags & CONN_KTLS_TX) && !ktls_begins(p.slot, WRITE)) /* 1: the FIN of a shutdown by another thread */
 		note_gap(p.slot, WRITE, gap, p.seq);
-	if ((c->class <= CLASS_HTTP1 && !c->opaque) ||
+	if (c->flags & CONN_KTLS_TX)
+		p.seq = ktls_passes(c, WRITE, length, end);
+	if ((c->class <= CLASS_HTTP1 && (!c->opaque || is_ktls(c, WRITE))) ||
 	    (c->flags & CONN_TLS && tls_sent(p.slot, p.now) && tls_plain_of_call(c, &p)))
 		look_at(c, sk, &p, 0);
 	ordered(&c->any);

@@ -286,12 +286,64 @@ static __always_inline struct conn *tls_conn_of_call(struct tls_call *call, u32 
 	return conn_of(tls_vote(call->handle, call->received, call->received_id));
 }
 
+/*
+ * TCP's numbers and the bytes of a call do not agree: the kernel encrypts (Documentation/networking/tls.rst), if the
+ * socket has that protocol above TCP. Records have headers and tags, and are taken from TCP as a whole.
+ */
+__noinline int ktls_begins(u32 slot, u32 direction)
+{
+	struct conn *c = conn_of(slot);
+	struct inet_connection_sock *icsk;
+	struct tcp_ulp_ops *ops;
+	u32 name = 0;
+
+	if (!c)
+		return false;
+	icsk = (struct inet_connection_sock *)c->sk;
+	ops = (struct tcp_ulp_ops *)BPF_CORE_READ(icsk, icsk_ulp_ops);
+	if (!ops || bpf_probe_read_kernel(&name, sizeof(name), (void *)ops + bpf_core_field_offset(struct tcp_ulp_ops, name)) ||
+	    name != ('t' | 'l' << 8 | 's' << 16))
+		return false;
+	c->flags |= CONN_TLS | (direction == READ ? CONN_KTLS_RX : CONN_KTLS_TX);
+	if (c->class == CLASS_TLS) /* so it looked, in the handshake */
+		c->class = CLASS_UNKNOWN;
+	return true;
+}
+
+/* Whether taps see the plaintext of this direction. */
+static __always_inline bool is_ktls(struct conn *c, u32 direction)
+{
+	return c->flags & (direction == READ ? CONN_KTLS_RX : CONN_KTLS_TX) && !(c->opaque & OPAQUE_UPGRADED);
+}
+
+/* The number of the first byte that the kernel has decrypted, or will encrypt. */
+static __always_inline u32 ktls_passes(struct conn *c, u32 direction, u32 length, u32 end)
+{
+	u32 seq;
+	u64 arrived;
+
+	if (direction == WRITE) {
+		seq = c->plain_written;
+		c->plain_written += length;
+		return seq;
+	}
+	seq = c->plain_read;
+	c->plain_read += length;
+	if (c->role != ROLE_CLIENT && c->rx_pos != end) { /* another record */
+		arrived = arrival_of(c, c->rx_pos);
+		c->tls_time = arrived;
+	}
+	return seq;
+}
+
 /* Plaintext of a connection. It was opaque until now, if the probes came late. */
 static __always_inline void tls_plain(struct conn *c, u32 direction, u64 buffer, u32 length, u64 now, bool fed)
 {
 	struct tls_process *process;
 	struct passage p;
 
+	if (is_ktls(c, direction))
+		return;
 	if (c->class == CLASS_TLS)
 		c->class = CLASS_UNKNOWN;
 	if (c->class == CLASS_UNKNOWN && !(c->plain_read | c->plain_written)) {

@@ -389,6 +389,8 @@ struct side {
 #define CONN_WORKLOAD 0x10	/* workload is known from a process */
 #define CONN_EDGE 0x20		/* edge is known */
 #define CONN_TLS 0x40		/* encrypted: the parsers get what a library says */
+#define CONN_KTLS_RX 0x400	/* the kernel decrypts what is read: taps see plaintext */
+#define CONN_KTLS_TX 0x800	/* the same for what is written */
 #define CONN_COVERED 0x200	/* counted in a class */
 #define CONN_EARLY 0x80		/* server: data came with the SYN, or still may have */
 
