@@ -20,7 +20,7 @@
 #include "user_buffer.h"
 #include "pieces.h"
 #include "expect.h"
-#include "tls_begins.h"
+#include "tls_caller.h"
 #include "request.h"
 #include "response.h"
 #include "feed.h"

@@ -14,65 +14,8 @@
 #ifndef FATHOM_TLS_H
 #define FATHOM_TLS_H
 
-/* In place of a time. */
-#define TLS_ARRIVAL_MISSED 1
-
 /* So many calls in a row on another socket let a session change over: one may be an accident. */
 #define TLS_REBIND 4
-
-/* The caller of a library's function in C. */
-static __always_inline struct tls_caller calling_thread(void)
-{
-	struct tls_caller who = {};
-
-	who.id = bpf_get_current_pid_tgid();
-	who.process = who.id >> 32;
-	return who;
-}
-
-static __always_inline struct tls_caller calling_goroutine(u64 g)
-{
-	struct tls_caller who = {};
-
-	who.id = g;
-	who.process = current_process();
-	who.goroutine = 1;
-	return who;
-}
-
-/* The goroutine that makes the system call in which a tap runs. 0 before 5.15, where the user's registers are not to be had. */
-static __always_inline u64 goroutine_in_kernel(void)
-{
-	struct pt_regs *regs;
-
-	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
-		return 0;
-	regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
-	return GOROUTINE(regs);
-}
-
-/* Who makes the system call in which a tap runs. */
-static __always_inline struct tls_caller calling_kernel(void)
-{
-	struct tls_caller who = calling_thread();
-	struct tls_process *p = bpf_map_lookup_elem(&tls_processes, &who.process);
-	u64 g = p && p->goroutines ? goroutine_in_kernel() : 0;
-
-	return g ? calling_goroutine(g) : who;
-}
-
-static __always_inline struct tls_call *tls_call_of(struct tls_caller *who)
-{
-	struct tls_call *call = bpf_map_lookup_elem(&tls_calls, who), none = {};
-	int err;
-
-	if (call)
-		return call;
-	err = bpf_map_update_elem(&tls_calls, who, &none, BPF_NOEXIST);
-	if (err && err != -EEXIST)
-		count_map_error(err);
-	return bpf_map_lookup_elem(&tls_calls, who);
-}
 
 /* The connection of a slot, if it is still the one with this ID. */
 static __always_inline struct conn *tls_conn(u32 slot, u64 id)
@@ -126,17 +69,6 @@ __noinline int tls_vote(u64 handle, u32 slot, u64 id)
 	if (err)
 		count_map_error(err);
 	return slot;
-}
-
-static __always_inline void tls_note_received(struct tls_caller *who, struct conn *c, u64 now)
-{
-	struct tls_call *call = tls_call_of(who);
-
-	if (!call)
-		return;
-	call->received = c->slot;
-	call->received_id = c->opened_at;
-	call->received_at = now;
 }
 
 /* Bytes were received on an encrypted connection; SEQ is that of the first. */
