@@ -92,6 +92,8 @@ var reasons = []struct{ metric, reason, meaning string }{
 	{"fathom_lost_total", "pipelined", "A request that was sent before an earlier one was answered, and could not be followed: more than 8 were open, or the responses could not be told apart."},
 	{"fathom_lost_total", "no_request", "A response came whose request was not seen."},
 	{"fathom_lost_total", "missed_end", "The end of a connection was missed; a sweep found it."},
+	{"fathom_lost_total", "tls_socket", "A TLS library moved bytes, and on which connection is not known."},
+	{"fathom_lost_total", "tls_asked", "A process that speaks TLS could not be asked about: the queue was full. Its next connection asks again."},
 	{"fathom_lost_total", "unreadable_*", "The head of a message was in memory that could not be read, and why: `kernel` (the kernel's own socket or thread), `io_uring`, `compat32` (32-bit program), `syscall` (not one that carries a buffer in a known way), `socket` (the call's descriptor is another socket), `batch` (not the first message of `recvmmsg` or `sendmmsg`), `truncated` (`MSG_TRUNC`), `iovecs` (too many buffers), `memory` (not in memory)."},
 	{"fathom_lost_total", "map_*", "The kernel refused to add to a table, with this errno."},
 	{"fathom_lost_total", "missed_run", "The kernel skipped a program because it was running on that CPU already."},
@@ -104,6 +106,13 @@ var reasons = []struct{ metric, reason, meaning string }{
 	{"fathom_connections_total", "upgraded", "It spoke HTTP until `101`, or 2xx to `CONNECT`."},
 	{"fathom_connections_total", "server_first", "The server spoke first."},
 	{"fathom_connections_total", "untapped", "Bytes passed that no tap saw."},
+	{"fathom_connections_total", "attached_late", "TLS: opened before the probes were there, and nothing was exchanged since."},
+	{"fathom_connections_total", "java", "TLS: the Java runtime encrypts by itself, in code that it makes while it runs."},
+	{"fathom_connections_total", "malformed_file", "TLS: a file of the process could not be understood."},
+	{"fathom_connections_total", "no_symbols", "TLS: a library is linked into the program, and nothing tells where."},
+	{"fathom_connections_total", "not_permitted", "TLS: the probes could not be attached, or the process not be looked at."},
+	{"fathom_connections_total", "not_yet", "TLS: it ended before the process was looked at."},
+	{"fathom_connections_total", "unknown_library", "TLS: no library that Fathom knows."},
 	{"fathom_connections_total", "...", "Why the first bytes were unreadable, as for `unreadable_*`."},
 }
 
