@@ -44,7 +44,10 @@ func Try(ctx context.Context, o Options) (Probe, error) {
 	}
 	probe := k.Probe()
 	if err == nil && o.TLS {
-		probe.TLS.Tried, probe.TLS.Err = true, k.TryTLS()
+		probe.TLS.Err = k.TryTLS()
+		if probe.TLS.Tried = !errors.Is(probe.TLS.Err, errNoSample); !probe.TLS.Tried {
+			probe.TLS.Err = nil
+		}
 	}
 	sufficed := err == nil && memlockShort()
 	probe.Situation.MemlockShort = short && !sufficed

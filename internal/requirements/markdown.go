@@ -13,7 +13,7 @@ func tables() map[string]string {
 		"capabilities": capabilityTable(),
 		"conditions":   conditionTable(),
 		"taps":         tapTable(),
-		"tls":          tlsTable(),
+		"tls":          TLSTable(),
 	}
 }
 

@@ -19,7 +19,7 @@ type reading struct {
 }
 
 const (
-	otherwiseOpaque = " They are opaque, `not_permitted`."
+	otherwiseOpaque = " Such processes are opaque, `not_permitted`."
 	withoutUprobes  = "No TLS is read: all processes that speak it are opaque, `not_permitted`."
 )
 
@@ -30,7 +30,7 @@ var readings = []reading{
 	{
 		capability: "CAP_SYS_PTRACE",
 		what:       "reading what other processes have mapped (`/proc/PID/maps`, `root`, `exe`)", where: "always",
-		without: "TLS is read only of processes of the agent's own user that have no capability that the agent does not have." + otherwiseOpaque,
+		without: "TLS is read only of processes of the agent's own user that have no capability that the agent does not have. The others are opaque, `not_permitted`.",
 		need:    func(s Situation) bool { return s.TLS },
 	},
 	{
@@ -42,7 +42,7 @@ var readings = []reading{
 	{
 		capability: "CAP_DAC_READ_SEARCH",
 		what:       "reading programs and libraries that are not readable for all, and `/proc/PID/map_files` of other users' processes", where: "always",
-		without: "TLS is not read of programs and libraries that only their owner may read, nor of files that are deleted, if the process is another user's." + otherwiseOpaque,
+		without: "TLS is not read of other users' processes whose program or library only its owner may read, or was deleted." + otherwiseOpaque,
 		need:    func(s Situation) bool { return s.TLS },
 	},
 	{
@@ -95,7 +95,8 @@ func (c Capability) Substitute(s Situation) string {
 // OnlyTLS tells that nothing but reading TLS ever takes the capability.
 func (c Capability) OnlyTLS() bool { return c.For == "" }
 
-func tlsTable() string {
+// TLSTable returns what reading TLS takes each capability for, as a table in Markdown.
+func TLSTable() string {
 	var b strings.Builder
 	b.WriteString("| capability | what for | where | without it | instead |\n|---|---|---|---|---|\n")
 	for _, r := range readings {
