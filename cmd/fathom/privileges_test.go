@@ -287,6 +287,24 @@ func TestMissingCapability(t *testing.T) {
 	}
 }
 
+// So does each that reading TLS takes.
+func TestMissingCapabilityForTLS(t *testing.T) {
+	s := userSituationWith(t, kernel.Options{TLS: true})
+	needed := requirements.Needed(s)
+	for _, c := range needed {
+		without := s
+		without.TLS = false
+		if c.Need(without) != requirements.Unneeded {
+			continue // see above
+		}
+		rest := slices.DeleteFunc(slices.Clone(needed), func(other requirements.Capability) bool { return other.Name == c.Name })
+		report, status := examine(t, asUser(rest...), "--tls")
+		if status != exitGaps || !strings.Contains(report.Summary, "no "+c.Name) {
+			t.Errorf("without %s: exit status %d: %s", c.Name, status, report.Summary)
+		}
+	}
+}
+
 // Before 5.11 the maps count against the limit of locked memory.
 func TestLockedMemory(t *testing.T) {
 	s := userSituation(t)
