@@ -2,8 +2,10 @@ package doctor
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 
 	"github.com/fathomhq/fathom/internal/tlslib"
@@ -50,6 +52,9 @@ var opaque = map[tlswatch.Opaque]string{
 // ExamineProcess says what an agent of this user and with these capabilities would find in a process. It attaches nothing.
 func ExamineProcess(proc string, pid int) (Process, error) {
 	found, err := tlswatch.Look(proc, pid)
+	if errors.Is(err, fs.ErrPermission) {
+		found.Opaque, err = tlswatch.NotPermitted, nil
+	}
 	if err != nil {
 		return Process{}, err
 	}
@@ -78,6 +83,9 @@ func fileReport(f tlswatch.Finding) File {
 	for _, l := range f.Libraries {
 		library := Library{Kind: l.Kind.String(), Version: l.Version}
 		for _, function := range l.Functions {
+			if function.Role == tlslib.RoleSendFile {
+				continue // the kernel encrypts, and nothing is probed
+			}
 			library.Functions = append(library.Functions, function.Symbol)
 		}
 		out.Libraries = append(out.Libraries, library)
@@ -114,8 +122,12 @@ func (p Process) WriteText(w io.Writer) error {
 			out.more(nested, "no TLS library")
 		}
 	}
-	if len(p.Files) == 0 {
-		out.line(Unneeded, "none that has to do with TLS", "")
+	switch {
+	case len(p.Files) > 0:
+	case p.Opaque == tlswatch.NotPermitted.String():
+		fmt.Fprintf(&out.text, "%-*s%s\n", nameColumn, marks[Gap], "may not be read: missing CAP_SYS_PTRACE, or a security module forbids it")
+	default:
+		fmt.Fprintf(&out.text, "%-*s%s\n", nameColumn, marks[Unneeded], "none that has to do with TLS")
 	}
 	out.text.WriteString("\n" + p.Summary + "\n")
 	_, err := io.WriteString(w, out.text.String())

@@ -29,6 +29,7 @@ func TestProcess(t *testing.T) {
 		{"read", tlswatch.Findings{Opaque: tlswatch.Read, Files: []tlswatch.Finding{program, library}}, OK, []string{"openssl libssl.so.3: SSL_read, SSL_write", "(the program)", "no TLS library"}},
 		{"forbidden", tlswatch.Findings{Opaque: tlswatch.NotPermitted, Files: []tlswatch.Finding{{Name: "/root/lib", Err: fs.ErrPermission}}}, Gap, []string{"GAP", "permission denied", "may not be read"}},
 		{"hostile names", tlswatch.Findings{Opaque: tlswatch.NoSymbols, Files: []tlswatch.Finding{{Name: "/a\x1b[2J\nok", Err: errors.New("\x1b]0;\a")}}}, Gap, []string{`"/a\x1b[2J\nok"`, `\x1b]0;\a`}},
+		{"closed", tlswatch.Findings{Opaque: tlswatch.NotPermitted}, Gap, []string{"GAP", "CAP_SYS_PTRACE"}},
 		{"nothing", tlswatch.Findings{Opaque: tlswatch.UnknownLibrary}, Gap, []string{"none that has to do with TLS"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
