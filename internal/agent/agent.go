@@ -63,9 +63,7 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	if !o.Config.TLS { // else probes are attached for as long as it runs
-		giveUpPrivileges(k, o.Config.WebConfigFile, o.Logger)
-	}
+	giveUpPrivileges(k, o.Config, o.Logger)
 	returnMemory()
 	return serve(ctx, o, k, in, newWatch(k, o), exporter, listeners)
 }

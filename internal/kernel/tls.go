@@ -21,7 +21,7 @@ const (
 	tlsProcesses = 8192
 )
 
-// multiProbes is the function behind links of many uprobes, of Linux 6.6: they need no CAP_SYS_ADMIN.
+// multiProbes is the function behind links of many uprobes, of Linux 6.6: they need no capability once the program is loaded.
 const multiProbes = "bpf_uprobe_multi_link_attach"
 
 // Return probes are a system call from 6.11 on (upstream ff474a78cef5), which seccomp filters kill a process for
@@ -152,7 +152,7 @@ func (k *Kernel) AttachTLS(path string, library tlslib.Library) (io.Closer, erro
 	var all probes
 	for _, p := range k.tls.plan(library) {
 		if err := k.tls.attach(file, p, &all); err != nil {
-			return nil, errors.Join(explainAttach(fmt.Errorf("attach %s: %w", p.program, err)), all.Close())
+			return nil, errors.Join(explainProbe(fmt.Errorf("attach %s: %w", p.program, err)), all.Close())
 		}
 	}
 	return all, nil
