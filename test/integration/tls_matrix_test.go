@@ -18,8 +18,9 @@ type tlsBench struct {
 	f        *fathom
 	dir      string
 	requests int
-	probed   map[string]bool // shared by all rows
-	built    map[string]string
+	attach   func(path string) (detach func())
+	files    map[string]func() // what is probed, and what detaches it
+	built    map[string]string // by name: what was compiled
 }
 
 // tlsRow is a server and a client. What a row needs and is not there skips it, where that may be.
@@ -33,21 +34,17 @@ type tlsRow struct {
 // TestTLSMatrix sends requests between servers and clients of many libraries and programs, and compares the counts at both ends
 // with the client's.
 func TestTLSMatrix(t *testing.T) {
-	f := loadTLS(t)
 	n := 2000
 	if long() {
 		n = 50_000
 	}
-	b := &tlsBench{T: t, f: f, dir: t.TempDir(), requests: n, probed: make(map[string]bool), built: make(map[string]string)}
+	b := newTLSBench(t, n)
 	for _, row := range tlsRows() {
-		t.Run(row.name, func(t *testing.T) {
-			here := *b
-			here.T = t
-			here.run(row)
-		})
+		t.Run(row.name, func(t *testing.T) { b.in(t).run(row) })
 	}
-	for _, h := range f.snapshot().HTTP {
-		if name := side(f.snapshot().Workloads[h.Workload]); name != "" && !h.TLS && !h.Overflow {
+	seen := b.f.snapshot()
+	for _, h := range seen.HTTP {
+		if name := side(seen.Workloads[h.Workload]); name != "" && !h.TLS && !h.Overflow {
 			t.Errorf("%s %s %d is not marked as TLS", name, h.Method, h.Status)
 		}
 	}
@@ -72,9 +69,20 @@ func (b *tlsBench) run(row tlsRow) {
 		}
 	}
 	b.f.mustMatch(b, before, want, exchangesAndLost)
-	if os.Getenv("DBG") != "" {
-		b.Log(b.f.count().sub(before))
-	}
+}
+
+func newTLSBench(t *testing.T, requests int) *tlsBench {
+	t.Helper()
+	b := &tlsBench{T: t, f: loadTLS(t), dir: t.TempDir(), requests: requests, files: make(map[string]func()), built: make(map[string]string)}
+	b.attach = func(path string) func() { return b.f.attachTLS(t, path) }
+	return b
+}
+
+// in is the bench in a subtest.
+func (b *tlsBench) in(t *testing.T) *tlsBench {
+	here := *b
+	here.T = t
+	return &here
 }
 
 func tlsRows() []tlsRow {
@@ -112,9 +120,8 @@ func (b *tlsBench) probe(path string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	if !b.probed[real] {
-		b.probed[real] = true
-		b.f.attachTLS(b.f.t.(*testing.T), real)
+	if b.files[real] == nil {
+		b.files[real] = b.attach(real)
 	}
 }
 
@@ -198,13 +205,18 @@ type tlsLibrary struct {
 	loader       bool     // with the last release's dynamic linker and C library
 }
 
+var (
+	hostOpenSSL = tlsLibrary{"OpenSSL of the host", "openssl", "libssl.so.[1-9]*", nil, false}
+	hostGnuTLS  = tlsLibrary{"GnuTLS of the host", "gnutls", "libgnutls.so.30", nil, false}
+)
+
 var tlsLibraries = []tlsLibrary{
-	{"OpenSSL of the host", "openssl", "libssl.so.[1-9]*", nil, false},
+	hostOpenSSL,
 	{"OpenSSL 1.1.1", "openssl", "libssl.so.1.1", []string{"bullseye"}, false},
 	{"OpenSSL 3.5", "openssl", "libssl.so.3", []string{"trixie"}, true},
 	{"OpenSSL of sid", "openssl", "libssl.so.3", []string{"sid"}, true},
 	{"OpenSSL 4.0", "openssl", "libssl.so.4", []string{"experimental", "sid"}, true},
-	{"GnuTLS of the host", "gnutls", "libgnutls.so.30", nil, false},
+	hostGnuTLS,
 	{"GnuTLS 3.7.1", "gnutls", "libgnutls.so.30", []string{"bullseye"}, false},
 	{"GnuTLS 3.8", "gnutls", "libgnutls.so.30", []string{"trixie"}, true},
 	{"GnuTLS of sid", "gnutls", "libgnutls.so.30", []string{"sid"}, true},

@@ -2,6 +2,7 @@ package integration
 
 import (
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -93,7 +94,7 @@ func askCurl(b *tlsBench, addr string) map[string]uint64 {
 			}
 			fmt.Fprintf(&config, "url=https://%s%s\nsilent\nshow-error\ninsecure\nhttp1.1\noutput=/dev/null\nwrite-out=\"%%{method} %%{http_code} 1\\n\"\n", addr, k.Path)
 			switch {
-			case k.Method == "HEAD":
+			case k.Method == http.MethodHead:
 				config.WriteString("head\n")
 			case k.Body > 0:
 				fmt.Fprintf(&config, "request=%s\ndata=%s\n", k.Method, strings.Repeat("b", k.Body))
