@@ -2,8 +2,9 @@
  * An HTTPS server and client that block, with a thread for each connection:
  *     peer [strict|broken] LIBRARY STYLE serve CERTIFICATE KEY
  *     peer [strict|broken] LIBRARY STYLE get PORT REQUESTS CONNECTIONS METHOD:PATH:BODY...
- * The server prints where it listens, and answers /STATUS with that status. The client prints how often it received
- * which: METHOD STATUS COUNT. Strict puts on a filter for system calls first; broken, then makes one that kills it.
+ * The server prints where it listens, and answers /STATUS with that status. The client prints how
+ * often it received which: METHOD STATUS COUNT. Strict puts on a filter for system calls first;
+ * broken, then makes one that kills it.
  */
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -71,7 +72,10 @@ static void drop(struct conn *c, size_t n)
 	c->have -= n;
 }
 
-/* Takes a head, and what its Content-Length says is behind it unless it is BODILESS, off the connection. LINE is the first line. */
+/*
+ * Takes a head off the connection, and what its Content-Length says is behind it unless it is
+ * BODILESS. LINE is the first line.
+ */
 static bool take(struct conn *c, char *line, size_t size, bool bodiless)
 {
 	size_t left = 0, n;

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Loads the library from PATH. STYLE says which of its functions to call. A client has no CERTIFICATE. */
+/* Loads the library from PATH. STYLE says which functions to call. A client has no CERTIFICATE. */
 void tls_load(const char *path, const char *style, const char *certificate, const char *key);
 
 /* Shakes hands; NULL if that fails. */
