@@ -99,11 +99,15 @@ int tls_return_size(struct pt_regs *ctx)
 SEC("uprobe/tls_free")
 int tls_free(struct pt_regs *ctx)
 {
+	struct tls_caller who = calling_thread();
+	struct tls_call *call = bpf_map_lookup_elem(&tls_calls, &who);
 	struct tls_handle key = {};
 
 	key.handle = FIRST_ARGUMENT(ctx);
-	key.process = current_process();
+	key.process = who.process;
 	bpf_map_delete_elem(&tls_sessions, &key);
+	if (call && call->handle == key.handle)
+		call->pending = 0; /* never sent */
 	return 0;
 }
 

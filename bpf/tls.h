@@ -129,7 +129,7 @@ __noinline int tls_sent(u32 slot, u64 now)
 		return false;
 	c->tls_arrived = 0; /* of the handshake, or of what was answered */
 	call = bpf_map_lookup_elem(&tls_calls, &who);
-	if (!call)
+	if (!call || (who.goroutine && call->began < c->opened_at)) /* nobody saw its end: what shakes hands is another one */
 		return false;
 	if (call->function == TLS_WRITE) {
 		if (!call->sent)
@@ -174,6 +174,8 @@ static __always_inline void tls_call_begins(struct tls_caller *who, u32 function
 
 	if (!call)
 		return;
+	if (call->handle != handle) /* Node may write, then try to read, then send what it wrote */
+		call->pending = 0;
 	call->handle = handle;
 	call->buffer = buffer;
 	call->length = length;
@@ -181,7 +183,6 @@ static __always_inline void tls_call_begins(struct tls_caller *who, u32 function
 	call->began = bpf_ktime_get_ns();
 	call->sent = 0;
 	call->fed = 0;
-	call->pending = 0;
 	call->function = function;
 	if (function != TLS_WRITE)
 		return;
@@ -348,6 +349,10 @@ static __always_inline void tls_call_ends(struct tls_caller *who, s64 result)
 		tls_plain(c, function == TLS_WRITE ? WRITE : READ, call->buffer, moved, now,
 			  function == TLS_WRITE && call->fed);
 	} else if (function == TLS_WRITE && !who->goroutine) { /* Go sends within the call */
+		if (call->pending) { /* more of it */
+			call->pending += moved;
+			return;
+		}
 		call->prefix[0] = 0;
 		call->prefix[1] = 0;
 		call->pending = moved;

@@ -7,13 +7,16 @@ import (
 	"crypto/rand"
 	"crypto/x509"
 	"crypto/x509/pkix"
+	"debug/buildinfo"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"math/big"
 	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -61,23 +64,9 @@ func certificateFiles(t *testing.T) (certificate, key string) {
 // loadTLS is load with probes in the libraries of these files.
 func loadTLS(t *testing.T, files ...string) *fathom {
 	t.Helper()
-	f := load(t, kernel.Options{TLS: true})
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
+	f := load(t, kernel.Options{TLS: true, MaxSeriesPerWorkload: 1000}) // each server is another edge of the clients
 	for _, path := range files {
-		for _, library := range inspect(t, path) {
-			probes, err := f.k.AttachTLS(path, library)
-			if err != nil {
-				t.Fatalf("%+v", err)
-			}
-			t.Cleanup(func() {
-				if err := probes.Close(); err != nil {
-					t.Error(err)
-				}
-			})
-		}
+		f.attachTLS(t, path)
 	}
 	// Every process that asks has these probes.
 	var now unix.Timespec
@@ -92,11 +81,33 @@ func loadTLS(t *testing.T, files ...string) *fathom {
 			if err != nil {
 				return
 			}
-			program, _ := os.Readlink(fmt.Sprintf("/proc/%d/exe", process))
-			_ = f.k.TellTLS(process, kernel.TLSProcess{Opaque: 1, AttachedAt: uint64(now.Nano()), Goroutines: program == self})
+			_, err = buildinfo.ReadFile(fmt.Sprintf("/proc/%d/exe", process))
+			_ = f.k.TellTLS(process, kernel.TLSProcess{Opaque: 1, AttachedAt: uint64(now.Nano()), Goroutines: err == nil})
 		}
 	}()
 	return f
+}
+
+// attachTLS probes the libraries in a file until the test ends or detach.
+func (f *fathom) attachTLS(t *testing.T, path string) (detach func()) {
+	t.Helper()
+	var all []io.Closer
+	for _, library := range inspect(t, path) {
+		probes, err := f.k.AttachTLS(path, library)
+		if err != nil {
+			t.Fatalf("%s: %+v", path, err)
+		}
+		all = append(all, probes)
+	}
+	detach = sync.OnceFunc(func() {
+		for _, probes := range all {
+			if err := probes.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	t.Cleanup(detach)
+	return detach
 }
 
 func inspect(t *testing.T, path string) []tlslib.Library {
