@@ -225,6 +225,18 @@ static __always_inline u32 conn_gap(u32 position, u32 seen, bool known)
 	return known && gap > 1 ? gap : 0; /* 1 may be the FIN */
 }
 
+/* Why TLS on a connection is not read. */
+static __always_inline u32 opaque_reason(struct conn *c)
+{
+	struct tls_process *p = bpf_map_lookup_elem(&tls_processes, &c->tls_process);
+
+	if (!p)
+		return OPAQUE_NOT_YET;
+	if (p->opaque == OPAQUE_READ && c->opened_at < p->attached_at)
+		return OPAQUE_LATE;
+	return at_most(p->opaque, OPAQUE_COUNT - 1);
+}
+
 /* Puts a connection that ends into a class, if it has none yet. */
 static __always_inline void conn_classify_end(struct conn *c, struct sock *sk, u32 unseen)
 {
@@ -233,7 +245,9 @@ static __always_inline void conn_classify_end(struct conn *c, struct sock *sk, u
 
 	if (c->class != CLASS_UNKNOWN)
 		return;
-	if (bpf_core_field_exists(tp->is_mptcp) && load_as(struct tcp_sock, tp, is_mptcp)) {
+	if (c->flags & CONN_TLS && opaque_reason(c) != OPAQUE_READ) {
+		classify(c->slot, CLASS_TLS, COVERAGE_OPAQUE + opaque_reason(c));
+	} else if (bpf_core_field_exists(tp->is_mptcp) && load_as(struct tcp_sock, tp, is_mptcp)) {
 		classify(c->slot, CLASS_MPTCP, COVERAGE_NONE);
 	} else if (unseen) {
 		classify(c->slot, CLASS_UNREADABLE, COVERAGE_UNTAPPED);
@@ -274,8 +288,9 @@ __noinline int conn_finish(u32 slot)
 			count_lost_bytes(WRITE, BYTES_UNTAPPED, unwritten);
 	}
 	edge_sample(slot);
-	if (c->class == CLASS_HTTP1 && !c->opaque) {
-		if (c->role == ROLE_SERVER ? unwritten : unread)
+	if (c->class == CLASS_HTTP1 && !(c->opaque & OPAQUE_UPGRADED)) {
+		/* What TLS moved says nothing about the plaintext. */
+		if (!(c->flags & CONN_TLS) && (c->role == ROLE_SERVER ? unwritten : unread))
 			resync(slot, LOST_GAP);
 		conn_settle_all(c);
 	}

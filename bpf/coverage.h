@@ -41,13 +41,16 @@ __noinline int classify(u32 slot, u32 class, u32 reason)
 		if (__sync_val_compare_and_swap(&c->class, CLASS_UNKNOWN, class) != CLASS_UNKNOWN)
 			return 0;
 	} else {
-		if (c->class != CLASS_UNKNOWN || !claim(slot, CLAIM_CLASS, 0))
+		if (c->class != CLASS_UNKNOWN || !claim(slot, CLAIM_CLASS, c->flags & CONN_COVERED))
 			return 0;
 		c->class = class;
 	}
 	if (c->flags & CONN_JOINED && reason == COVERAGE_NONE)
 		reason = COVERAGE_JOINED;
 	c->reason = reason;
+	if (c->flags & CONN_COVERED) /* TLS that was opaque until now */
+		return 0;
+	c->flags |= CONN_COVERED;
 	key.workload = c->workload;
 	key.class = class;
 	key.reason = reason;

@@ -107,7 +107,7 @@ static __always_inline void data_read(struct sock *sk, int length, int flags, en
 	}
 	if (!(c->flags & CONN_WORKLOAD))
 		conn_learn_workload(c->slot);
-	if (gap) {
+	if (gap && !(c->flags & CONN_KTLS_RX) && !ktls_begins(p.slot, READ)) {
 		if ((s32)gap < 0)
 			return; /* another thread's read came first, and was counted */
 		if (gap == 1 && fin_received(sk))
@@ -115,11 +115,15 @@ static __always_inline void data_read(struct sock *sk, int length, int flags, en
 		else
 			note_gap(p.slot, READ, gap, p.seq);
 	}
+	if (c->flags & CONN_KTLS_RX)
+		p.seq = ktls_passes(c, READ, length, end);
 	c->rx_pos = end;
 	if (!(c->flags & CONN_RX_KNOWN))
 		c->flags |= CONN_RX_KNOWN;
-	if (c->class <= CLASS_HTTP1 && !c->opaque)
+	if (c->class <= CLASS_HTTP1 && (!c->opaque || is_ktls(c, READ)))
 		look_at(c, sk, &p, flags);
+	else if (c->flags & CONN_TLS)
+		tls_received(p.slot, p.seq, p.now);
 	if (c->role == ROLE_SERVER)
 		arrivals_read(c, end);
 	count_run(PROG_READ, run_is_counted(p.now) ? p.now : 0);
@@ -160,9 +164,12 @@ static __always_inline void data_written(struct sock *sk, int length, enum sourc
 	}
 	if (!(c->flags & CONN_WORKLOAD))
 		conn_learn_workload(c->slot);
-	if (gap && (s32)gap > 1) /* 1: the FIN of a shutdown by another thread */
+	if (gap && (s32)gap > 1 && !(c->flags & CONN_KTLS_TX) && !ktls_begins(p.slot, WRITE)) /* 1: the FIN of a shutdown by another thread */
 		note_gap(p.slot, WRITE, gap, p.seq);
-	if (c->class <= CLASS_HTTP1 && !c->opaque)
+	if (c->flags & CONN_KTLS_TX)
+		p.seq = ktls_passes(c, WRITE, length, end);
+	if ((c->class <= CLASS_HTTP1 && (!c->opaque || is_ktls(c, WRITE))) ||
+	    (c->flags & CONN_TLS && tls_sent(p.slot, p.now) && tls_plain_of_call(c, &p)))
 		look_at(c, sk, &p, 0);
 	ordered(&c->any);
 	c->tx_pos = end; /* last: write_pending() tells by it that this hook has run */
@@ -191,7 +198,7 @@ static __always_inline void data_arrived(struct sock *sk)
 			return;
 		c->arrivals.end = load(tp, copied_seq);
 	}
-	if (c->role == ROLE_CLIENT || c->class > CLASS_HTTP1 || c->opaque)
+	if (c->role == ROLE_CLIENT || c->class > CLASS_HTTP1 || c->opaque & OPAQUE_UPGRADED)
 		return;
 	end = load(tp, rcv_nxt);
 	began = run_begins(end);

@@ -166,7 +166,7 @@ __noinline int edge_sample(u32 slot)
 	if (!d_sent && !d_received)
 		return 0;
 	key.workload = c->workload;
-	key.class = c->class;
+	key.class = c->class || !(c->flags & CONN_TLS) ? c->class : CLASS_TLS;
 	key.reason = c->reason;
 	coverage_count(&key, 0, d_received, d_sent);
 	return 0;

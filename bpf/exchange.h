@@ -219,11 +219,12 @@ static __always_inline void begin_request(struct conn *c, u8 method, u32 positio
 		if (c->role == ROLE_CLIENT && (s32)(c->responses - number) > 0) {
 			struct tcp_sock *tp = cast(struct tcp_sock, c->sk);
 
-			x->start = load(tp, first_tx_mstamp) * 1000;
+			if (!(c->flags & CONN_TLS))
+				x->start = load(tp, first_tx_mstamp) * 1000;
 			if (x->start > x->last)
 				x->start = 0;
 			if (method == METHOD_CONNECT && x->status / 100 == 2)
-				c->opaque = 1;
+				c->opaque |= OPAQUE_UPGRADED;
 		}
 		if (!x->start)
 			x->method_flags |= EXCHANGE_NO_ARRIVAL;
@@ -270,7 +271,7 @@ static __always_inline void begin_response(struct conn *c, u16 status, u32 end, 
 	if (status == 101 ||
 	    (status / 100 == 2 && x->id == (u8)number &&
 	     (x->method_flags & EXCHANGE_METHOD) == METHOD_CONNECT)) {
-		c->opaque = 1;
+		c->opaque |= OPAQUE_UPGRADED;
 		c->reason = COVERAGE_UPGRADED;
 		settle_until(c, number + 1, 0);
 	}

@@ -6,11 +6,16 @@
 #ifndef FATHOM_EXPECT_H
 #define FATHOM_EXPECT_H
 
-/* How far TCP is in the response direction: what a server has written, a client has read. */
+/*
+ * How far TCP is in the response direction: what a server has written, a client has read. The plaintext of
+ * TLS has numbers of its own.
+ */
 static __always_inline u32 response_position(struct conn *c)
 {
 	struct tcp_sock *tp = cast(struct tcp_sock, c->sk);
 
+	if (c->flags & CONN_TLS)
+		return c->role == ROLE_CLIENT ? c->plain_read : c->plain_written + c->plain_writing;
 	if (c->role == ROLE_CLIENT)
 		return c->closed_at ? c->final_read : load(tp, copied_seq);
 	return c->closed_at ? c->final_written : load(tp, write_seq);
@@ -20,8 +25,11 @@ static __always_inline u32 response_position(struct conn *c)
 static __always_inline bool write_pending(struct conn *c)
 {
 	struct tcp_sock *tp = cast(struct tcp_sock, c->sk);
-	u32 position = c->closed_at ? c->final_written : load(tp, write_seq);
+	u32 position;
 
+	if (c->flags & CONN_TLS && c->plain_writing)
+		return true;
+	position = c->closed_at ? c->final_written : load(tp, write_seq);
 	return c->flags & CONN_TX_KNOWN && position != c->tx_pos;
 }
 
@@ -31,7 +39,7 @@ static __always_inline bool write_pending(struct conn *c)
  */
 static __always_inline bool read_unseen(struct conn *c)
 {
-	return c->flags & CONN_RX_KNOWN && (s32)(response_position(c) - c->rx_pos) > 0 &&
+	return (c->flags & (CONN_RX_KNOWN | CONN_TLS)) == CONN_RX_KNOWN && (s32)(response_position(c) - c->rx_pos) > 0 &&
 	       !c->closed_at && !fin_received((struct sock *)c->sk);
 }
 
@@ -61,6 +69,8 @@ static __always_inline bool expects_response(struct conn *c)
 /* Whether all is answered, and no byte of it is still to come. POSITION: response_position(). */
 static __always_inline bool is_answering_over(struct conn *c, u32 position)
 {
+	if (c->flags & CONN_TLS)
+		return all_answered(c) && !c->plain_writing;
 	return all_answered(c) && (c->role != ROLE_SERVER || !(c->flags & CONN_TX_KNOWN) ||
 				   position == c->tx_pos);
 }

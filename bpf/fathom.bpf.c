@@ -20,12 +20,15 @@
 #include "user_buffer.h"
 #include "pieces.h"
 #include "expect.h"
+#include "tls_caller.h"
 #include "request.h"
 #include "response.h"
 #include "feed.h"
+#include "tls.h"
 
 #include "data.bpf.c"
 #include "tcp.bpf.c"
+#include "tls.bpf.c"
 #include "sweep.bpf.c"
 
 /* Keeps the types that only user space reads as such in the object's BTF. */
@@ -36,6 +39,8 @@ EXPORT(enum lost_bytes, lost_bytes);
 EXPORT(enum buffer_fault, fault);
 EXPORT(enum map_errno, map_errno);
 EXPORT(enum coverage_reason, coverage_reason);
+EXPORT(enum opaque, opaque);
+EXPORT(struct tls_process, tls_process);
 EXPORT(enum program, program);
 EXPORT(enum table, table);
 EXPORT(enum http_method, method);

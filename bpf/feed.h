@@ -134,6 +134,8 @@ __noinline int find_role(u32 slot, u64 address, u32 iovs, u64 flags_and_length, 
 		count_lost(LOST_REQUEST, 1);
 	} else {
 		class = preface_class(prefix[0], prefix[1], n);
+		if (class == CLASS_TLS && tls_begins(slot))
+			return 0;
 		if (class == CLASS_TLS || class == CLASS_HTTP2)
 			classify(slot, class, COVERAGE_NONE);
 		else if (++c->attempts > 16)

@@ -35,6 +35,7 @@ enum bpf_map_type {
 	BPF_MAP_TYPE_PERCPU_ARRAY = 6,
 	BPF_MAP_TYPE_LRU_HASH = 9,
 	BPF_MAP_TYPE_QUEUE = 22,
+	BPF_MAP_TYPE_RINGBUF = 27,
 };
 #define BPF_ANY 0
 #define BPF_NOEXIST 1
@@ -181,8 +182,13 @@ struct inet_sock {
 	struct sock sk;
 };
 
+struct tcp_ulp_ops {
+	char name[16];
+};
+
 struct inet_connection_sock {
 	struct inet_sock icsk_inet;
+	const struct tcp_ulp_ops *icsk_ulp_ops;
 	__u8 icsk_ca_state : 5;
 	__u8 icsk_pending;
 };
@@ -259,6 +265,9 @@ struct hlist_head {
 
 struct pt_regs {
 #if defined(__TARGET_ARCH_x86)
+	unsigned long r14;
+	unsigned long bx;
+	unsigned long r8;
 	unsigned long ax;
 	unsigned long cx;
 	unsigned long dx;
@@ -269,6 +278,11 @@ struct pt_regs {
 	u64 regs[31];
 	s32 syscallno;
 #endif
+};
+
+/* include/uapi/linux/bpf.h */
+enum bpf_func_id {
+	BPF_FUNC_task_pt_regs = 175, /* 5.15 */
 };
 
 /* include/linux/uio.h. The numbers changed in 5.14 and 6.4; they are relocated like offsets. */

@@ -167,6 +167,38 @@ struct {
 	__type(value, struct pending_call);
 } pending_calls SEC(".maps");
 
+/*
+ * TLS, see tls.h. User space makes these larger if it is read. Where one is full, the least recently used entry
+ * goes: what a thread or a session did that is silent for longest.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct tls_caller);
+	__type(value, struct tls_call);
+} tls_calls SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct tls_handle);
+	__type(value, struct tls_session);
+} tls_sessions SEC(".maps");
+
+/* By process id. Full: processes are not asked about, and stay opaque as `not_yet`. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct tls_process);
+} tls_processes SEC(".maps");
+
+/* The processes that user space is to look at. Full: counted as lost; their next connection asks again. */
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 4096);
+} tls_asked SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
 	__uint(max_entries, 1);

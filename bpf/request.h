@@ -10,8 +10,10 @@ static __always_inline void classify_other(struct conn *c, struct side *side)
 
 	if (class == CLASS_UNKNOWN)
 		return;
-	classify(c->slot, class, COVERAGE_NONE);
 	clear_prefix(side);
+	if (class == CLASS_TLS && tls_begins(c->slot))
+		return;
+	classify(c->slot, class, COVERAGE_NONE);
 }
 
 /* Starts the clock of the request whose first byte has the sequence number SEQ. */
@@ -19,6 +21,11 @@ static __always_inline void start_clock(struct conn *c, u32 seq, u64 now)
 {
 	u64 arrived;
 
+	if (c->flags & CONN_TLS && c->role == ROLE_SERVER) {
+		c->request_time = c->tls_time;
+		c->request_queue = now > c->tls_time ? now - c->tls_time : 0;
+		return;
+	}
 	if (c->role != ROLE_SERVER) {
 		c->request_time = now;
 		return;

@@ -80,6 +80,8 @@ static __always_inline void series_observe(struct conn *c, u8 method, u16 status
 			key.flags = SERIES_CLIENT;
 			key.peer = c->edge;
 		}
+		if (c->flags & CONN_TLS)
+			key.flags |= SERIES_TLS;
 		slot = series_find(&key);
 		c->recent_series = what | slot;
 	}

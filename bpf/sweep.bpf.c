@@ -19,7 +19,9 @@ static __always_inline void sweep_exchanges(struct conn *c, struct sock *sk, u64
 	if ((s32)(answered - number) > 0 && (s32)(requests - answered) >= 0) {
 		x = exchange_of(c, answered - 1);
 		if (now - x->last > settle_after_ns && (s64)(now - x->last) > 0) {
-			if (client)
+			if (c->flags & CONN_TLS)
+				gap = c->plain_writing;
+			else if (client)
 				gap = conn_gap(load(tp, copied_seq), c->rx_pos,
 					       c->flags & CONN_RX_KNOWN);
 			else
@@ -39,6 +41,17 @@ static __always_inline void sweep_exchanges(struct conn *c, struct sock *sk, u64
 	start = exchange_of(c, answered)->start;
 	if (start && (!census->oldest[client] || start < census->oldest[client]))
 		census->oldest[client] = start;
+}
+
+/* TLS of which no plaintext came: it is named before its connection ends, which may be never. */
+#define OPAQUE_AFTER_NS 2000000000ULL
+
+static __always_inline void sweep_opaque(struct conn *c, u64 now)
+{
+	u32 reason = opaque_reason(c);
+
+	if (reason != OPAQUE_READ && (s64)(now - c->opened_at - OPAQUE_AFTER_NS) > 0)
+		classify(c->slot, CLASS_TLS, COVERAGE_OPAQUE + reason);
 }
 
 /*
@@ -65,7 +78,7 @@ __noinline int sweep_slot(u32 slot, u64 now)
 	sk = (struct sock *)c->sk;
 	if (is_gone(c, sk)) {
 		/* How what is not answered ended is not known: it is lost, not aborted. */
-		if (c->class == CLASS_HTTP1 && !c->opaque && (s32)(c->requests - c->responses) >= 0)
+		if (c->class == CLASS_HTTP1 && !(c->opaque & OPAQUE_UPGRADED) && (s32)(c->requests - c->responses) >= 0)
 			settle_until(c, c->responses, 0);
 		conn_give_up(slot);
 		return 0;
@@ -87,7 +100,9 @@ __noinline int sweep_slot(u32 slot, u64 now)
 			edge_sample(slot);
 		}
 	}
-	if (c->class == CLASS_HTTP1 && !c->opaque)
+	if (c->flags & CONN_TLS && c->class == CLASS_UNKNOWN)
+		sweep_opaque(c, now);
+	if (c->class == CLASS_HTTP1 && !(c->opaque & OPAQUE_UPGRADED))
 		sweep_exchanges(c, sk, now);
 	return 0;
 }

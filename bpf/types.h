@@ -41,8 +41,22 @@ enum coverage_reason {
 	COVERAGE_UPGRADED,	/* 101, or 2xx to CONNECT */
 	COVERAGE_SERVER_FIRST,	/* the server spoke first */
 	COVERAGE_UNREADABLE,	/* + enum buffer_fault: the first bytes were not readable */
+	COVERAGE_OPAQUE = 16,	/* + enum opaque: TLS that is not read */
 	COVERAGE_UNTAPPED = 32, /* bytes passed that no tap saw */
 	COVERAGE_COUNT,
+};
+
+/* Why what a process encrypts is not read. User space finds out when the process first speaks TLS. */
+enum opaque {
+	OPAQUE_NOT_YET,		/* it ended before that */
+	OPAQUE_READ,		/* it is read: this connection carried nothing, or was older than the probes */
+	OPAQUE_LATE,		/* opened before the probes were there */
+	OPAQUE_UNKNOWN_LIBRARY,	/* no TLS library that Fathom knows */
+	OPAQUE_NO_SYMBOLS,	/* linked in, and nothing says where */
+	OPAQUE_JAVA,
+	OPAQUE_NOT_PERMITTED,	/* the probes could not be attached */
+	OPAQUE_ELF,		/* its files could not be understood */
+	OPAQUE_COUNT,
 };
 
 /* Why the user's buffer could not be read. */
@@ -68,6 +82,8 @@ enum lost {
 	LOST_PIPELINED,		/* exchange beyond the queue of pipelined requests */
 	LOST_REQUEST,		/* response whose request was not seen */
 	LOST_DESTROY,		/* connection whose end was missed */
+	LOST_TLS_SOCKET,	/* a call of a TLS library whose socket is not known */
+	LOST_TLS_ASKED,		/* a process that could not be asked about: the queue was full */
 	LOST_UNREADABLE,	/* + enum buffer_fault: a message's head */
 	LOST_MAP = LOST_UNREADABLE + FAULT_COUNT, /* + enum map_errno */
 	LOST_COUNT = LOST_MAP + 6,
@@ -108,6 +124,8 @@ enum program {
 	PROG_RESET_RECEIVED,
 	PROG_RESET_SENT,
 	PROG_SWEEP,
+	PROG_TLS_CALL,
+	PROG_TLS_RETURN,
 	PROG_COUNT,
 };
 
@@ -133,7 +151,7 @@ struct histogram {
 	u64 buckets[MAX_BUCKETS];
 };
 
-/* series_key.flags. SERIES_TLS is reserved: no plaintext is read from TLS yet. */
+/* series_key.flags */
 #define SERIES_CLIENT 0x01
 #define SERIES_TLS 0x02
 #define SERIES_OVERFLOW 0x80
@@ -254,6 +272,60 @@ struct pending_call {
 	u32 pad;
 };
 
+/* Who is in a call: a thread, or a goroutine, which moves from thread to thread. */
+struct tls_caller {
+	u64 id;
+	u32 process;
+	u32 goroutine;
+};
+
+enum tls_function {
+	TLS_NONE,
+	TLS_READ,
+	TLS_WRITE,
+};
+
+/*
+ * What a caller does. A connection is meant by its slot and the time when it was opened.
+ */
+struct tls_call {
+	u64 handle;	/* the library's session, of the last call */
+	u64 buffer;
+	u64 moved_at;	/* where the function leaves how much it moved; 0: it returns that */
+	u64 began;
+	u64 sent_first;	/* within the call */
+	u64 sent_last;
+	u64 received_id;
+	u64 received_at;
+	u64 prefix[2];	/* the first bytes of what was written before its socket was known */
+	u32 received;	/* from which it received last */
+	u32 length;
+	u32 pending;	/* bytes that were written so */
+	u8 function;	/* enum tls_function */
+	u8 sent;
+	u8 fed;		/* what it writes was looked at when it was sent */
+	u8 pad;
+};
+
+struct tls_handle {
+	u64 handle;
+	u32 process;
+	u32 pad;
+};
+
+struct tls_session {
+	u64 id;
+	u32 slot;
+	u32 against; /* how many calls in a row used another socket */
+};
+
+/* What user space knows of a process that speaks TLS. */
+struct tls_process {
+	u64 attached_at; /* connections that were opened before are understood from the middle on */
+	u32 opaque;	 /* enum opaque */
+	u32 goroutines;	 /* its calls are told apart by goroutine */
+};
+
 /* Counts per CPU. */
 struct cpu_counters {
 	u64 lost[LOST_COUNT];
@@ -306,6 +378,9 @@ struct side {
 	u8 pad[2];
 };
 
+#define OPAQUE_UPGRADED 0x01	/* nor those that are encrypted */
+#define OPAQUE_TLS 0x02
+
 #define CONN_JOINED 0x01	/* first seen after it was opened */
 #define CONN_OPENED 0x02	/* reached ESTABLISHED */
 #define CONN_COUNTED 0x100	/* and was counted so */
@@ -313,6 +388,10 @@ struct side {
 #define CONN_TX_KNOWN 0x08	/* tx_pos is valid */
 #define CONN_WORKLOAD 0x10	/* workload is known from a process */
 #define CONN_EDGE 0x20		/* edge is known */
+#define CONN_TLS 0x40		/* encrypted: the parsers get what a library says */
+#define CONN_KTLS_RX 0x400	/* the kernel decrypts what is read: taps see plaintext */
+#define CONN_KTLS_TX 0x800	/* the same for what is written */
+#define CONN_COVERED 0x200	/* counted in a class */
 #define CONN_EARLY 0x80		/* server: data came with the SYN, or still may have */
 
 /*
@@ -340,7 +419,7 @@ struct conn {
 	u32 flags;
 	u8 role;
 	u8 reason;	/* enum coverage_reason */
-	u8 opaque;	/* upgraded: the bytes are no longer looked at */
+	u8 opaque;	/* the bytes on the socket are not looked at: OPAQUE_ below */
 	u8 attempts;	/* of recognising a joined connection */
 	u32 class;	/* enum conn_class; set once, by compare-and-swap */
 	u32 workload;
@@ -379,7 +458,13 @@ struct conn {
 	u32 final_read; /* copied_seq and write_seq when the state became CLOSE */
 	u32 final_written;
 	u32 arrivals_tail; /* the next to be used: apart, since the producer looks at it too */
-	u32 pad3[9];	/* to a multiple of 64 bytes */
+	u32 tls_process; /* that speaks TLS here */
+	u64 tls_arrived; /* when what was received since the last plaintext or send began to arrive */
+	u64 tls_time;	/* the same of the plaintext that was read last */
+	u32 plain_read;	/* bytes of plaintext */
+	u32 plain_written;
+	u32 plain_writing; /* of a call that is under way */
+	u32 pad3;	/* to a multiple of 64 bytes */
 };
 
 #define CACHE_LINE 64

@@ -13,6 +13,7 @@ enum source {
 	FROM_REGISTERS,
 	FROM_MESSAGE,	/* the msghdr, after the call */
 	FROM_ENTRY,	/* what note_message() found before it: a struct pending_call */
+	FROM_LIBRARY,	/* plaintext: the address in the process */
 };
 
 /* One buffer (iovs is 0), or an array of struct iovec: the process's, or the kernel's copy. */
@@ -207,6 +208,13 @@ static __always_inline u32 find_user_buffer(struct sock *sk, u32 direction, enum
 {
 	const struct pending_call *call = hint;
 
+	if (source == FROM_LIBRARY) {
+		b->address = (u64)hint;
+		b->iovs = 0;
+		b->batch = 0;
+		b->messages = 0;
+		return FAULT_NONE;
+	}
 	if (source == FROM_REGISTERS)
 		return find_by_registers(sk, direction, b);
 	if (source == FROM_MESSAGE) {

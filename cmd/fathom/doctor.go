@@ -17,6 +17,7 @@ const (
 // doctorCommand takes the agent's settings, to look at what the agent would do.
 type doctorCommand struct {
 	JSON bool `name:"json" help:"Print JSON, for programs."`
+	PID  int  `name:"pid" placeholder:"N" help:"Say whether the TLS of this process would be read, and what its libraries are, instead."`
 
 	config.Agent
 }
@@ -34,13 +35,20 @@ Examples:
     sudo fathom doctor
     fathom doctor --json | jq .summary
     fathom doctor --attach-mode=trampoline
+    sudo fathom doctor --tls              whether HTTPS can be read on this host
+    sudo fathom doctor --pid 4711         whether that of a process would be
 
-Exit status: 0 if all works, 1 if the agent works with gaps, 2 if it cannot run (or the command line or the
+With --pid it looks at one process and attaches nothing.
+
+Exit status: 0 if all works (the TLS of the process would be read), 1 if the agent works with gaps, 2 if it cannot run (or the command line or the
 configuration is wrong).`
 }
 
 // Run is called by kong.
 func (c *doctorCommand) Run(ctx context.Context, out output) error {
+	if c.PID != 0 {
+		return c.process(out)
+	}
 	report, err := doctor.Examine(ctx, agent.KernelOptions(c.Agent, c.Logger(out.stderr)), c.CgroupRoot)
 	if err != nil {
 		return err
@@ -54,7 +62,27 @@ func (c *doctorCommand) Run(ctx context.Context, out output) error {
 	if err := write(out.stdout); err != nil {
 		return err
 	}
-	switch report.Status {
+	return statusOf(report.Status)
+}
+
+// process reports on one process.
+func (c *doctorCommand) process(out output) error {
+	report, err := doctor.ExamineProcess("/proc", c.PID)
+	if err != nil {
+		return err
+	}
+	write := report.WriteText
+	if c.JSON {
+		write = report.WriteJSON
+	}
+	if err := write(out.stdout); err != nil {
+		return err
+	}
+	return statusOf(report.Status)
+}
+
+func statusOf(s doctor.Status) error {
+	switch s {
 	case doctor.Gap:
 		return statusError(exitGaps)
 	case doctor.Fails:

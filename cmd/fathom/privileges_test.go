@@ -39,10 +39,15 @@ func asUser(capabilities ...requirements.Capability) *syscall.SysProcAttr {
 // userSituation is what decides about the capabilities that a user needs on this kernel.
 func userSituation(t *testing.T) requirements.Situation {
 	t.Helper()
+	return userSituationWith(t, kernel.Options{})
+}
+
+func userSituationWith(t *testing.T, o kernel.Options) requirements.Situation {
+	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("needs root, to give a part of it")
 	}
-	probe, err := kernel.Try(t.Context(), kernel.Options{})
+	probe, err := kernel.Try(t.Context(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,10 +136,10 @@ func (p *process) holds(t *testing.T, want privileges.Set, sets ...string) {
 	}
 }
 
-func startAgent(t *testing.T, attributes *syscall.SysProcAttr) (p *process, address string) {
+func startAgent(t *testing.T, attributes *syscall.SysProcAttr, args ...string) (p *process, address string) {
 	t.Helper()
 	address = freeAddress(t)
-	p = start(t, attributes, "agent", "--web.listen-address="+address, "--settle-after=200ms", "--log.level=debug")
+	p = start(t, attributes, append([]string{"agent", "--web.listen-address=" + address, "--settle-after=200ms", "--log.level=debug"}, args...)...)
 	p.waitReady(t, address)
 	return p, address
 }
@@ -180,6 +185,45 @@ func TestRootGivesUp(t *testing.T) {
 	measures(t, p, address)
 	p.holds(t, privileges.Of(requirements.Kept(s)...), "CapEff", "CapPrm")
 	p.holds(t, 0, "CapInh", "CapAmb", "CapBnd")
+}
+
+// An agent that reads TLS keeps what it takes to look at processes, and nothing else.
+func TestLeastPrivilegeForTLS(t *testing.T) {
+	s := userSituationWith(t, kernel.Options{TLS: true})
+	needed, kept := requirements.Needed(s), requirements.Kept(s)
+	t.Logf("Linux %d.%d needs %s, keeps %q", s.Release>>16, s.Release>>8&0xff, names(needed), names(kept))
+	if report, status := examine(t, asUser(needed...), "--tls"); status == exitFails || strings.Contains(report.Summary, "tls") {
+		t.Errorf("exit status %d: %s", status, report.Summary)
+	}
+	const status = 297
+	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(status) }))
+	defer server.Close()
+	p, address := startAgent(t, asUser(needed...), "--tls")
+	measures(t, p, address)
+	p.holds(t, privileges.Of(kept...), "CapEff", "CapPrm")
+	p.holds(t, 0, "CapInh", "CapAmb")
+	// This process is root's, with all capabilities, and its library is found after the agent gave up the rest.
+	for range 100 {
+		server.Client().CloseIdleConnections()
+		resp, err := server.Client().Get(server.URL)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if served(t, address, status) > 0 {
+			break
+		}
+		time.Sleep(200 * time.Millisecond)
+	}
+	if served(t, address, status) == 0 {
+		t.Error("no HTTPS is read")
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if status := p.wait(t); status != 0 || strings.Contains(p.stderr.String(), "WARN") {
+		t.Errorf("exit status %d\n%s", status, &p.stderr)
+	}
 }
 
 // A user gets the capabilities from the program's file, too. Much of /proc/self is closed to such a
@@ -240,6 +284,24 @@ func TestMissingCapability(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// So does each that reading TLS takes.
+func TestMissingCapabilityForTLS(t *testing.T) {
+	s := userSituationWith(t, kernel.Options{TLS: true})
+	needed := requirements.Needed(s)
+	for _, c := range needed {
+		without := s
+		without.TLS = false
+		if c.Need(without) != requirements.Unneeded {
+			continue // see above
+		}
+		rest := slices.DeleteFunc(slices.Clone(needed), func(other requirements.Capability) bool { return other.Name == c.Name })
+		report, status := examine(t, asUser(rest...), "--tls")
+		if status != exitGaps || !strings.Contains(report.Summary, "no "+c.Name) {
+			t.Errorf("without %s: exit status %d: %s", c.Name, status, report.Summary)
+		}
 	}
 }
 

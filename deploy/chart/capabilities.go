@@ -58,6 +58,16 @@ func (p profile) capabilities() (names []string) {
 	return names
 }
 
+// tlsCapabilities returns what agent.tls.enabled adds to every profile, as Kubernetes writes it.
+func tlsCapabilities() (names []string) {
+	for _, c := range requirements.Capabilities() {
+		if c.Need(requirements.Situation{Root: true, TLS: true}) != c.Need(requirements.Situation{Root: true}) {
+			names = append(names, kubernetesName(c))
+		}
+	}
+	return names
+}
+
 // kubernetesName has no CAP_ in front: Kubernetes refuses CAP_SYS_ADMIN, under this very name, together with
 // allowPrivilegeEscalation: false (ValidateSecurityContext of pkg/apis/core/validation), which is right to set: no
 // program here gains privileges.
@@ -75,6 +85,11 @@ func capabilitiesTemplate() string {
 		fmt.Fprintf(&b, "  %q `%s`\n", p.name, list)
 	}
 	b.WriteString(") .Values.agent.capabilities.profile -}}\n{{- end -}}\n")
+	list, err := json.Marshal(tlsCapabilities())
+	if err != nil {
+		panic(err) // strings
+	}
+	fmt.Fprintf(&b, "{{- define \"fathom.capabilities.tls\" -}}\n{{- if .Values.agent.tls.enabled -}}\n%s\n{{- else -}}\n[]\n{{- end -}}\n{{- end -}}\n", list)
 	return b.String()
 }
 

@@ -243,6 +243,27 @@ func TestNetworkPolicies(t *testing.T) {
 	}
 }
 
+// Reading TLS adds its capabilities and the flag; without, neither is there.
+func TestTLS(t *testing.T) {
+	for values, want := range map[string]bool{"": false, "agent: {tls: {enabled: true}}": true} {
+		_, agent := agentOf(t, mustRender(t, values))
+		if got := accept(t, agent).Agent.TLS; got != want {
+			t.Errorf("%q: read: %v", values, got)
+		}
+		for _, name := range []corev1.Capability{"SYS_PTRACE", "DAC_READ_SEARCH", "CHECKPOINT_RESTORE"} {
+			if got := slices.Contains(agent.SecurityContext.Capabilities.Add, name); got != want {
+				t.Errorf("%q: %s: %v", values, name, got)
+			}
+		}
+	}
+	if got := tlsCapabilities(); len(got) != 3 {
+		t.Errorf("adds %v; values.yaml names three", got)
+	}
+	if _, err := render(t, "agent: {settings: {tls: true}}"); err == nil {
+		t.Error("TLS may be set without its capabilities")
+	}
+}
+
 // The profiles give what the table of internal/requirements asks for.
 func TestProfiles(t *testing.T) {
 	for _, p := range profiles() {

@@ -9,6 +9,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/fathomhq/fathom/internal/requirements"
 )
 
 // Where what is generated goes, from the root of the repository.
@@ -55,7 +57,7 @@ func generate(root string) (map[string]string, error) {
 		tables map[string]string
 	}{
 		{readmeFile, map[string]string{"values": table}},
-		{guideFile, map[string]string{"profiles": profileTable(), "capabilities": capabilityTable()}},
+		{guideFile, map[string]string{"profiles": profileTable(), "capabilities": capabilityTable(), "tls": requirements.TLSTable()}},
 	} {
 		text, err := os.ReadFile(filepath.Join(root, page.name))
 		if err != nil {

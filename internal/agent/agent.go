@@ -17,6 +17,7 @@ import (
 	"github.com/fathomhq/fathom/internal/doctor"
 	"github.com/fathomhq/fathom/internal/kernel"
 	"github.com/fathomhq/fathom/internal/requirements"
+	"github.com/fathomhq/fathom/internal/tlswatch"
 	"github.com/fathomhq/fathom/internal/web"
 )
 
@@ -62,13 +63,13 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err != nil {
 		return err
 	}
-	giveUpPrivileges(k, o.Config.WebConfigFile, o.Logger)
+	giveUpPrivileges(k, o.Config, o.Logger)
 	returnMemory()
-	return serve(ctx, o, k, in, exporter, listeners)
+	return serve(ctx, o, k, in, newWatch(k, o), exporter, listeners)
 }
 
 // serve runs everything that runs for as long as the agent, until ctx ends.
-func serve(ctx context.Context, o Options, k sweeper, in *cluster, metrics http.Handler, listeners []net.Listener) error {
+func serve(ctx context.Context, o Options, k sweeper, in *cluster, watch *tlswatch.Watch, metrics http.Handler, listeners []net.Listener) error {
 	sweep := newSweep(k, o.Config.SweepInterval, o.Logger)
 	handler, err := web.Pages{
 		Version: o.Version,
@@ -83,6 +84,9 @@ func serve(ctx context.Context, o Options, k sweeper, in *cluster, metrics http.
 	group.Go(func() error { return web.Serve(ctx, listeners, handler, o.Config.WebConfigFile, o.Logger) })
 	group.Go(func() error { sweep.run(ctx); return nil })
 	group.Go(func() error { return in.run(ctx) })
+	if watch != nil {
+		group.Go(func() error { return watch.Run(ctx) })
+	}
 	notify(o.Logger, daemon.SdNotifyReady)
 	o.Logger.Info("ready", "version", o.Version)
 	<-ctx.Done()
@@ -136,6 +140,7 @@ func KernelOptions(c config.Agent, log *slog.Logger) kernel.Options {
 		MaxPeers:             c.MaxPeers,
 		MaxPeersPerWorkload:  min(c.MaxPeersPerWorkload, c.MaxPeers),
 		Mode:                 c.AttachMode,
+		TLS:                  c.TLS,
 		Logger:               log,
 	}
 }

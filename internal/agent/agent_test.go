@@ -92,7 +92,7 @@ func TestServe(t *testing.T) {
 	o := Options{Logger: slog.New(slog.DiscardHandler), Config: config.Agent{SweepInterval: time.Second}}
 	ctx, cancel := context.WithCancel(t.Context())
 	served := make(chan error, 1)
-	go func() { served <- serve(ctx, o, new(fakeKernel), nil, http.NotFoundHandler(), listeners) }()
+	go func() { served <- serve(ctx, o, new(fakeKernel), nil, nil, http.NotFoundHandler(), listeners) }()
 
 	expect(t, manager, "READY=1")
 	resp, err := http.Get("http://" + listeners[0].Addr().String() + "/readyz")
@@ -131,7 +131,7 @@ func TestServeFails(t *testing.T) {
 	}
 	_ = listeners[0].Close()
 	o := Options{Logger: slog.New(slog.DiscardHandler), Config: config.Agent{SweepInterval: time.Second}}
-	if err := serve(t.Context(), o, new(fakeKernel), nil, http.NotFoundHandler(), listeners); err == nil {
+	if err := serve(t.Context(), o, new(fakeKernel), nil, nil, http.NotFoundHandler(), listeners); err == nil {
 		t.Error("no error")
 	}
 }

@@ -87,6 +87,7 @@ func TestSources(t *testing.T) {
 		{"max-peers-per-workload", "101", "102", "103", 101, 102, 103, func(a Agent) any { return a.MaxPeersPerWorkload }},
 		{"kubeconfig", "a", "b", "c", "a", "b", "c", func(a Agent) any { return a.Kubeconfig }},
 		{"node-name", "a", "b", "c", "a", "b", "c", func(a Agent) any { return a.NodeName }},
+		{"tls", "true", "false", "true", true, false, true, func(a Agent) any { return a.TLS }},
 		{"pod-uid", "a", "b", "c", "a", "b", "c", func(a Agent) any { return a.PodUID }},
 		{"cgroup-root", "a", "b", "c", "a", "b", "c", func(a Agent) any { return a.CgroupRoot }},
 		{"directory.ca-file", "a", "b", "c", "a", "b", "c", func(a Agent) any { return a.DirectoryCAFile }},

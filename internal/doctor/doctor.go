@@ -119,6 +119,9 @@ func report(e examination) Report {
 	}
 	r.Taps = examineTaps(e)
 	for _, c := range requirements.Capabilities() {
+		if c.OnlyTLS() && !e.probe.Situation.TLS {
+			continue
+		}
 		r.Capabilities = append(r.Capabilities, e.capability(c))
 	}
 	r.summarize(e.failure)
@@ -153,7 +156,7 @@ func (e examination) capability(c requirements.Capability) Capability {
 	asUser := e.probe.Situation
 	asUser.Root = false
 	out := Capability{
-		Name: c.Name, Status: OK, Held: e.held.Has(c), For: c.For,
+		Name: c.Name, Status: OK, Held: e.held.Has(c), For: c.Purpose(e.probe.Situation),
 		Need: c.Need(e.probe.Situation), AsUser: c.Need(asUser),
 	}
 	switch {
@@ -161,8 +164,8 @@ func (e examination) capability(c requirements.Capability) Capability {
 		out.Status = Unneeded
 	case !e.held.Serves(c):
 		out.Status, out.Costs = Gap, c.Costs(e.probe.Situation)
-		if c.Instead != "" {
-			out.Costs += " Instead: " + c.Instead + "."
+		if instead := c.Substitute(e.probe.Situation); instead != "" {
+			out.Costs += " Instead: " + instead + "."
 		}
 		if out.Need == requirements.Required {
 			out.Status = Fails

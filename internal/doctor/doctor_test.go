@@ -135,6 +135,22 @@ var cases = []struct {
 		s.ProcessesHidden = true
 		return examination{h, kernel.Probe{Taps: attached(nil), Situation: s}, usual, nil}
 	}, Gap, []string{"no CAP_SYS_PTRACE", "cgroup version 1 only", "namespaces in another PID namespace than the host's"}},
+	{"tls", func() examination {
+		s := situation(6, 12)
+		s.TLS = true
+		return examination{debian("6.12.107"), kernel.Probe{Taps: attached(nil), Situation: s, TLS: kernel.ProbeTLS{Links: true, Tried: true}}, root, nil}
+	}, OK, nil},
+	{"tls-as-user", func() examination {
+		s := situation(6, 1)
+		s.TLS, s.Root, s.Uses = true, false, requirements.PerfUprobes
+		return examination{debian("6.1.0"), kernel.Probe{Taps: attached(nil), Situation: s, TLS: kernel.ProbeTLS{Tried: true, Err: kernel.ErrPermission}}, usual, nil}
+	}, Gap, []string{"no CAP_SYS_ADMIN", "no CAP_DAC_READ_SEARCH", "no CAP_SYS_PTRACE", "no CAP_CHECKPOINT_RESTORE"}},
+	{"tls-refused", func() examination {
+		s := situation(6, 12)
+		s.TLS = true
+		refused := fmt.Errorf("%w: no capability is missing: this kernel, a seccomp filter or a security module forbids it", kernel.ErrPermission)
+		return examination{debian("6.12.107"), kernel.Probe{Taps: attached(nil), Situation: s, TLS: kernel.ProbeTLS{Links: true, Tried: true, Err: refused}}, root, nil}
+	}, Gap, []string{"tls uprobes, by links of many, cannot be attached"}},
 	{"too-old", func() examination {
 		h := debian("5.4.0")
 		h.btf = fs.ErrNotExist

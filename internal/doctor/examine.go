@@ -23,6 +23,7 @@ var examine = map[string]func(examination) Finding{
 	"tracefs":      examination.tracefsUse,
 	"cgroup":       examination.cgroups,
 	"processes":    examination.processes,
+	"tls":          examination.tls,
 	"namespaces":   examination.namespaces,
 }
 
@@ -154,6 +155,27 @@ func (e examination) processes() Finding {
 	}
 	return good("/proc is mounted with hidepid, which does not matter to CAP_SYS_PTRACE")
 }
+
+func (e examination) tls() Finding {
+	value := "uprobes, as perf events"
+	if e.probe.TLS.Links {
+		value = "uprobes, by links of many"
+	}
+	switch {
+	case !e.probe.Situation.TLS:
+		return unneeded("not read without --tls; this kernel has " + value)
+	case e.lacks("CAP_SYS_ADMIN") && e.probe.Situation.Uses&requirements.PerfUprobes != 0 && (!e.probe.TLS.Tried || e.probe.TLS.Err != nil):
+		return symptom(value + ", which ask for CAP_SYS_ADMIN")
+	case !e.probe.TLS.Tried:
+		return unneeded(notTried)
+	case e.probe.TLS.Err != nil:
+		return bad("tls", value+", cannot be attached", sentence(e.probe.TLS.Err.Error()))
+	}
+	return good(value)
+}
+
+// sentence ends a text that is to be followed by another.
+func sentence(text string) string { return strings.TrimSuffix(text, ".") + "." }
 
 func (e examination) namespaces() Finding {
 	if len(e.foreign) == 0 {

@@ -22,16 +22,12 @@ func (r Report) WriteJSON(w io.Writer) error {
 // width is where lines are broken.
 const width = 110
 
-// The columns of a line of text: mark, name, value.
-const (
-	nameColumn  = 6
-	valueColumn = nameColumn + len("CAP_DAC_READ_SEARCH") + 2
-	hookColumn  = valueColumn + len("trampoline") + 2
-)
+// The first column of a line of text has a mark, the second a name; see [page] for the third.
+const nameColumn = 6
 
 // WriteText writes the report for people; what does not matter on this host is left out.
 func (r Report) WriteText(w io.Writer) error {
-	p := page{}
+	p := page{valueColumn: nameColumn + r.longestName() + 2}
 	fmt.Fprintf(&p.text, "Fathom %s on Linux %s, %s, attach mode %s\n", r.Version, r.Kernel, r.Architecture, r.AttachMode)
 	p.text.WriteString("\nHost\n")
 	for _, f := range r.Host {
@@ -39,7 +35,7 @@ func (r Report) WriteText(w io.Writer) error {
 			continue // in the title, or of no interest
 		}
 		p.line(f.Status, f.Name, f.Value)
-		p.lost(valueColumn, f.Problem)
+		p.lost(p.valueColumn, f.Problem)
 	}
 	p.text.WriteString("\nTaps\n")
 	if r.tried() {
@@ -56,7 +52,7 @@ func (r Report) WriteText(w io.Writer) error {
 			continue
 		}
 		p.line(c.Status, c.Name, c.state()+": "+c.For)
-		p.lost(valueColumn, c.Costs)
+		p.lost(p.valueColumn, c.Costs)
 	}
 	p.text.WriteString("\n" + r.Summary + "\n")
 	_, err := io.WriteString(w, p.text.String())
@@ -75,24 +71,35 @@ func (c Capability) state() string {
 	return "needed by others than root"
 }
 
+// longestName returns the length of the longest name of a capability, which are longer than those of taps.
+func (r Report) longestName() (n int) {
+	for _, c := range r.Capabilities {
+		n = max(n, len(c.Name))
+	}
+	return n
+}
+
 func (r Report) tried() bool {
 	return slices.ContainsFunc(r.Taps, func(t Tap) bool { return t.Error != notTried })
 }
 
 // page is a text that grows.
-type page struct{ text strings.Builder }
+type page struct {
+	text        strings.Builder
+	valueColumn int // where values begin
+}
 
 var marks = map[Status]string{OK: "ok", Gap: "GAP", Fails: "FAILS", Unneeded: "-"}
 
 // line writes a mark, a name and a value that is broken into lines.
 func (p *page) line(status Status, name, value string) {
-	fmt.Fprintf(&p.text, "%-*s%-*s", nameColumn, marks[status], valueColumn-nameColumn, name)
-	p.wrap(valueColumn, value)
+	fmt.Fprintf(&p.text, "%-*s%-*s", nameColumn, marks[status], p.valueColumn-nameColumn, name)
+	p.wrap(p.valueColumn, value)
 }
 
 func (p *page) tap(t Tap) {
-	const column = hookColumn
-	fmt.Fprintf(&p.text, "%-*s%-*s%-*s", nameColumn, marks[t.Status], valueColumn-nameColumn, t.Name, column-valueColumn, t.Mode)
+	column := p.valueColumn + len("trampoline") + 2
+	fmt.Fprintf(&p.text, "%-*s%-*s%-*s", nameColumn, marks[t.Status], p.valueColumn-nameColumn, t.Name, column-p.valueColumn, t.Mode)
 	if t.Error != "" {
 		p.wrap(column, t.Error)
 		p.lost(column, t.Costs)

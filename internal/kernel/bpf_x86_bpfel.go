@@ -111,8 +111,14 @@ type bpfConn struct {
 	FinalRead     uint32
 	FinalWritten  uint32
 	ArrivalsTail  uint32
-	Pad3          [9]uint32
+	TlsProcess    uint32
 	_             [4]byte
+	TlsArrived    uint64
+	TlsTime       uint64
+	PlainRead     uint32
+	PlainWritten  uint32
+	PlainWriting  uint32
+	Pad3          uint32
 }
 
 type bpfConnClass uint32
@@ -143,6 +149,7 @@ const (
 	bpfCoverageReasonCOVERAGE_UPGRADED     bpfCoverageReason = 2
 	bpfCoverageReasonCOVERAGE_SERVER_FIRST bpfCoverageReason = 3
 	bpfCoverageReasonCOVERAGE_UNREADABLE   bpfCoverageReason = 4
+	bpfCoverageReasonCOVERAGE_OPAQUE       bpfCoverageReason = 16
 	bpfCoverageReasonCOVERAGE_UNTAPPED     bpfCoverageReason = 32
 	bpfCoverageReasonCOVERAGE_COUNT        bpfCoverageReason = 33
 )
@@ -155,10 +162,10 @@ type bpfCovered struct {
 
 type bpfCpuCounters struct {
 	_         structs.HostLayout
-	Lost      [22]uint64
+	Lost      [24]uint64
 	LostBytes [2][4]uint64
 	Overflows [6]uint64
-	Runs      [10]struct {
+	Runs      [12]struct {
 		_       structs.HostLayout
 		Samples uint64
 		Ns      uint64
@@ -247,9 +254,11 @@ const (
 	bpfLostLOST_PIPELINED  bpfLost = 3
 	bpfLostLOST_REQUEST    bpfLost = 4
 	bpfLostLOST_DESTROY    bpfLost = 5
-	bpfLostLOST_UNREADABLE bpfLost = 6
-	bpfLostLOST_MAP        bpfLost = 16
-	bpfLostLOST_COUNT      bpfLost = 22
+	bpfLostLOST_TLS_SOCKET bpfLost = 6
+	bpfLostLOST_TLS_ASKED  bpfLost = 7
+	bpfLostLOST_UNREADABLE bpfLost = 8
+	bpfLostLOST_MAP        bpfLost = 18
+	bpfLostLOST_COUNT      bpfLost = 24
 )
 
 type bpfLostBytes uint32
@@ -271,6 +280,20 @@ const (
 	bpfMapErrnoMAP_EDEADLK   bpfMapErrno = 3
 	bpfMapErrnoMAP_ETIMEDOUT bpfMapErrno = 4
 	bpfMapErrnoMAP_EOTHER    bpfMapErrno = 5
+)
+
+type bpfOpaque uint32
+
+const (
+	bpfOpaqueOPAQUE_NOT_YET         bpfOpaque = 0
+	bpfOpaqueOPAQUE_READ            bpfOpaque = 1
+	bpfOpaqueOPAQUE_LATE            bpfOpaque = 2
+	bpfOpaqueOPAQUE_UNKNOWN_LIBRARY bpfOpaque = 3
+	bpfOpaqueOPAQUE_NO_SYMBOLS      bpfOpaque = 4
+	bpfOpaqueOPAQUE_JAVA            bpfOpaque = 5
+	bpfOpaqueOPAQUE_NOT_PERMITTED   bpfOpaque = 6
+	bpfOpaqueOPAQUE_ELF             bpfOpaque = 7
+	bpfOpaqueOPAQUE_COUNT           bpfOpaque = 8
 )
 
 type bpfPendingCall struct {
@@ -296,7 +319,9 @@ const (
 	bpfProgramPROG_RESET_RECEIVED bpfProgram = 7
 	bpfProgramPROG_RESET_SENT     bpfProgram = 8
 	bpfProgramPROG_SWEEP          bpfProgram = 9
-	bpfProgramPROG_COUNT          bpfProgram = 10
+	bpfProgramPROG_TLS_CALL       bpfProgram = 10
+	bpfProgramPROG_TLS_RETURN     bpfProgram = 11
+	bpfProgramPROG_COUNT          bpfProgram = 12
 )
 
 type bpfSeriesKey struct {
@@ -319,6 +344,54 @@ const (
 	bpfTableTABLE_LISTENERS   bpfTable = 5
 	bpfTableTABLE_COUNT       bpfTable = 6
 )
+
+type bpfTlsCall struct {
+	_          structs.HostLayout
+	Handle     uint64
+	Buffer     uint64
+	MovedAt    uint64
+	Began      uint64
+	SentFirst  uint64
+	SentLast   uint64
+	ReceivedId uint64
+	ReceivedAt uint64
+	Prefix     [2]uint64
+	Received   uint32
+	Length     uint32
+	Pending    uint32
+	Function   uint8
+	Sent       uint8
+	Fed        uint8
+	Pad        uint8
+}
+
+type bpfTlsCaller struct {
+	_         structs.HostLayout
+	Id        uint64
+	Process   uint32
+	Goroutine uint32
+}
+
+type bpfTlsHandle struct {
+	_       structs.HostLayout
+	Handle  uint64
+	Process uint32
+	Pad     uint32
+}
+
+type bpfTlsProcess struct {
+	_          structs.HostLayout
+	AttachedAt uint64
+	Opaque     uint32
+	Goroutines uint32
+}
+
+type bpfTlsSession struct {
+	_       structs.HostLayout
+	Id      uint64
+	Slot    uint32
+	Against uint32
+}
 
 type bpfWorkload struct {
 	_      structs.HostLayout
@@ -358,6 +431,10 @@ const (
 	bpfMapSeries                = "series"
 	bpfMapSeriesFree            = "series_free"
 	bpfMapSeriesIndex           = "series_index"
+	bpfMapTlsAsked              = "tls_asked"
+	bpfMapTlsCalls              = "tls_calls"
+	bpfMapTlsProcesses          = "tls_processes"
+	bpfMapTlsSessions           = "tls_sessions"
 	bpfMapWorkloadFree          = "workload_free"
 	bpfMapWorkloadIndex         = "workload_index"
 	bpfMapWorkloads             = "workloads"
@@ -373,10 +450,16 @@ const (
 	bpfProgExitInetSendpage     = "exit_inet_sendpage"
 	bpfProgFathomGiveBack       = "fathom_give_back"
 	bpfProgFathomSweep          = "fathom_sweep"
+	bpfProgGoClose              = "go_close"
+	bpfProgGoRead               = "go_read"
+	bpfProgGoReturn             = "go_return"
+	bpfProgGoWrite              = "go_write"
 	bpfProgPerfRead             = "perf_read"
 	bpfProgPerfWritten          = "perf_written"
 	bpfProgRawArrived           = "raw_arrived"
 	bpfProgRawDestroy           = "raw_destroy"
+	bpfProgRawExec              = "raw_exec"
+	bpfProgRawExit              = "raw_exit"
 	bpfProgRawRead              = "raw_read"
 	bpfProgRawResetReceived     = "raw_reset_received"
 	bpfProgRawResetSent         = "raw_reset_sent"
@@ -386,6 +469,14 @@ const (
 	bpfProgRawWritten           = "raw_written"
 	bpfProgReturnRead           = "return_read"
 	bpfProgReturnWritten        = "return_written"
+	bpfProgTlsFree              = "tls_free"
+	bpfProgTlsRead              = "tls_read"
+	bpfProgTlsReadEx            = "tls_read_ex"
+	bpfProgTlsReturnInt         = "tls_return_int"
+	bpfProgTlsReturnSize        = "tls_return_size"
+	bpfProgTlsWrite             = "tls_write"
+	bpfProgTlsWriteEx           = "tls_write_ex"
+	bpfProgTlsWriteEx2          = "tls_write_ex2"
 	bpfVarAttached              = "attached"
 	bpfVarBounds                = "bounds"
 	bpfVarDirectLoads           = "direct_loads"
@@ -396,8 +487,10 @@ const (
 	bpfVarExportLostBytes       = "export_lost_bytes"
 	bpfVarExportMapErrno        = "export_map_errno"
 	bpfVarExportMethod          = "export_method"
+	bpfVarExportOpaque          = "export_opaque"
 	bpfVarExportProgram         = "export_program"
 	bpfVarExportTable           = "export_table"
+	bpfVarExportTlsProcess      = "export_tls_process"
 	bpfVarFetchingAtomics       = "fetching_atomics"
 	bpfVarMaxConnections        = "max_connections"
 	bpfVarMaxEdges              = "max_edges"
@@ -405,6 +498,7 @@ const (
 	bpfVarMaxSeries             = "max_series"
 	bpfVarMaxSeriesPerWorkload  = "max_series_per_workload"
 	bpfVarMaxWorkloads          = "max_workloads"
+	bpfVarReadsTls              = "reads_tls"
 	bpfVarRetransmitTellsError  = "retransmit_tells_error"
 	bpfVarSettleAfterNs         = "settle_after_ns"
 )
@@ -463,10 +557,16 @@ type bpfProgramSpecs struct {
 	ExitInetSendpage     *ebpf.ProgramSpec `ebpf:"exit_inet_sendpage"`
 	FathomGiveBack       *ebpf.ProgramSpec `ebpf:"fathom_give_back"`
 	FathomSweep          *ebpf.ProgramSpec `ebpf:"fathom_sweep"`
+	GoClose              *ebpf.ProgramSpec `ebpf:"go_close"`
+	GoRead               *ebpf.ProgramSpec `ebpf:"go_read"`
+	GoReturn             *ebpf.ProgramSpec `ebpf:"go_return"`
+	GoWrite              *ebpf.ProgramSpec `ebpf:"go_write"`
 	PerfRead             *ebpf.ProgramSpec `ebpf:"perf_read"`
 	PerfWritten          *ebpf.ProgramSpec `ebpf:"perf_written"`
 	RawArrived           *ebpf.ProgramSpec `ebpf:"raw_arrived"`
 	RawDestroy           *ebpf.ProgramSpec `ebpf:"raw_destroy"`
+	RawExec              *ebpf.ProgramSpec `ebpf:"raw_exec"`
+	RawExit              *ebpf.ProgramSpec `ebpf:"raw_exit"`
 	RawRead              *ebpf.ProgramSpec `ebpf:"raw_read"`
 	RawResetReceived     *ebpf.ProgramSpec `ebpf:"raw_reset_received"`
 	RawResetSent         *ebpf.ProgramSpec `ebpf:"raw_reset_sent"`
@@ -476,6 +576,14 @@ type bpfProgramSpecs struct {
 	RawWritten           *ebpf.ProgramSpec `ebpf:"raw_written"`
 	ReturnRead           *ebpf.ProgramSpec `ebpf:"return_read"`
 	ReturnWritten        *ebpf.ProgramSpec `ebpf:"return_written"`
+	TlsFree              *ebpf.ProgramSpec `ebpf:"tls_free"`
+	TlsRead              *ebpf.ProgramSpec `ebpf:"tls_read"`
+	TlsReadEx            *ebpf.ProgramSpec `ebpf:"tls_read_ex"`
+	TlsReturnInt         *ebpf.ProgramSpec `ebpf:"tls_return_int"`
+	TlsReturnSize        *ebpf.ProgramSpec `ebpf:"tls_return_size"`
+	TlsWrite             *ebpf.ProgramSpec `ebpf:"tls_write"`
+	TlsWriteEx           *ebpf.ProgramSpec `ebpf:"tls_write_ex"`
+	TlsWriteEx2          *ebpf.ProgramSpec `ebpf:"tls_write_ex2"`
 }
 
 // bpfMapSpecs contains maps before they are loaded into the kernel.
@@ -500,6 +608,10 @@ type bpfMapSpecs struct {
 	Series        *ebpf.MapSpec `ebpf:"series"`
 	SeriesFree    *ebpf.MapSpec `ebpf:"series_free"`
 	SeriesIndex   *ebpf.MapSpec `ebpf:"series_index"`
+	TlsAsked      *ebpf.MapSpec `ebpf:"tls_asked"`
+	TlsCalls      *ebpf.MapSpec `ebpf:"tls_calls"`
+	TlsProcesses  *ebpf.MapSpec `ebpf:"tls_processes"`
+	TlsSessions   *ebpf.MapSpec `ebpf:"tls_sessions"`
 	WorkloadFree  *ebpf.MapSpec `ebpf:"workload_free"`
 	WorkloadIndex *ebpf.MapSpec `ebpf:"workload_index"`
 	Workloads     *ebpf.MapSpec `ebpf:"workloads"`
@@ -519,8 +631,10 @@ type bpfVariableSpecs struct {
 	ExportLostBytes      *ebpf.VariableSpec `ebpf:"export_lost_bytes"`
 	ExportMapErrno       *ebpf.VariableSpec `ebpf:"export_map_errno"`
 	ExportMethod         *ebpf.VariableSpec `ebpf:"export_method"`
+	ExportOpaque         *ebpf.VariableSpec `ebpf:"export_opaque"`
 	ExportProgram        *ebpf.VariableSpec `ebpf:"export_program"`
 	ExportTable          *ebpf.VariableSpec `ebpf:"export_table"`
+	ExportTlsProcess     *ebpf.VariableSpec `ebpf:"export_tls_process"`
 	FetchingAtomics      *ebpf.VariableSpec `ebpf:"fetching_atomics"`
 	MaxConnections       *ebpf.VariableSpec `ebpf:"max_connections"`
 	MaxEdges             *ebpf.VariableSpec `ebpf:"max_edges"`
@@ -528,6 +642,7 @@ type bpfVariableSpecs struct {
 	MaxSeries            *ebpf.VariableSpec `ebpf:"max_series"`
 	MaxSeriesPerWorkload *ebpf.VariableSpec `ebpf:"max_series_per_workload"`
 	MaxWorkloads         *ebpf.VariableSpec `ebpf:"max_workloads"`
+	ReadsTls             *ebpf.VariableSpec `ebpf:"reads_tls"`
 	RetransmitTellsError *ebpf.VariableSpec `ebpf:"retransmit_tells_error"`
 	SettleAfterNs        *ebpf.VariableSpec `ebpf:"settle_after_ns"`
 }
@@ -570,6 +685,10 @@ type bpfMaps struct {
 	Series        *ebpf.Map `ebpf:"series"`
 	SeriesFree    *ebpf.Map `ebpf:"series_free"`
 	SeriesIndex   *ebpf.Map `ebpf:"series_index"`
+	TlsAsked      *ebpf.Map `ebpf:"tls_asked"`
+	TlsCalls      *ebpf.Map `ebpf:"tls_calls"`
+	TlsProcesses  *ebpf.Map `ebpf:"tls_processes"`
+	TlsSessions   *ebpf.Map `ebpf:"tls_sessions"`
 	WorkloadFree  *ebpf.Map `ebpf:"workload_free"`
 	WorkloadIndex *ebpf.Map `ebpf:"workload_index"`
 	Workloads     *ebpf.Map `ebpf:"workloads"`
@@ -595,6 +714,10 @@ func (m *bpfMaps) Close() error {
 		m.Series,
 		m.SeriesFree,
 		m.SeriesIndex,
+		m.TlsAsked,
+		m.TlsCalls,
+		m.TlsProcesses,
+		m.TlsSessions,
 		m.WorkloadFree,
 		m.WorkloadIndex,
 		m.Workloads,
@@ -615,8 +738,10 @@ type bpfVariables struct {
 	ExportLostBytes      *ebpf.Variable `ebpf:"export_lost_bytes"`
 	ExportMapErrno       *ebpf.Variable `ebpf:"export_map_errno"`
 	ExportMethod         *ebpf.Variable `ebpf:"export_method"`
+	ExportOpaque         *ebpf.Variable `ebpf:"export_opaque"`
 	ExportProgram        *ebpf.Variable `ebpf:"export_program"`
 	ExportTable          *ebpf.Variable `ebpf:"export_table"`
+	ExportTlsProcess     *ebpf.Variable `ebpf:"export_tls_process"`
 	FetchingAtomics      *ebpf.Variable `ebpf:"fetching_atomics"`
 	MaxConnections       *ebpf.Variable `ebpf:"max_connections"`
 	MaxEdges             *ebpf.Variable `ebpf:"max_edges"`
@@ -624,6 +749,7 @@ type bpfVariables struct {
 	MaxSeries            *ebpf.Variable `ebpf:"max_series"`
 	MaxSeriesPerWorkload *ebpf.Variable `ebpf:"max_series_per_workload"`
 	MaxWorkloads         *ebpf.Variable `ebpf:"max_workloads"`
+	ReadsTls             *ebpf.Variable `ebpf:"reads_tls"`
 	RetransmitTellsError *ebpf.Variable `ebpf:"retransmit_tells_error"`
 	SettleAfterNs        *ebpf.Variable `ebpf:"settle_after_ns"`
 }
@@ -644,10 +770,16 @@ type bpfPrograms struct {
 	ExitInetSendpage     *ebpf.Program `ebpf:"exit_inet_sendpage"`
 	FathomGiveBack       *ebpf.Program `ebpf:"fathom_give_back"`
 	FathomSweep          *ebpf.Program `ebpf:"fathom_sweep"`
+	GoClose              *ebpf.Program `ebpf:"go_close"`
+	GoRead               *ebpf.Program `ebpf:"go_read"`
+	GoReturn             *ebpf.Program `ebpf:"go_return"`
+	GoWrite              *ebpf.Program `ebpf:"go_write"`
 	PerfRead             *ebpf.Program `ebpf:"perf_read"`
 	PerfWritten          *ebpf.Program `ebpf:"perf_written"`
 	RawArrived           *ebpf.Program `ebpf:"raw_arrived"`
 	RawDestroy           *ebpf.Program `ebpf:"raw_destroy"`
+	RawExec              *ebpf.Program `ebpf:"raw_exec"`
+	RawExit              *ebpf.Program `ebpf:"raw_exit"`
 	RawRead              *ebpf.Program `ebpf:"raw_read"`
 	RawResetReceived     *ebpf.Program `ebpf:"raw_reset_received"`
 	RawResetSent         *ebpf.Program `ebpf:"raw_reset_sent"`
@@ -657,6 +789,14 @@ type bpfPrograms struct {
 	RawWritten           *ebpf.Program `ebpf:"raw_written"`
 	ReturnRead           *ebpf.Program `ebpf:"return_read"`
 	ReturnWritten        *ebpf.Program `ebpf:"return_written"`
+	TlsFree              *ebpf.Program `ebpf:"tls_free"`
+	TlsRead              *ebpf.Program `ebpf:"tls_read"`
+	TlsReadEx            *ebpf.Program `ebpf:"tls_read_ex"`
+	TlsReturnInt         *ebpf.Program `ebpf:"tls_return_int"`
+	TlsReturnSize        *ebpf.Program `ebpf:"tls_return_size"`
+	TlsWrite             *ebpf.Program `ebpf:"tls_write"`
+	TlsWriteEx           *ebpf.Program `ebpf:"tls_write_ex"`
+	TlsWriteEx2          *ebpf.Program `ebpf:"tls_write_ex2"`
 }
 
 func (p *bpfPrograms) Close() error {
@@ -673,10 +813,16 @@ func (p *bpfPrograms) Close() error {
 		p.ExitInetSendpage,
 		p.FathomGiveBack,
 		p.FathomSweep,
+		p.GoClose,
+		p.GoRead,
+		p.GoReturn,
+		p.GoWrite,
 		p.PerfRead,
 		p.PerfWritten,
 		p.RawArrived,
 		p.RawDestroy,
+		p.RawExec,
+		p.RawExit,
 		p.RawRead,
 		p.RawResetReceived,
 		p.RawResetSent,
@@ -686,6 +832,14 @@ func (p *bpfPrograms) Close() error {
 		p.RawWritten,
 		p.ReturnRead,
 		p.ReturnWritten,
+		p.TlsFree,
+		p.TlsRead,
+		p.TlsReadEx,
+		p.TlsReturnInt,
+		p.TlsReturnSize,
+		p.TlsWrite,
+		p.TlsWriteEx,
+		p.TlsWriteEx2,
 	)
 }
 

@@ -18,6 +18,9 @@ func sizeMaps(spec *ebpf.CollectionSpec, o Options, f *facts) error {
 		"edge_index": o.MaxPeers, "edges": o.MaxPeers + 1, "edge_free": o.MaxPeers,
 		"coverage": 4 * o.MaxWorkloads,
 	}
+	if o.TLS {
+		sizes["tls_calls"], sizes["tls_sessions"], sizes["tls_processes"] = tlsCallers, o.MaxConnections, tlsProcesses
+	}
 	if f.fetchingAtomics {
 		sizes["claims"] = 1 // unused
 	}
@@ -35,6 +38,7 @@ func sizeMaps(spec *ebpf.CollectionSpec, o Options, f *facts) error {
 func setConstants(spec *ebpf.CollectionSpec, o Options, bounds [256]uint64, f *facts) error {
 	for name, value := range map[string]any{
 		"direct_loads":            f.readOnlyCast,
+		"reads_tls":               o.TLS,
 		"fetching_atomics":        f.fetchingAtomics,
 		"retransmit_tells_error":  f.retransmitError,
 		"settle_after_ns":         uint64(o.SettleAfter),

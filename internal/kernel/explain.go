@@ -57,6 +57,14 @@ func explainAttach(err error) error {
 	return fmt.Errorf("%w: %s (%s)", why, advice, oneLine(err))
 }
 
+// explainProbe does the same for an error of attaching uprobes.
+func explainProbe(err error) error {
+	if errors.Is(err, unix.EACCES) && missing("CAP_SYS_ADMIN") != nil {
+		return fmt.Errorf("%w: missing CAP_SYS_ADMIN, which uprobes take before Linux %s (%s)", ErrPermission, release(requirements.LinksOfProbes), oneLine(err))
+	}
+	return explainAttach(err)
+}
+
 // explainSweep does the same for an error of running the sweep for the first time.
 func explainSweep(err error) error {
 	if errors.Is(err, ebpf.ErrNotSupported) {

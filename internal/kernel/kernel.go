@@ -33,6 +33,7 @@ type Kernel struct {
 	variables bpfVariables
 	sweep     *ebpf.Program
 	giveBack  *ebpf.Program
+	tls       *tlsProbes      // nil if TLS is not read
 	upper     []time.Duration // bounds
 	arrays    arrays
 
@@ -96,6 +97,11 @@ func (k *Kernel) load() error {
 		return explainLoad(err)
 	}
 	k.findWays(l)
+	if k.options.TLS {
+		if err := k.loadTLS(l); err != nil {
+			return fmt.Errorf("read TLS: %w", err)
+		}
+	}
 	if err := l.maps.Assign(&k.objects); err != nil {
 		return fmt.Errorf("find the maps: %w", err)
 	}
@@ -124,6 +130,9 @@ func (k *Kernel) useful() error {
 // Close detaches everything and frees the maps.
 func (k *Kernel) Close() error {
 	err := k.Detach()
+	if k.tls != nil {
+		err = errors.Join(err, k.tls.close())
+	}
 	for _, t := range k.taps {
 		err = errors.Join(err, t.close())
 	}

@@ -16,12 +16,15 @@ var (
 	faultNames = [bpfBufferFaultFAULT_COUNT]string{
 		"", "kernel", "io_uring", "compat32", "syscall", "socket", "batch", "truncated", "iovecs", "memory",
 	}
+	opaqueNames = [bpfOpaqueOPAQUE_COUNT]string{
+		"not_yet", "idle", "attached_late", "unknown_library", "no_symbols", "java", "not_permitted", "malformed_file",
+	}
 	mapErrnoNames  = [...]string{"e2big", "ebusy", "enomem", "edeadlk", "etimedout", "other"}
 	lostBytesNames = [bpfLostBytesBYTES_COUNT]string{"untapped", "late", "connections_full", "unreadable"}
 	directionNames = [...]string{"read", "write"}
 	programNames   = [bpfProgramPROG_COUNT]string{
 		"data_read", "data_written", "data_arrived", "state", "destroyed", "retransmit",
-		"retransmit_synack", "reset_received", "reset_sent", "sweep",
+		"retransmit_synack", "reset_received", "reset_sent", "sweep", "tls_call", "tls_return",
 	}
 	tableNames = [bpfTableTABLE_COUNT]string{
 		"connections", "workloads", "http_series", "edges", "coverage", "listeners",
@@ -37,6 +40,8 @@ func lostNames() [bpfLostLOST_COUNT]string {
 		bpfLostLOST_PIPELINED:  "pipelined",
 		bpfLostLOST_REQUEST:    "no_request",
 		bpfLostLOST_DESTROY:    "missed_end",
+		bpfLostLOST_TLS_SOCKET: "tls_socket",
+		bpfLostLOST_TLS_ASKED:  "tls_asked",
 	}
 	for i, fault := range faultNames {
 		if fault != "" {
@@ -60,6 +65,9 @@ func coverageReason(reason bpfCoverageReason) string {
 		return "server_first"
 	case bpfCoverageReasonCOVERAGE_UNTAPPED:
 		return "untapped"
+	}
+	if opaque := int(reason) - int(bpfCoverageReasonCOVERAGE_OPAQUE); opaque >= 0 && opaque < len(opaqueNames) {
+		return opaqueNames[opaque]
 	}
 	if fault := int(reason) - int(bpfCoverageReasonCOVERAGE_UNREADABLE); fault > 0 && fault < len(faultNames) {
 		return faultNames[fault]

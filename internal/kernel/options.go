@@ -30,6 +30,8 @@ type Options struct {
 	// Mode is how taps are attached that can be attached in several ways (default
 	// [ModeAuto]).
 	Mode Mode
+	// TLS prepares for probes in TLS libraries: see [Kernel.Asked] and [Kernel.AttachTLS].
+	TLS bool
 	// Empty attaches programs of the same kinds that do nothing: the floor that
 	// benchmarks compare with.
 	Empty bool

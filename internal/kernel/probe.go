@@ -21,6 +21,8 @@ type Probe struct {
 	// Preemptible are the data taps whose programs a task can be preempted in, if the
 	// kernel preempts tasks inside of it: runs are missed then.
 	Preemptible []string
+	// TLS says whether probes can be attached to libraries.
+	TLS ProbeTLS
 }
 
 // Try loads and attaches what [Open] would, runs a sweep, and detaches all again. Nothing is
@@ -41,6 +43,12 @@ func Try(ctx context.Context, o Options) (Probe, error) {
 		err = explainSweep(k.Sweep())
 	}
 	probe := k.Probe()
+	if err == nil && o.TLS {
+		probe.TLS.Err = k.TryTLS()
+		if probe.TLS.Tried = !errors.Is(probe.TLS.Err, errNoSample); !probe.TLS.Tried {
+			probe.TLS.Err = nil
+		}
+	}
 	sufficed := err == nil && memlockShort()
 	probe.Situation.MemlockShort = short && !sufficed
 	return probe, errors.Join(err, ctx.Err(), k.Close())
@@ -48,7 +56,7 @@ func Try(ctx context.Context, o Options) (Probe, error) {
 
 // Probe tells what Open has met.
 func (k *Kernel) Probe() Probe {
-	return Probe{Taps: k.Taps(), Situation: k.situation(), Preemptible: k.preemptible()}
+	return Probe{Taps: k.Taps(), Situation: k.situation(), Preemptible: k.preemptible(), TLS: ProbeTLS{Links: k.linksProbes()}}
 }
 
 // situation says what decides about the capabilities that are needed: this kernel's release, its
@@ -63,6 +71,9 @@ func (k *Kernel) situation() requirements.Situation {
 	version, err := runningRelease()
 	if err == nil {
 		s.Release = uint32(version)
+	}
+	if s.TLS = k.options.TLS; s.TLS && !k.linksProbes() {
+		s.Uses |= requirements.PerfUprobes
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -201,7 +201,7 @@ func combinations(f *facts) []*facts {
 // verifyAll loads all programs that this kernel can have.
 func verifyAll(t *testing.T, f *facts) verified {
 	t.Helper()
-	o, err := Options{}.withDefaults()
+	o, err := Options{TLS: true}.withDefaults()
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -212,7 +212,7 @@ func verifyAll(t *testing.T, f *facts) verified {
 	defer l.close()
 	l.options.Programs.LogLevel = ebpf.LogLevelStats
 	out := make(verified)
-	for _, name := range append(loadable(f), "fathom_sweep", "fathom_give_back") {
+	for _, name := range slices.Concat(loadable(f), tlsProgramNames, slices.Collect(maps.Values(tlsTracepointNames)), []string{"fathom_sweep", "fathom_give_back"}) {
 		p, err := l.program(name)
 		if err != nil {
 			if l.spec.Programs[name].Type == ebpf.Tracing && mayForbidTracing(err) {

@@ -9,7 +9,7 @@ import (
 func (e *Exporter) httpFamilies() []family {
 	return []family{
 		{Desc{
-			"http_client_request_duration_seconds", Histogram, "seconds", ofWorkload("peer", "method", "status"),
+			"http_client_request_duration_seconds", Histogram, "seconds", ofWorkload("peer", "method", "status", "tls"),
 			"Time that HTTP requests made by the workload took: from writing the request's first byte to reading the response's last byte. Includes the network and all that the server did.",
 		}, histograms(e.made, e.http)},
 		{Desc{
@@ -17,7 +17,7 @@ func (e *Exporter) httpFamilies() []family {
 			"Age of the oldest HTTP request that has no final status yet; 0 if there is none. Grows while a server hangs, before any duration is known.",
 		}, e.writeOldest},
 		{Desc{
-			"http_request_duration_seconds", Histogram, "seconds", ofWorkload("method", "status"),
+			"http_request_duration_seconds", Histogram, "seconds", ofWorkload("method", "status", "tls"),
 			"Time that HTTP requests served by the workload took: from the arrival of the request's first byte at the socket, before the application reads it, to writing the response's last byte. Includes the time in http_request_queue_seconds.",
 		}, histograms(e.served, e.http)},
 		{Desc{

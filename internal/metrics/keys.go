@@ -7,13 +7,14 @@ import (
 	"github.com/fathomhq/fathom/internal/peer"
 )
 
-// httpKey identifies HTTP series. Encrypted and plain exchanges have equal labels.
+// httpKey identifies HTTP series.
 type httpKey struct {
 	group    *group
 	client   bool
 	method   string
 	status   uint16
 	overflow bool
+	tls      bool
 	end      end // client only
 }
 
@@ -34,7 +35,7 @@ func (n end) labels() []string {
 
 // newHTTPKey maps records with equal labels to equal keys.
 func newHTTPKey(g *group, r *kernel.HTTPSeries) httpKey {
-	k := httpKey{group: g, client: r.Role == kernel.RoleClient, method: r.Method, status: r.Status, overflow: r.Overflow}
+	k := httpKey{group: g, client: r.Role == kernel.RoleClient, method: r.Method, status: r.Status, overflow: r.Overflow, tls: r.TLS && !r.Overflow}
 	if k.client {
 		k.end.overflow = k.overflow
 	}
@@ -76,10 +77,15 @@ func (k httpKey) labels() labelSet {
 	if k.overflow && k.method == "" {
 		method, status = overflowValue, overflowValue
 	}
-	if !k.client {
-		return newLabels("method", method, "status", status)
+	var pairs []string
+	if k.client {
+		pairs = k.end.labels()
 	}
-	return newLabels(append(k.end.labels(), "method", method, "status", status)...)
+	encrypted := ""
+	if k.tls {
+		encrypted = "true"
+	}
+	return newLabels(append(pairs, "method", method, "status", status, "tls", encrypted)...)
 }
 
 // groupKey identifies series that have the workload's labels only.

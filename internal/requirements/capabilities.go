@@ -28,6 +28,7 @@ const (
 	PerfEvents    Use = 1 << iota // perf_event_open(2)
 	TracepointIDs                 // the numbers of tracepoints, which stand in tracefs
 	ReturnProbes                  // events made in tracefs, for return probes that follow many calls
+	PerfUprobes                   // probes in libraries that are perf events, kept open: see [Situation.TLS]
 )
 
 // Situation is what the need for capabilities depends on. The zero value is a current kernel on which
@@ -35,6 +36,8 @@ const (
 type Situation struct {
 	Release uint32 // as of [Linux]; 0: a current one
 	Uses    Use    // of the ways of attaching that come first here
+	// TLS: the agent reads TLS, at the libraries of processes.
+	TLS bool
 	// Root: the effective user is root, who owns the files of tracefs.
 	Root bool
 	// PerfParanoid is the sysctl kernel.perf_event_paranoid.
@@ -65,7 +68,8 @@ const (
 type Capability struct {
 	Name   string // as in capabilities(7)
 	Number int    // as in include/uapi/linux/capability.h
-	// For says what takes it, Where on which kernels and in which circumstances.
+	// For says what takes it, Where on which kernels and in which circumstances; reading TLS apart, of which
+	// [Capability.Purpose] knows, too.
 	For, Where string
 	// Without says what the user loses without it.
 	Without string
@@ -80,18 +84,40 @@ type Capability struct {
 }
 
 // Need says how much the capability is needed in a situation.
-func (c Capability) Need(s Situation) Need { return c.need(s) }
+func (c Capability) Need(s Situation) Need {
+	need := c.need(s)
+	if _, ok := c.takenByTLS(s); ok && need == Unneeded {
+		return Wanted
+	}
+	return need
+}
 
 // Costs says what the user loses without the capability in a situation in which it is needed.
 func (c Capability) Costs(s Situation) string {
+	cost := c.Without
 	if c.costs != nil {
-		return c.costs(s)
+		cost = c.costs(s)
 	}
-	return c.Without
+	switch r, ok := c.takenByTLS(s); {
+	case !ok:
+		return cost
+	case c.need(s) == Unneeded:
+		return r.without
+	default:
+		return cost + " " + r.without
+	}
 }
 
 // KeptAfterAttaching tells whether the agent needs the capability for as long as it runs.
-func (c Capability) KeptAfterAttaching(s Situation) bool { return c.keep != nil && c.keep(s) }
+func (c Capability) KeptAfterAttaching(s Situation) bool {
+	_, ok := c.takenByTLS(s)
+	return ok || c.keep != nil && c.keep(s)
+}
+
+// MayBeKept tells whether something can take the capability after attaching that the situation does not tell of.
+func (c Capability) MayBeKept(s Situation) bool {
+	return c.Kept != "" || c.KeptAfterAttaching(s)
+}
 
 // Implies tells whether holding this capability serves where the other is asked for:
 // bpf_capable() and perfmon_capable() of include/linux/capability.h, and generic_permission() of
@@ -107,6 +133,8 @@ func (c Capability) Implies(other Capability) bool {
 }
 
 func always(Situation) Need { return Required }
+
+func never(Situation) Need { return Unneeded }
 
 func wantedIf(f func(Situation) bool) func(Situation) Need {
 	return func(s Situation) Need {
@@ -197,6 +225,7 @@ var capabilities = []Capability{
 		need:    wantedIf(func(s Situation) bool { return s.ProcessesHidden }),
 		keep:    func(s Situation) bool { return s.ProcessesHidden },
 	},
+	{Name: "CAP_CHECKPOINT_RESTORE", Number: 40, need: never},
 }
 
 // Capabilities returns all capabilities that Fathom can make use of, the most important first.

@@ -63,6 +63,11 @@ var conditions = []Condition{
 		Without: "Workloads count as ended when they are idle: their series leave early, and start from zero when they come back.",
 	},
 	{
+		Name:    "tls",
+		Needs:   "With `--tls`: uprobes (CONFIG_UPROBE_EVENTS), from Linux 6.6 on by links of many, before as perf events, which take `CAP_SYS_ADMIN`. Seccomp filters and security modules must let the agent read other processes: [in Kubernetes](kubernetes.md#https).",
+		Without: withoutUprobes,
+	},
+	{
 		Name:    "namespaces",
 		Needs:   "The host's PID namespace (in Kubernetes: `hostPID`) and user namespace, and its cgroup namespace, unless `--cgroup-root` says where the host's cgroups are.",
 		Without: "PID: workloads outside are not known to have ended, and keep their places in the tables. Cgroup: they count as ended when they are idle. User: capabilities do not count for BPF, the agent does not start.",

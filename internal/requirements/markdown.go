@@ -13,6 +13,7 @@ func tables() map[string]string {
 		"capabilities": capabilityTable(),
 		"conditions":   conditionTable(),
 		"taps":         tapTable(),
+		"tls":          TLSTable(),
 	}
 }
 
@@ -35,6 +36,9 @@ func capabilityTable() string {
 	var b strings.Builder
 	b.WriteString("| capability | what for | where | without it | instead | kept after attaching |\n|---|---|---|---|---|---|\n")
 	for _, c := range capabilities {
+		if c.OnlyTLS() {
+			continue // in a table of its own
+		}
 		fmt.Fprintf(&b, "| `%s` | %s | %s | %s | %s | %s |\n",
 			c.Name, c.For, c.Where, strings.TrimSpace(c.Without), c.Instead, orNo(c.Kept))
 	}

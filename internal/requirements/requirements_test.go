@@ -22,6 +22,7 @@ func names(cs []Capability) (out []string) {
 func TestNeededAndKept(t *testing.T) {
 	const bpf, perfmon, admin = "CAP_BPF", "CAP_PERFMON", "CAP_SYS_ADMIN"
 	const read, write = "CAP_DAC_READ_SEARCH", "CAP_DAC_OVERRIDE"
+	const ptrace, checkpoint = "CAP_SYS_PTRACE", "CAP_CHECKPOINT_RESTORE"
 	perf, kprobes := PerfEvents|TracepointIDs, PerfEvents|ReturnProbes
 	for _, c := range []struct {
 		name         string
@@ -39,6 +40,11 @@ func TestNeededAndKept(t *testing.T) {
 		{"perf on Debian", Situation{Release: Linux(7, 3), Uses: perf, PerfParanoid: 3}, []string{bpf, perfmon, admin, read}, nil},
 		{"kprobes", Situation{Release: Linux(6, 1), Uses: kprobes, PerfParanoid: 2}, []string{bpf, perfmon, write}, []string{write}},
 		{"kprobes as root", Situation{Release: Linux(6, 1), Uses: kprobes, PerfParanoid: 3, Root: true}, []string{bpf, perfmon, admin}, nil},
+		{"TLS", Situation{Release: Linux(6, 12), TLS: true, PerfParanoid: 3}, []string{bpf, perfmon, read, ptrace, checkpoint}, []string{read, ptrace, checkpoint}},
+		{"TLS as root", Situation{Release: Linux(6, 12), TLS: true, Root: true}, []string{bpf, perfmon, read, ptrace, checkpoint}, []string{read, ptrace, checkpoint}},
+		{"TLS through perf", Situation{Release: Linux(6, 1), TLS: true, Uses: PerfUprobes, PerfParanoid: 2}, []string{bpf, perfmon, admin, read, ptrace, checkpoint}, []string{admin, read, ptrace, checkpoint}},
+		{"TLS before 5.19", Situation{Release: Linux(5, 10), TLS: true, Uses: PerfUprobes}, []string{bpf, perfmon, admin, read, ptrace, checkpoint}, []string{bpf, admin, read, ptrace, checkpoint}},
+		{"perf, and TLS without", Situation{Release: Linux(7, 3), TLS: true, Uses: perf, PerfParanoid: 3}, []string{bpf, perfmon, admin, read, ptrace, checkpoint}, []string{read, ptrace, checkpoint}},
 		{"hidden processes", Situation{ProcessesHidden: true}, []string{bpf, perfmon, "CAP_SYS_PTRACE"}, []string{"CAP_SYS_PTRACE"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -57,12 +63,15 @@ func TestTable(t *testing.T) {
 		"CAP_BPF": unix.CAP_BPF, "CAP_PERFMON": unix.CAP_PERFMON, "CAP_SYS_ADMIN": unix.CAP_SYS_ADMIN,
 		"CAP_DAC_READ_SEARCH": unix.CAP_DAC_READ_SEARCH, "CAP_DAC_OVERRIDE": unix.CAP_DAC_OVERRIDE,
 		"CAP_SYS_RESOURCE": unix.CAP_SYS_RESOURCE, "CAP_SYS_PTRACE": unix.CAP_SYS_PTRACE,
+		"CAP_CHECKPOINT_RESTORE": unix.CAP_CHECKPOINT_RESTORE,
 	}
 	for _, c := range Capabilities() {
 		if number, ok := numbers[c.Name]; !ok || number != c.Number {
 			t.Errorf("%s is not number %d", c.Name, c.Number)
 		}
-		if c.For == "" || c.Where == "" || c.Without == "" {
+		r, takenByTLS := c.readingOf()
+		if !c.OnlyTLS() && (c.Where == "" || c.Without == "") || c.OnlyTLS() && !takenByTLS ||
+			takenByTLS && (r.what == "" || r.where == "" || r.without == "") {
 			t.Errorf("%s is not described", c.Name)
 		}
 		if c.keep != nil && c.Kept == "" {
@@ -76,6 +85,29 @@ func TestTable(t *testing.T) {
 	}
 	if !Named("CAP_SYS_ADMIN").Implies(Named("CAP_BPF")) || Named("CAP_BPF").Implies(Named("CAP_SYS_ADMIN")) {
 		t.Error("CAP_SYS_ADMIN includes CAP_BPF, and not the other way round")
+	}
+}
+
+// What is said of a capability depends on whether TLS is read.
+func TestPurpose(t *testing.T) {
+	ptrace := Named("CAP_SYS_PTRACE")
+	for _, c := range []struct {
+		name          string
+		s             Situation
+		purpose, cost string
+		substitute    bool
+	}{
+		{"hidden", Situation{ProcessesHidden: true}, "seeing which processes", "Workloads count", true},
+		{"TLS", Situation{TLS: true}, "reading what other", "TLS is read only", false},
+		{"both", Situation{TLS: true, ProcessesHidden: true}, "seeing which processes", "Workloads count", false},
+	} {
+		purpose, cost := ptrace.Purpose(c.s), ptrace.Costs(c.s)
+		if !strings.HasPrefix(purpose, c.purpose) || !strings.HasPrefix(cost, c.cost) || ptrace.Substitute(c.s) != "" != c.substitute {
+			t.Errorf("%s: %q, %q, %q", c.name, purpose, cost, ptrace.Substitute(c.s))
+		}
+		if strings.Contains(purpose, "mapped") != c.s.TLS || strings.Contains(cost, "opaque") != c.s.TLS {
+			t.Errorf("%s: %q, %q", c.name, purpose, cost)
+		}
 	}
 }
 

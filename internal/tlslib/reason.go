@@ -62,3 +62,9 @@ func inLibrary(err error, kind Kind) error {
 	}
 	return err
 }
+
+// IsNoTLS tells whether an error says that the file has no TLS library, as far as is known.
+func IsNoTLS(err error) bool {
+	e, ok := errors.AsType[*Error](err)
+	return ok && e.Reason == NoTLS
+}

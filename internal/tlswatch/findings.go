@@ -2,7 +2,6 @@ package tlswatch
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/fathomhq/fathom/internal/tlslib"
@@ -51,16 +50,11 @@ func Look(proc string, pid int) (Findings, error) {
 		})
 	}
 	for _, s := range v.files {
-		if s.file != nil || s.speaksTLS() || s.base() == javaVM || !isNoTLS(s.err) {
+		if s.file != nil || s.speaksTLS() || s.base() == javaVM || !tlslib.IsNoTLS(s.err) {
 			found.Files = append(found.Files, s.finding(why[s.name]))
 		}
 	}
 	return found, nil
-}
-
-func isNoTLS(err error) bool {
-	e, ok := errors.AsType[*tlslib.Error](err)
-	return ok && e.Reason == tlslib.NoTLS
 }
 
 func (s seen) finding(why error) Finding {

@@ -83,7 +83,7 @@ func (i *inspector) remove(e *inspected) {
 // kept: it may be read the next time.
 func (i *inspector) fill(ctx context.Context, e *inspected, m *mapped) {
 	e.libs, e.err = readWith(ctx, m, tlslib.Inspect)
-	if e.err != nil && !isNoTLS(e.err) && i.faults != nil {
+	if e.err != nil && !tlslib.IsNoTLS(e.err) && i.faults != nil {
 		i.faults.count("inspect", e.err)
 	}
 	if e.err != nil && !isLasting(e.err) {

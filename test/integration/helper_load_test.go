@@ -2,6 +2,7 @@ package integration
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -27,6 +28,7 @@ type LoadCall struct {
 	Fresh       bool // a connection per request
 	Kinds       []Kind
 	Delay       time.Duration
+	TLS         bool
 }
 
 // Kind is one kind of request: which method and path, and which body.
@@ -62,6 +64,13 @@ func (*Load) Serve(c *LoadCall, r *LoadReply) error {
 		return err
 	}
 	r.Addr = l.Addr().String()
+	if c.TLS {
+		certificate, err := tls.X509KeyPair(selfSigned())
+		if err != nil {
+			return err
+		}
+		l = tls.NewListener(l, &tls.Config{Certificates: []tls.Certificate{certificate}})
+	}
 	go func() {
 		_ = http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
 			var status int
@@ -144,6 +153,10 @@ func (*Load) Handled(_ *LoadCall, r *LoadReply) error {
 // Get makes requests with Go's HTTP client and counts the responses.
 func (*Load) Get(c *LoadCall, r *LoadReply) error {
 	transport := &http.Transport{MaxIdleConnsPerHost: c.Connections, DisableKeepAlives: c.Fresh}
+	scheme := "http://"
+	if c.TLS {
+		scheme, transport.TLSClientConfig = "https://", &tls.Config{InsecureSkipVerify: true} //nolint:gosec // the test's own certificate
+	}
 	client := &http.Client{Transport: transport, Timeout: time.Minute}
 	var (
 		next atomic.Int64
@@ -155,7 +168,7 @@ func (*Load) Get(c *LoadCall, r *LoadReply) error {
 		wg.Go(func() {
 			for i := next.Add(1); i <= int64(c.Requests); i = next.Add(1) {
 				k := c.Kinds[int(i)%len(c.Kinds)]
-				took, name, err := getOnce(client, c.Addr, k)
+				took, name, err := getOnce(client, scheme+c.Addr, k)
 				mu.Lock()
 				r.Sum += took
 				if err != nil {
@@ -179,7 +192,7 @@ func getOnce(client *http.Client, addr string, k Kind) (time.Duration, string, e
 	if k.Body > 0 {
 		body = strings.NewReader(strings.Repeat("b", k.Body))
 	}
-	q, err := http.NewRequest(k.Method, "http://"+addr+k.Path, body)
+	q, err := http.NewRequest(k.Method, addr+k.Path, body)
 	if err != nil {
 		return 0, "", err
 	}

@@ -36,7 +36,10 @@ func serveNginxProxy(t *testing.T, behind string) string {
 		"location / { proxy_pass http://behind; proxy_http_version 1.1; proxy_set_header Connection ''; }")
 }
 
-func runNginx(t *testing.T, outside, server string) string {
+func runNginx(t *testing.T, outside, server string) string { return runNginxOn(t, "", outside, server) }
+
+// runNginxOn listens with these options.
+func runNginxOn(t *testing.T, options, outside, server string) string {
 	dir, addr := t.TempDir(), freeAddr(t)
 	conf := fmt.Sprintf(`daemon off; worker_processes 1; user root; pid %[1]s/pid; error_log %[1]s/error.log;
 events { worker_connections 256; }
@@ -45,9 +48,9 @@ http {
 	client_body_temp_path %[1]s/body; proxy_temp_path %[1]s/proxy; fastcgi_temp_path %[1]s/fastcgi;
 	uwsgi_temp_path %[1]s/uwsgi; scgi_temp_path %[1]s/scgi;
 	%[3]s
-	server { listen %[2]s; %[4]s }
+	server { listen %[2]s %[5]s; %[4]s }
 }
-`, dir, addr, outside, server)
+`, dir, addr, outside, server, options)
 	path := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(path, []byte(conf), 0o600); err != nil {
 		t.Fatal(err)

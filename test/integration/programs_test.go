@@ -2,6 +2,7 @@ package integration
 
 import (
 	"bufio"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -42,15 +43,7 @@ func serve(t *testing.T, path string, args ...string) string {
 // serveUntil is serve for a server that is stopped before the test ends.
 func serveUntil(t *testing.T, path string, args ...string) (line string, stop func()) {
 	t.Helper()
-	real, err := filepath.EvalSymlinks(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	link := filepath.Join(t.TempDir(), serverName)
-	if err := os.Symlink(real, link); err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(link, args...)
+	cmd := exec.Command(linked(t, serverName, path), args...)
 	cmd.Stderr = os.Stderr
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL, Setpgid: true}
 	out, err := cmd.StdoutPipe()
@@ -73,6 +66,42 @@ func serveUntil(t *testing.T, path string, args ...string) (line string, stop fu
 		t.Fatalf("%s did not say where it listens: %v", path, err)
 	}
 	return strings.TrimSpace(line), stop
+}
+
+// linked gives a program the name by which Fathom's workload is recognised.
+func linked(t *testing.T, name, path string) string {
+	t.Helper()
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := filepath.Join(t.TempDir(), name)
+	if err := os.Symlink(real, link); err != nil {
+		t.Fatal(err)
+	}
+	return link
+}
+
+// ask runs a real client, and returns what it counted: it prints lines of METHOD STATUS COUNT.
+func ask(t *testing.T, path string, args ...string) map[string]uint64 {
+	t.Helper()
+	cmd := exec.Command(linked(t, clientName, path), args...)
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
+	out, err := cmd.Output()
+	if err != nil {
+		t.Errorf("%s: %v", path, err)
+	}
+	counts := make(map[string]uint64)
+	for line := range strings.Lines(string(out)) {
+		var method string
+		var status, n uint64
+		if _, err := fmt.Sscan(line, &method, &status, &n); err != nil {
+			t.Fatalf("%s printed %q", path, line)
+		}
+		counts[fmt.Sprint(method, " ", status)] += n
+	}
+	return counts
 }
 
 // freeAddr returns an address that was free a moment ago.

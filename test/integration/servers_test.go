@@ -83,7 +83,10 @@ const s = require('http').createServer((q, r) => {
 s.listen(0, '127.0.0.1', () => console.log('127.0.0.1:' + s.address().port));`)
 }
 
-func servePython(t *testing.T) string {
+func servePython(t *testing.T) string { return runPython(t, "") }
+
+// runPython serves with Python, after the lines of setup.
+func runPython(t *testing.T, setup string) string {
 	out, err := exec.Command(program(t, "python3"), "-c", "import sys; print(sys.executable)").Output()
 	if err != nil {
 		t.Fatal(err)
@@ -102,7 +105,7 @@ class H(http.server.BaseHTTPRequestHandler):
 class S(socketserver.ThreadingMixIn, http.server.HTTPServer):
 	daemon_threads = True
 	request_queue_size = 128
-s = S(('127.0.0.1', 0), H)
+s = S(('127.0.0.1', 0), H)`+setup+`
 print('127.0.0.1:%d' % s.server_port, flush=True)
 s.serve_forever()`)
 }

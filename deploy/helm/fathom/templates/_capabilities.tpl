@@ -6,3 +6,10 @@
   "full" `["BPF","PERFMON","SYS_ADMIN","SYS_RESOURCE"]`
 ) .Values.agent.capabilities.profile -}}
 {{- end -}}
+{{- define "fathom.capabilities.tls" -}}
+{{- if .Values.agent.tls.enabled -}}
+["DAC_READ_SEARCH","SYS_PTRACE","CHECKPOINT_RESTORE"]
+{{- else -}}
+[]
+{{- end -}}
+{{- end -}}

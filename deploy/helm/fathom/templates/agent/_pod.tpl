@@ -6,6 +6,9 @@
 {{- if .Values.agent.settings }}
 - {name: FATHOM_CONFIG, value: /etc/fathom/settings/fathom.yaml}
 {{- end }}
+{{- if .Values.agent.tls.enabled }}
+- {name: FATHOM_TLS, value: "true"}
+{{- end }}
 - {name: FATHOM_KUBERNETES, value: "on"}
 - name: FATHOM_NODE_NAME
   valueFrom: {fieldRef: {fieldPath: spec.nodeName}}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* Who uses TLS: where a connection is recognised as encrypted, and by whom it is used. */
+#ifndef FATHOM_TLS_CALLER_H
+#define FATHOM_TLS_CALLER_H
+
+/* In place of a time. */
+#define TLS_ARRIVAL_MISSED 1
+
+static __always_inline u32 current_process(void)
+{
+	return bpf_get_current_pid_tgid() >> 32;
+}
+
+/* The caller of a library's function in C. */
+static __always_inline struct tls_caller calling_thread(void)
+{
+	struct tls_caller who = {};
+
+	who.id = bpf_get_current_pid_tgid();
+	who.process = who.id >> 32;
+	return who;
+}
+
+static __always_inline struct tls_caller calling_goroutine(u64 g)
+{
+	struct tls_caller who = {};
+
+	who.id = g;
+	who.process = current_process();
+	who.goroutine = 1;
+	return who;
+}
+
+/* The goroutine that makes the system call in which a tap runs. 0 before 5.15, where the user's registers are not to be had. */
+static __always_inline u64 goroutine_in_kernel(void)
+{
+	struct pt_regs *regs;
+
+	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
+		return 0;
+	regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+	return GOROUTINE(regs);
+}
+
+/* Who makes the system call in which a tap runs. */
+static __always_inline struct tls_caller calling_kernel(void)
+{
+	struct tls_caller who = calling_thread();
+	struct tls_process *p = bpf_map_lookup_elem(&tls_processes, &who.process);
+	u64 g = p && p->goroutines ? goroutine_in_kernel() : 0;
+
+	return g ? calling_goroutine(g) : who;
+}
+
+static __always_inline struct tls_call *tls_call_of(struct tls_caller *who)
+{
+	struct tls_call *call = bpf_map_lookup_elem(&tls_calls, who), none = {};
+	int err;
+
+	if (call)
+		return call;
+	err = bpf_map_update_elem(&tls_calls, who, &none, BPF_NOEXIST);
+	if (err && err != -EEXIST)
+		count_map_error(err);
+	return bpf_map_lookup_elem(&tls_calls, who);
+}
+
+/* The caller has received bytes of a connection. */
+static __always_inline void tls_note_received(struct tls_caller *who, struct conn *c, u64 now)
+{
+	struct tls_call *call = tls_call_of(who);
+
+	if (!call)
+		return;
+	call->received = c->slot;
+	call->received_id = c->opened_at;
+	call->received_at = now;
+}
+
+/*
+ * The first bytes of a connection are a TLS record. Returns false if TLS is not read: then its class is all that is
+ * to be known.
+ */
+__noinline int tls_begins(u32 slot)
+{
+	struct tls_process *p, unknown = {};
+	struct conn *c = conn_of(slot);
+	struct tls_caller who = calling_kernel();
+	u32 process = who.process, *asked;
+
+	if (!c || !reads_tls)
+		return false;
+	c->flags |= CONN_TLS;
+	c->opaque |= OPAQUE_TLS;
+	c->tls_process = process;
+	if (c->flags & CONN_JOINED) { /* this may be a request already, not a handshake */
+		c->tls_arrived = TLS_ARRIVAL_MISSED;
+		tls_note_received(&who, c, bpf_ktime_get_ns());
+	}
+	p = bpf_map_lookup_elem(&tls_processes, &process);
+	if (p)
+		return true;
+	if (bpf_map_update_elem(&tls_processes, &process, &unknown, BPF_NOEXIST))
+		return true; /* asked already, or full: counted below, once per process would need room, too */
+	asked = bpf_ringbuf_reserve(&tls_asked, sizeof(*asked), 0);
+	if (!asked) {
+		bpf_map_delete_elem(&tls_processes, &process);
+		count_lost(LOST_TLS_ASKED, 1);
+		return true;
+	}
+	*asked = process;
+	bpf_ringbuf_submit(asked, 0);
+	return true;
+}
+
+#endif

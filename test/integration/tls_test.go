@@ -1,0 +1,214 @@
+package integration
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"debug/buildinfo"
+	"encoding/pem"
+	"fmt"
+	"io"
+	"math/big"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/fathomhq/fathom/internal/kernel"
+	"github.com/fathomhq/fathom/internal/tlslib"
+)
+
+// selfSigned makes a certificate and its key, in PEM.
+func selfSigned() (certificate, key []byte) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err) // of the test's helper
+	}
+	template := &x509.Certificate{
+		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "fathom-test"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		IPAddresses: []net.IP{{127, 0, 0, 1}}, BasicConstraintsValid: true, IsCA: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
+	if err != nil {
+		panic(err)
+	}
+	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
+	if err != nil {
+		panic(err)
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
+}
+
+// certificateFiles are a certificate and its key in files.
+func certificateFiles(t *testing.T) (certificate, key string) {
+	t.Helper()
+	dir := t.TempDir()
+	certificate, key = filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
+	c, k := selfSigned()
+	for name, text := range map[string][]byte{certificate: c, key: k} {
+		if err := os.WriteFile(name, text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return certificate, key
+}
+
+// loadTLS is load with probes in the libraries of these files.
+func loadTLS(t *testing.T, files ...string) *fathom {
+	t.Helper()
+	f := load(t, kernel.Options{TLS: true, MaxSeriesPerWorkload: 1000}) // each server is another edge of the clients
+	for _, path := range files {
+		f.attachTLS(t, path)
+	}
+	// Every process that asks has these probes.
+	var now unix.Timespec
+	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	t.Cleanup(cancel)
+	go func() {
+		for {
+			process, err := f.k.Asked(ctx)
+			if err != nil {
+				return
+			}
+			_, err = buildinfo.ReadFile(fmt.Sprintf("/proc/%d/exe", process))
+			_ = f.k.TellTLS(process, kernel.TLSProcess{Opaque: 1, AttachedAt: uint64(now.Nano()), Goroutines: err == nil})
+		}
+	}()
+	return f
+}
+
+// attachTLS probes the libraries in a file until the test ends or detach.
+func (f *fathom) attachTLS(t *testing.T, path string) (detach func()) {
+	t.Helper()
+	var all []io.Closer
+	for _, library := range inspect(t, path) {
+		probes, err := f.k.AttachTLS(path, library)
+		if err != nil {
+			t.Fatalf("%s: %+v", path, err)
+		}
+		all = append(all, probes)
+	}
+	detach = sync.OnceFunc(func() {
+		for _, probes := range all {
+			if err := probes.Close(); err != nil {
+				t.Error(err)
+			}
+		}
+	})
+	t.Cleanup(detach)
+	return detach
+}
+
+func inspect(t *testing.T, path string) []tlslib.Library {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		t.Fatal(err)
+	}
+	found, err := tlslib.Inspect(file, info.Size())
+	if err != nil {
+		t.Fatalf("%s: %v", path, err)
+	}
+	return found.Libraries
+}
+
+// libssl is the host's OpenSSL.
+func libssl(t *testing.T) string {
+	t.Helper()
+	found, err := filepath.Glob("/usr/lib/*-linux-gnu/libssl.so.[1-9]*")
+	if err != nil || len(found) == 0 {
+		t.Skip("OpenSSL is not installed")
+	}
+	return found[0]
+}
+
+// TestTLS sends many requests to real servers by HTTPS and compares the counts with the client's, as
+// TestServers does for HTTP.
+func TestTLS(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	node, err := filepath.EvalSymlinks(program(t, "node"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := loadTLS(t, self, libssl(t), node)
+	n := 2000
+	if long() {
+		n = 100_000
+	}
+	for _, s := range []struct {
+		name  string
+		serve func(*testing.T) (addr string)
+	}{
+		{"go", serveGoTLS}, {"nginx", serveNginxTLS}, {"node", serveNodeTLS}, {"python", servePythonTLS},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			equals(t, f, LoadCall{Addr: s.serve(t), Requests: n, Connections: 16, TLS: true}, bothEnds)
+		})
+	}
+	t.Run("go, a connection per request", func(t *testing.T) {
+		equals(t, f, LoadCall{Addr: serveGoTLS(t), Requests: n / 4, Connections: 16, Fresh: true, TLS: true}, bothEnds)
+	})
+	t.Run("nginx answers before it has read the body", func(t *testing.T) {
+		early := []Kind{{"PUT", "/500", 20_000}, {"GET", "/200", 0}}
+		equals(t, f, LoadCall{Addr: serveNginxTLS(t), Requests: n / 2, Connections: 1, TLS: true, Kinds: early}, bothEnds)
+	})
+	for _, h := range f.snapshot().HTTP {
+		if name := side(f.snapshot().Workloads[h.Workload]); name != "" && !h.TLS && !h.Overflow {
+			t.Errorf("%s %s %d is not marked as TLS", name, h.Method, h.Status)
+		}
+	}
+}
+
+func serveGoTLS(t *testing.T) string {
+	return start(t, serverName, nil).load("Serve", LoadCall{TLS: true}).Addr
+}
+
+func serveNginxTLS(t *testing.T) string {
+	certificate, key := certificateFiles(t)
+	var locations strings.Builder
+	for _, k := range mix {
+		if l := fmt.Sprintf("location = %s { return %s; }\n", k.Path, k.Path[1:]); !strings.Contains(locations.String(), l) {
+			locations.WriteString(l)
+		}
+	}
+	return runNginxOn(t, "ssl", fmt.Sprintf("ssl_certificate %s; ssl_certificate_key %s;", certificate, key), locations.String())
+}
+
+func serveNodeTLS(t *testing.T) string {
+	certificate, key := certificateFiles(t)
+	return serve(t, program(t, "node"), "-e", fmt.Sprintf(`
+const fs = require('fs');
+const s = require('https').createServer({cert: fs.readFileSync(%q), key: fs.readFileSync(%q)}, (q, r) => {
+	q.resume();
+	q.on('end', () => { r.writeHead(+q.url.slice(1)); r.end(); });
+});
+s.listen(0, '127.0.0.1', () => console.log('127.0.0.1:' + s.address().port));`, certificate, key))
+}
+
+func servePythonTLS(t *testing.T) string {
+	certificate, key := certificateFiles(t)
+	return runPython(t, fmt.Sprintf(`
+import ssl
+context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+context.load_cert_chain(%q, %q)
+s.socket = context.wrap_socket(s.socket, server_side=True, do_handshake_on_connect=False)`, certificate, key))
+}
