@@ -131,6 +131,7 @@ __noinline int find_role(u32 slot, u64 address, u32 iovs, u64 flags_and_length, 
 	} else if (http1_response(prefix[0], prefix[1], n, &status) == HTTP1_YES) {
 		c->role = direction == READ ? ROLE_CLIENT : ROLE_SERVER;
 		classify(slot, CLASS_HTTP1, COVERAGE_NONE);
+		c->request.after_gap = GAP_NONE;
 		count_lost(LOST_REQUEST, 1);
 	} else {
 		class = preface_class(prefix[0], prefix[1], n);
@@ -138,7 +139,9 @@ __noinline int find_role(u32 slot, u64 address, u32 iovs, u64 flags_and_length, 
 			return 0;
 		if (class == CLASS_TLS || class == CLASS_HTTP2)
 			classify(slot, class, COVERAGE_NONE);
-		else if (++c->attempts > 16)
+		else if (c->request.after_gap)
+			try_again(c);
+		else if (++c->attempts > MAX_ATTEMPTS)
 			classify(slot, CLASS_OTHER, COVERAGE_NONE);
 		return 0;
 	}
@@ -177,14 +180,18 @@ static __always_inline bool server_spoke_first(struct conn *c, struct sock *sk, 
 
 	if (c->class != CLASS_UNKNOWN || c->request.prefix_len)
 		return false;
+	if (direction == READ && write_pending(c))
+		return false; /* the hook of the request's write is late */
+	if (c->request.after_gap) { /* it answers what was not seen */
+		try_again(c);
+		return true;
+	}
 	if (direction == READ) {
-		if (write_pending(c))
-			return false; /* the hook of the request's write is late */
 		classify(c->slot, CLASS_OTHER, COVERAGE_SERVER_FIRST);
 		return true;
 	}
 	if (c->flags & CONN_RX_KNOWN && load(tp, copied_seq) != c->rx_pos)
-		classify(c->slot, CLASS_UNREADABLE, COVERAGE_UNTAPPED);
+		try_again(c);
 	else
 		classify(c->slot, CLASS_OTHER, COVERAGE_SERVER_FIRST);
 	return true;

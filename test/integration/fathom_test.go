@@ -96,7 +96,7 @@ func (f *fathom) mustMatch(t testing.TB, before, want tally, watch func(string) 
 		return
 	}
 	if wrong := unexplained(want, got, missed); wrong != "" {
-		t.Errorf("%s", wrong)
+		t.Errorf("%s\nclasses:%s", wrong, diff(nil, f.count().sub(before)))
 	} else {
 		t.Logf("%d runs missed, and said so:%s", missed, d)
 	}
