@@ -11,8 +11,10 @@ static __always_inline void classify_other(struct conn *c, struct side *side)
 	if (class == CLASS_UNKNOWN)
 		return;
 	clear_prefix(side);
-	if (class == CLASS_TLS && tls_begins(c->slot))
+	if (class == CLASS_TLS && reads_tls) {
+		c->opaque |= OPAQUE_TLS;
 		return;
+	}
 	if (class == CLASS_OTHER && side->after_gap) /* or the rest of a request */
 		try_again(c);
 	else

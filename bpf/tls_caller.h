@@ -77,10 +77,7 @@ static __always_inline void tls_note_received(struct tls_caller *who, struct con
 	call->received_at = now;
 }
 
-/*
- * The first bytes of a connection are a TLS record. Returns false if TLS is not read: then its class is all that is
- * to be known.
- */
+/* The first bytes of a connection are a TLS record, and TLS is read. */
 __noinline int tls_begins(u32 slot)
 {
 	struct tls_process *p, unknown = {};
@@ -88,10 +85,9 @@ __noinline int tls_begins(u32 slot)
 	struct tls_caller who = calling_kernel();
 	u32 process = who.process, *asked;
 
-	if (!c || !reads_tls)
-		return false;
+	if (!c)
+		return 0;
 	c->flags |= CONN_TLS;
-	c->opaque |= OPAQUE_TLS;
 	c->tls_process = process;
 	if (c->flags & CONN_JOINED) { /* this may be a request already, not a handshake */
 		c->tls_arrived = TLS_ARRIVAL_MISSED;
@@ -99,18 +95,18 @@ __noinline int tls_begins(u32 slot)
 	}
 	p = bpf_map_lookup_elem(&tls_processes, &process);
 	if (p)
-		return true;
+		return 0;
 	if (bpf_map_update_elem(&tls_processes, &process, &unknown, BPF_NOEXIST))
-		return true; /* asked already, or full: counted below, once per process would need room, too */
+		return 0; /* asked already, or full: counted below, once per process would need room, too */
 	asked = bpf_ringbuf_reserve(&tls_asked, sizeof(*asked), 0);
 	if (!asked) {
 		bpf_map_delete_elem(&tls_processes, &process);
 		count_lost(LOST_TLS_ASKED, 1);
-		return true;
+		return 0;
 	}
 	*asked = process;
 	bpf_ringbuf_submit(asked, 0);
-	return true;
+	return 0;
 }
 
 #endif
