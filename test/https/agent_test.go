@@ -133,9 +133,30 @@ func (a *agent) becomes(metric string, with labels, want uint64) {
 	a.t.Errorf("%s{%s} = %d, want %d", metric, strings.Join(names, ", "), got, want)
 }
 
-// served checks how many requests a workload served, all of them in TLS.
+// served checks how many requests a workload answered with 200, all of them in TLS.
 func (a *agent) served(workload string, want uint64) {
 	a.t.Helper()
-	a.becomes("http_request_duration_seconds", labels{"workload": workload}, want)
 	a.becomes("http_request_duration_seconds", labels{"workload": workload, "tls": "true", "status": "200"}, want)
+	if n := a.sum("http_request_duration_seconds", labels{"workload": workload, "tls": ""}); n != 0 {
+		a.t.Errorf("%d requests to %s were counted without TLS", n, workload)
+	}
+}
+
+// meets makes connections to a server, with requests that are answered with 204, until a sum is above zero: the first are
+// over before the agent has found out about the server.
+func (a *agent) meets(s server, metric string, with labels) {
+	a.t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		ask(a.t, s, http.StatusNoContent, 1)
+		if a.sum(metric, with) > 0 {
+			return
+		}
+	}
+	a.t.Fatalf("nothing of %s after %s", metric, patience)
+}
+
+// finds is meets until requests are counted.
+func (a *agent) finds(s server, workload string) {
+	a.t.Helper()
+	a.meets(s, "http_request_duration_seconds", labels{"workload": workload, "tls": "true"})
 }

@@ -90,7 +90,7 @@ func (c *container) replace(image string, names ...string) {
 			c.t.Fatal(err)
 		}
 		there := filepath.Join(c.libs, name)
-		if err := os.WriteFile(there+".new", content, 0o644); err != nil { //nolint:gosec // as libraries are
+		if err := os.WriteFile(there+".new", content, 0o755); err != nil { //nolint:gosec // as libraries are
 			c.t.Fatal(err)
 		}
 		if err := os.Rename(there+".new", there); err != nil {

@@ -3,6 +3,7 @@ package https
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,6 +12,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+
+	"golang.org/x/sync/errgroup"
 )
 
 // Named by their first 15 bytes, as the kernel does.
@@ -30,7 +33,8 @@ func TestLibraryReplaced(t *testing.T) {
 	a := startAgent(t)
 	c := newContainer(t, trixie)
 	before := c.serve(beforeName)
-	ask(t, before.address, requests)
+	a.finds(before, beforeName)
+	ask(t, before, http.StatusOK, requests)
 	a.served(beforeName, requests)
 
 	old := digest(t, filepath.Join(c.libs, "libssl.so.3"))
@@ -39,59 +43,65 @@ func TestLibraryReplaced(t *testing.T) {
 		t.Fatal("both releases have the same library")
 	}
 	after := c.serve(afterName)
-	ask(t, after.address, requests)
-	ask(t, before.address, requests)
+	a.finds(after, afterName)
+	ask(t, after, http.StatusOK, requests)
+	ask(t, before, http.StatusOK, requests)
 	a.served(afterName, requests)
 	a.served(beforeName, 2*requests)
-	for _, name := range []string{beforeName, afterName} {
-		a.becomes("fathom_connections_total", labels{"workload": name, "class": "tls"}, 0)
-	}
 }
 
-// TestKilled kills the agent while requests run. None fails, and the next agent counts what is new, and says what
-// it cannot read since it came late.
+// TestKilled kills the agent while requests run. None fails, and each agent counts what there is when it has begun.
 func TestKilled(t *testing.T) {
 	dir := t.TempDir()
 	compile(t, filepath.Join(dir, loadName), "-ldl")
 	certificate(t, dir)
-	s := serve(t, syscall.SysProcAttr{}, filepath.Join(dir, loadName), "/usr/lib/"+multiarch+"/libssl.so.3", "ex", "serve",
+	s := serve(t, syscall.SysProcAttr{}, filepath.Join(dir, loadName), "/usr/lib/"+multiarch+"/libssl.so.3", "plain", "serve",
 		filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"))
-	const clients = 4
-	var enough atomic.Bool
-	failed := make(chan error, clients)
-	var answered atomic.Uint64
-	for range clients {
-		c := newClient(t)
-		go func() {
-			defer c.close()
-			for !enough.Load() {
-				n, err := c.get(s.address, 50)
-				answered.Add(n)
-				if err != nil {
-					failed <- err
-					return
-				}
-			}
-			failed <- nil
-		}()
-	}
+	l := startLoad(t, s, 4)
 	for range 3 {
 		a := startAgent(t)
-		ask(t, s.address, requests)
+		a.finds(s, loadName)
+		ask(t, s, http.StatusOK, requests)
+		a.served(loadName, requests)
 		a.kill()
-		ask(t, s.address, requests)
+		ask(t, s, http.StatusOK, requests)
 	}
-	a := startAgent(t)
-	a.becomes("fathom_connections_total", labels{"workload": loadName, "class": "tls", "reason": "opaque_attached_late"}, clients)
-	ask(t, s.address, requests)
-	a.served(loadName, requests)
-	enough.Store(true)
+	l.stop()
+}
+
+// load is clients that make requests, which are answered with 202, until they are stopped.
+type load struct {
+	t        *testing.T
+	clients  errgroup.Group
+	enough   atomic.Bool
+	answered atomic.Uint64
+}
+
+func startLoad(t *testing.T, s server, clients int) *load {
+	t.Helper()
+	l := &load{t: t}
 	for range clients {
-		if err := <-failed; err != nil {
-			t.Errorf("a request failed: %v", err)
-		}
+		c := newClient(t)
+		l.clients.Go(func() error {
+			for !l.enough.Load() {
+				if err := get(c, s, http.StatusAccepted); err != nil {
+					return err
+				}
+				l.answered.Add(1)
+			}
+			return nil
+		})
 	}
-	t.Logf("%d requests were answered meanwhile", answered.Load())
+	return l
+}
+
+func (l *load) stop() {
+	l.t.Helper()
+	l.enough.Store(true)
+	if err := l.clients.Wait(); err != nil {
+		l.t.Errorf("a request failed: %v", err)
+	}
+	l.t.Logf("%d requests were answered meanwhile", l.answered.Load())
 }
 
 // TestOpaque has a server that no probe can read: its library is part of the program, which has no symbols. The
@@ -106,9 +116,11 @@ func TestOpaque(t *testing.T) {
 	}
 	certificate(t, dir)
 	s := serve(t, syscall.SysProcAttr{}, path, "none", "plain", "serve", filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"))
-	ask(t, s.address, 10)
-	a.becomes("fathom_connections_total", labels{"workload": staticName, "class": "tls", "reason": "opaque_no_symbols"}, 1)
-	a.becomes("http_request_duration_seconds", labels{"workload": staticName}, 0)
+	a.meets(s, "fathom_connections_total", labels{"workload": staticName, "class": "tls", "reason": "no_symbols"})
+	ask(t, s, http.StatusOK, requests)
+	if n := a.sum("http_request_duration_seconds", labels{"workload": staticName}); n != 0 {
+		t.Errorf("%d requests were counted", n)
+	}
 
 	out, err := exec.Command(binary, "doctor", "--pid", strconv.Itoa(s.pid)).CombinedOutput()
 	text := string(out)

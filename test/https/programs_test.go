@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"fmt"
 	"io"
 	"math/big"
 	"net"
@@ -94,46 +95,35 @@ func serve(t *testing.T, attributes syscall.SysProcAttr, path string, args ...st
 	return server{cmd.Process.Pid, "127.0.0.1:" + port}
 }
 
-// client asks for /200 over one kept connection.
-type client struct {
-	http *http.Client
-}
-
-func newClient(t *testing.T) client {
+// newClient returns a client that keeps its connection.
+func newClient(t *testing.T) *http.Client {
 	t.Helper()
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}} //nolint:gosec // a test's own server
-	c := client{&http.Client{Transport: transport, Timeout: patience}}
-	t.Cleanup(c.close)
-	return c
+	t.Cleanup(transport.CloseIdleConnections)
+	return &http.Client{Transport: transport, Timeout: patience}
 }
 
-func (c client) close() { c.http.CloseIdleConnections() }
-
-// get makes requests and returns how many were answered, and the first error.
-func (c client) get(address string, requests int) (answered uint64, err error) {
-	for range requests {
-		resp, err := c.http.Get("https://" + address + "/200")
-		if err != nil {
-			return answered, err
-		}
-		_, err = io.Copy(io.Discard, resp.Body)
-		_ = resp.Body.Close()
-		if err != nil {
-			return answered, err
-		}
-		if resp.StatusCode == http.StatusOK {
-			answered++
-		}
+// get asks a server to answer with a status.
+func get(c *http.Client, s server, status int) error {
+	resp, err := c.Get(fmt.Sprintf("https://%s/%d", s.address, status))
+	if err != nil {
+		return err
 	}
-	return answered, nil
+	defer resp.Body.Close()
+	if _, err = io.Copy(io.Discard, resp.Body); err == nil && resp.StatusCode != status {
+		err = fmt.Errorf("%s: want %d", resp.Status, status)
+	}
+	return err
 }
 
 // ask makes requests that all have to be answered, on a connection of their own.
-func ask(t *testing.T, address string, requests int) {
+func ask(t *testing.T, s server, status, requests int) {
 	t.Helper()
 	c := newClient(t)
-	defer c.close()
-	if n, err := c.get(address, requests); err != nil || n != uint64(requests) {
-		t.Fatalf("%d of %d requests were answered: %v", n, requests, err)
+	defer c.CloseIdleConnections()
+	for i := range requests {
+		if err := get(c, s, status); err != nil {
+			t.Fatalf("request %d: %v", i, err)
+		}
 	}
 }
