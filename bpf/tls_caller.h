@@ -31,13 +31,29 @@ static __always_inline struct tls_caller calling_goroutine(u64 g)
 	return who;
 }
 
-/* The goroutine that makes the system call in which a tap runs. 0 before 5.15, where the user's registers are not to be had. */
+/*
+ * Before 5.15 no helper finds the user's registers, which are at the top of the kernel's stack: task_pt_regs() in
+ * arch/x86/include/asm/processor.h, with THREAD_SIZE of page_64_types.h. On arm64 that size depends on the pages'; 0 there.
+ */
+static __always_inline u64 goroutine_on_stack(void)
+{
+	u64 g = 0;
+#if defined(__TARGET_ARCH_x86)
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	u64 top = (u64)BPF_CORE_READ(task, stack) + 16384;
+
+	bpf_probe_read_kernel(&g, sizeof(g), (void *)(top - bpf_core_type_size(struct pt_regs) + bpf_core_field_offset(struct pt_regs, r14)));
+#endif
+	return g;
+}
+
+/* The goroutine that makes the system call in which a tap runs; 0 if that is not to be had. */
 static __always_inline u64 goroutine_in_kernel(void)
 {
 	struct pt_regs *regs;
 
 	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
-		return 0;
+		return goroutine_on_stack();
 	regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	return GOROUTINE(regs);
 }
