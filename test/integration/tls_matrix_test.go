@@ -35,8 +35,11 @@ type tlsRow struct {
 // with the client's.
 func TestTLSMatrix(t *testing.T) {
 	n := 2000
-	if long() {
+	switch {
+	case long():
 		n = 50_000
+	case testing.Short():
+		n = 500 // in a guest
 	}
 	b := newTLSBench(t, n)
 	for _, row := range tlsRows() {

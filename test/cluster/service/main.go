@@ -28,6 +28,8 @@ import (
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/fathomhq/fathom/test/selfsigned"
 )
 
 // Statuses of the port for control.
@@ -84,7 +86,7 @@ func (s *service) run() error {
 		go s.make(1, 1, 0)
 	}
 	if os.Getenv("TLS") != "" {
-		certificate, err := selfSigned()
+		certificate, err := selfsigned.Pair()
 		if err != nil {
 			return err
 		}
