@@ -77,7 +77,7 @@ func (f *fathom) attachTLS(t *testing.T, path string) (detach func()) {
 	return detach
 }
 
-func inspect(t *testing.T, path string) []tlslib.Library {
+func inspect(t testing.TB, path string) []tlslib.Library {
 	t.Helper()
 	file, err := os.Open(path)
 	if err != nil {
