@@ -20,7 +20,7 @@ type Setting struct {
 func Settings() []Setting {
 	return []Setting{
 		{"runbookURL", "https://github.com/fathomhq/fathom/blob/main/docs/runbooks", "Where the runbooks are; alerts append the name of their page."},
-		{"agentSelector", `job=~".*fathom.*"`, "Selects the targets of Fathom in `up`."},
+		{"agentSelector", `job=~".*fathom.*"`, "Selects the targets of Fathom in `up`. Change it where their job is called otherwise."},
 		{"minimumRequestRate", 0.5, "Requests per second that a workload has to serve for alerts about a share of them: of 150 requests in 5 minutes, 5 % are 8. One failure of three is none."},
 		{"errorRatio", 0.05, "Share of requests answered with 5xx. A workload that has an objective is better watched by its error budget; this catches the others."},
 		{"latencyFactor", 1.5, "How many times as long requests take as at the same time last week. Days differ from week to week by some 10 to 30 %, this is beyond."},
