@@ -25,7 +25,7 @@ const (
 
 // datasource is the data source that the user chooses in the dashboard.
 func datasource() common.DataSourceRef {
-	return common.DataSourceRef{Type: cog.ToPtr("prometheus"), Uid: cog.ToPtr("${datasource}")}
+	return common.DataSourceRef{Type: new("prometheus"), Uid: new("${datasource}")}
 }
 
 // query is one expression of a panel and the name of its series.
@@ -84,7 +84,7 @@ func (p *page) choose(label, title, description, of string, many bool) {
 		Definition(expr).Refresh(dashboard.VariableRefreshOnTimeRangeChanged).Sort(dashboard.VariableSortAlphabeticalAsc)
 	if many {
 		v = v.Multi(true).IncludeAll(true).AllValue(".*").Current(dashboard.VariableOption{
-			Selected: cog.ToPtr(true),
+			Selected: new(true),
 			Text:     dashboard.StringOrArrayOfString{ArrayOfString: []string{"All"}},
 			Value:    dashboard.StringOrArrayOfString{ArrayOfString: []string{"$__all"}},
 		})
@@ -176,17 +176,13 @@ func grid(p panel, id uint32) cog.Builder[dashboard.Panel] {
 		"peer_workload": "Peer's workload", "peer_service": "Service", "class": "Class", "reason": "Reason", "node": "Node", "instance": "Agent",
 		"version": "Version", "revision": "Revision", "tap": "Tap", "mode": "Mode",
 	}
-	hide := map[string]bool{"Time": true, linkLabel: true}
+	hide := map[string]bool{"Time": true}
 	b := table.NewPanelBuilder().Id(id).Title(p.title).Description(p.description).Datasource(datasource()).
 		Targets(targets(p, prometheus.PromQueryFormatTable)).Span(p.width).Height(p.height).Thresholds(thresholds(0)).Filterable(true)
 	for i, c := range p.columns {
 		field := "Value"
 		if len(p.columns) > 1 {
 			field += " #" + string(rune('A'+i))
-		}
-		if c.name == "" {
-			hide[field] = true
-			continue
 		}
 		rename[field] = c.name
 		properties := []dashboard.DynamicConfigValue{{Id: "unit", Value: c.unit}}
@@ -198,12 +194,14 @@ func grid(p panel, id uint32) cog.Builder[dashboard.Panel] {
 		}
 		b = b.OverrideByName(c.name, properties)
 	}
-	if strings.Contains(p.queries[0].expr, linkLabel) {
-		b = b.OverrideByName("Workload", []dashboard.DynamicConfigValue{{Id: "links", Value: []map[string]any{{
-			"title": "Show this workload",
-			"url": "/d/" + workloadUID + "?${datasource:queryparam}&var-namespace=${__data.fields." + linkLabel +
-				"}&var-workload=${__data.fields.Workload}&${__url_time_range}",
-		}}}})
+	if strings.HasPrefix(p.queries[0].expr, "label_replace(") {
+		// Hidden, not left out: what is left out cannot be used in links.
+		b = b.OverrideByName(linkLabel, []dashboard.DynamicConfigValue{{Id: "custom.hidden", Value: true}}).
+			OverrideByName("Workload", []dashboard.DynamicConfigValue{{Id: "links", Value: []map[string]any{{
+				"title": "Show this workload",
+				"url": "/d/" + workloadUID + "?${datasource:queryparam}&var-namespace=${__data.fields." + linkLabel +
+					"}&var-workload=${__data.fields.Workload}&${__url_time_range}",
+			}}}})
 	}
 	return b.SortBy([]cog.Builder[common.TableSortByFieldState]{
 		common.NewTableSortByFieldStateBuilder().DisplayName(p.columns[0].name).Desc(true),

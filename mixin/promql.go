@@ -56,10 +56,8 @@ func (s scope) per(by string) scope {
 	return s
 }
 
-// sum adds up what a function gives of the selected series: `sum by (LABELS) (FUNCTION)`, with more labels to keep.
-func (s scope) sum(inner string, more ...string) string {
-	return aggregate("sum", strings.Join(append(nonEmpty(s.by), more...), ", "), inner)
-}
+// sum adds up an expression, by the labels that remain.
+func (s scope) sum(inner string) string { return aggregate("sum", s.by, inner) }
 
 // aggregate writes an aggregation; by may be empty.
 func aggregate(operator, by, inner string) string {
@@ -67,13 +65,6 @@ func aggregate(operator, by, inner string) string {
 		return fmt.Sprintf("%s(%s)", operator, inner)
 	}
 	return fmt.Sprintf("%s by (%s) (%s)", operator, by, inner)
-}
-
-func nonEmpty(s string) []string {
-	if s == "" {
-		return nil
-	}
-	return []string{s}
 }
 
 // of selects a metric.
@@ -111,7 +102,7 @@ func (s scope) quantile(q, histogram string) string {
 
 // classicQuantile is quantile for histograms that have no native form.
 func (s scope) classicQuantile(q, histogram string) string {
-	return fmt.Sprintf("histogram_quantile(%s, %s)", q, s.per(strings.Join(append(nonEmpty(s.by), "le"), ", ")).rate(histogram+"_bucket"))
+	return fmt.Sprintf("histogram_quantile(%s, %s)", q, s.per(strings.TrimPrefix(s.by+", le", ", ")).rate(histogram+"_bucket"))
 }
 
 // errorRatio is the share of a histogram's requests that failed; 0 where none did, nothing where there were none.

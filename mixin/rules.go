@@ -183,14 +183,15 @@ func workloadAlerts() []Rule {
 func agentAlerts() []Rule {
 	s := scope{"", byAgent, "15m"}
 	lost := s.rate("fathom_lost_total")
-	requests := s.with(fathoms).count(served)
+	// What was counted, at both ends of connections, as losses are.
+	counted := fmt.Sprintf("(%s or 0 * %s) + (%s or 0 * %s)", s.with(fathoms).count(served), lost, s.with(fathoms).count(asked), lost)
 	return []Rule{
 		alert("FathomAgentDown", "critical", "10m",
 			"up{@agentSelector@} == 0\nor absent(up{@agentSelector@})",
 			"{{ if $labels.instance }}Fathom at "+node+" cannot be scraped{{ else }}Prometheus knows no target of Fathom{{ end }}",
 			"{{ if $labels.instance }}Prometheus has not been able to scrape Fathom at {{ $labels.instance }}{{ with $labels.node }} on node {{ . }}{{ end }} for 10 minutes. Nothing is measured there.{{ else }}No target matches @agentSelector@. Nothing is measured anywhere, and no other alert of Fathom's can fire.{{ end }}"),
 		alert("FathomLosingData", "warning", "15m",
-			fmt.Sprintf("%s / (%s + (%s or 0 * %s)) > @lostRatio@\nand %s > @minimumLostRate@", lost, lost, requests, lost, lost),
+			fmt.Sprintf("%s / (%s + %s) > @lostRatio@\nand %s > @minimumLostRate@", lost, lost, counted, lost),
 			"Fathom on "+node+" fails to count {{ $value | humanizePercentage }} of the requests",
 			"Of what Fathom on "+node+" should have counted in the last 15 minutes, {{ $value | humanizePercentage }} is lost: HTTP metrics of this node are too low by as much. `reason` of fathom_lost_total says why."),
 		alert("FathomTableFull", "warning", "15m",

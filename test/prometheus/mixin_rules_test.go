@@ -142,7 +142,8 @@ func losses(lost, counted float64) map[string]string {
 		"fathom_lost_total{" + agentOfNode + `,reason="no_request"}`: growing(0, 60),
 	}
 	if counted > 0 {
-		series["http_request_duration_seconds_count{"+agentOfNode+","+onPods+`,method="GET",status="200"}`] = growing(counted, 60)
+		series["http_request_duration_seconds_count{"+agentOfNode+","+onPods+`,method="GET",status="200"}`] = growing(counted/2, 60)
+		series["http_client_request_duration_seconds_count{"+agentOfNode+","+onPods+`,method="GET",status="200"}`] = growing(counted/2, 60)
 	}
 	return series
 }
