@@ -7,6 +7,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/grafana/grafana-foundation-sdk/go/cog/plugins"
+	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 )
 
 // board is a dashboard as Grafana reads it, as far as it matters here.
@@ -46,6 +49,7 @@ type variable struct {
 
 // The dashboards are what Grafana expects, as far as that can be told without it.
 func TestDashboards(t *testing.T) {
+	plugins.RegisterDefaultPlugins()
 	names, err := filepath.Glob("dashboards/*.json")
 	if err != nil || len(names) != 3 {
 		t.Fatalf("%v: %v", names, err)
@@ -62,6 +66,10 @@ func TestDashboards(t *testing.T) {
 			}
 			if b.UID+".json" != filepath.Base(name) || b.Title == "" || b.Description == "" || b.SchemaVersion < 36 || len(b.Links) == 0 {
 				t.Errorf("%+v", b)
+			}
+			// Grafana's own schema, from which the SDK is generated, knows all fields.
+			if err := new(dashboard.Dashboard).UnmarshalJSONStrict(text); err != nil {
+				t.Error(err)
 			}
 			checkVariables(t, b, string(text))
 			checkPanels(t, b)

@@ -178,7 +178,8 @@ func grid(p panel, id uint32) cog.Builder[dashboard.Panel] {
 	}
 	hide := map[string]bool{"Time": true}
 	b := table.NewPanelBuilder().Id(id).Title(p.title).Description(p.description).Datasource(datasource()).
-		Targets(targets(p, prometheus.PromQueryFormatTable)).Span(p.width).Height(p.height).Thresholds(thresholds(0)).Filterable(true)
+		Targets(targets(p, prometheus.PromQueryFormatTable)).Span(p.width).Height(p.height).Thresholds(thresholds(0)).Filterable(true).
+		Footer(common.NewTableFooterOptionsBuilder().Show(false).Reducer([]string{}))
 	for i, c := range p.columns {
 		field := "Value"
 		if len(p.columns) > 1 {
