@@ -78,6 +78,14 @@ func steady(requests, errors float64, samples int) map[string]string {
 	}
 }
 
+// worse are 10 requests per second: a day without errors, then an hour and ten minutes with some.
+func worse(errors float64) map[string]string {
+	return map[string]string{
+		"workload:http_requests:rate5m{" + onPods + "}":       "10x310",
+		"workload:http_request_errors:rate5m{" + onPods + "}": fmt.Sprintf("0x287 %gx14", errors),
+	}
+}
+
 // slower are the 90th percentile and the rate of requests: a week as they were, then the last hour as they are. Samples
 // are five minutes apart.
 func slower(before, now, requestsBefore, requestsNow float64) map[string]string {
@@ -166,6 +174,8 @@ var alertTests = map[string][]history{
 		{name: "1.5 % for hours: 15 times 0.1 %", series: served(onPods, map[string]float64{"200": 9.85, "503": 0.15}, 120), at: "90m", firing: onPods},
 		{name: "0.7 % for a day: 7 times, in 6 hours", interval: "10m", series: steady(10, 0.07, 150), at: "1440m", firing: onPods},
 		{name: "0.5 %", interval: "10m", series: steady(10, 0.05, 150), at: "1440m"},
+		{name: "1.6 % for an hour after a good day", interval: "5m", series: worse(0.16), at: "1510m", firing: onPods},
+		{name: "1.4 % for an hour after a good day", interval: "5m", series: worse(0.14), at: "1510m"},
 		{name: "1.5 %, which is over", at: "118m", series: map[string]string{
 			`http_request_duration_seconds_count{` + onPods + `,method="GET",status="200"}`: growing(10, 120),
 			`http_request_duration_seconds_count{` + onPods + `,method="GET",status="503"}`: "0+9x90 810x30",
@@ -190,6 +200,10 @@ var alertTests = map[string][]history{
 	},
 	"FathomLatencyRegression": {
 		{name: "160 ms instead of 100 ms", interval: "5m", series: slower(0.1, 0.16, 10, 10), at: "10125m", firing: onPods},
+		{name: "slow all week but at this time", interval: "5m", at: "10125m", firing: onPods, series: map[string]string{
+			"workload:http_request_duration_seconds:quantile_rate5m{" + onPods + `,quantile="0.9"}`: "0.1x24 0.16x2020",
+			"workload:http_requests:rate5m{" + onPods + "}":                                         "10x2044",
+		}},
 		{name: "149 ms instead of 100 ms", interval: "5m", series: slower(0.1, 0.149, 10, 10), at: "10125m"},
 		{name: "2 ms instead of 1 ms", interval: "5m", series: slower(0.001, 0.002, 10, 10), at: "10125m"},
 		{name: "little traffic now", interval: "5m", series: slower(0.1, 0.5, 10, 0.4), at: "10125m"},
