@@ -17,75 +17,82 @@ import (
 	"time"
 )
 
-// What tools/prometheus pins, built by scripts/prometheus.sh: the Prometheus of today, beside Debian's of 2023.
+// What tools/prometheus pins, built by `make bin/prometheus`: the Prometheus of today. Debian's is some years older.
 const (
 	newPrometheus = root + "/bin/prometheus"
 	newPromtool   = root + "/bin/promtool"
 )
 
+// targets are what the servers scrape: an agent, one with small tables, and one that is down.
+type targets struct{ agent, small, down string }
+
 // server is a Prometheus with the mixin's rules.
 type server struct {
 	prometheus
-	choices []choice
-	// native: there are native histograms.
-	native bool
+	program, promtool string
+	// native, classic: the forms of histograms that it stores.
+	native, classic bool
 	// kubernetes: labels are those that agents give in Kubernetes.
 	kubernetes bool
-	// documents: the queries in documents are asked here, too. They are about Kubernetes, and for classic histograms.
-	documents bool
+	// choices are what is chosen in dashboards, one after the other.
+	choices []choice
+	// questions are asked of it.
+	questions []question
 }
 
-// TestMixin asks every query of every dashboard, rule and document of a real Prometheus that scrapes an agent beside
-// the demonstration and some trouble.
+// TestMixin asks every query of every dashboard and rule of real Prometheus servers that scrape an agent beside the
+// demonstration and some trouble; and those of the documents, which are about Kubernetes and mostly for classic histograms.
 func TestMixin(t *testing.T) {
 	started := time.Now()
-	agent := startAgent(t)
-	small := startAgent(t, "--max-series=4", "--max-series-per-workload=2")
-	down := freeAddress(t)
+	of := targets{startAgent(t), startAgent(t, "--max-series=4", "--max-series-per-workload=2"), freeAddress(t)}
 	run(t, binary, "demo", "--no-agent")
 	makeTrouble(t)
 
 	host := []choice{{".*", ".*", "shop-frontend"}, {".*", "shop-payments|shop-cart", "shop-payments"}, {".*", ".*", "prometheus.test"}}
 	pods := []choice{{".*", ".*", "frontend"}, {"shop", "payments|cart|frontend|checkout", "payments"}, {"shop", ".*", "checkout"}}
-	servers := []server{
-		{choices: host, prometheus: startMixin(t, "Debian's Prometheus, classic histograms, a host", "prometheus", "promtool", agent, small, down, false, "")},
-		{choices: pods, native: true, kubernetes: true, prometheus: startMixin(t, "native histograms, Kubernetes' labels", newPrometheus, newPromtool, agent, small, down, true,
-			"scrape_native_histograms: true")},
-		{choices: pods, native: true, kubernetes: true, documents: true, prometheus: startMixin(t, "both forms of histograms, Kubernetes' labels", newPrometheus, newPromtool, agent, small, down, true,
-			"scrape_native_histograms: true, always_scrape_classic_histograms: true")},
-	}
 	dashboards, rules, documents := dashboardQuestions(t), ruleQuestions(t), documentQuestions(t)
-	for _, s := range servers {
-		questions := append(slices.Clone(dashboards), rules...)
-		if s.documents {
-			questions = append(questions, documents...)
-		}
-		s.ask(t, questions)
-		s.checkAlerts(t)
-		t.Logf("%s: %d queries (%d of dashboards, %d of rules, %d of documents), after %.0f s", s.name, len(questions), len(dashboards), len(rules),
-			len(questions)-len(dashboards)-len(rules), time.Since(started).Seconds())
+	mixin := slices.Concat(dashboards, rules)
+	servers := []*server{
+		{program: "prometheus", promtool: "promtool", classic: true, choices: host, questions: mixin},
+		{program: newPrometheus, promtool: newPromtool, native: true, kubernetes: true, choices: pods, questions: mixin},
+		{program: newPrometheus, promtool: newPromtool, native: true, classic: true, kubernetes: true, choices: pods, questions: slices.Concat(mixin, documents)},
 	}
-	t.Logf("%d queries in all, all with data, after %.0f s", 3*(len(dashboards)+len(rules))+len(documents), time.Since(started).Seconds())
+	for _, s := range servers {
+		s.start(t, of)
+	}
+	n := 0
+	for _, s := range servers {
+		s.ask(t)
+		s.checkAlerts(t)
+		n += len(s.questions)
+	}
+	if !t.Failed() {
+		t.Logf("%d queries of dashboards, %d of rules, %d of documents, asked %d times of %d servers: all with data, after %.0f s",
+			len(dashboards), len(rules), len(documents), n, len(servers), time.Since(started).Seconds())
+	}
 }
 
-// startMixin starts a server with the mixin's rules, an objective of a workload, and what was recorded a week ago.
-func startMixin(t *testing.T, name, program, promtool, agent, small, down string, kubernetes bool, scrape string) prometheus {
+// start starts the server with the mixin's rules, an objective of a workload, and what was recorded a week ago.
+func (s *server) start(t *testing.T, of targets) {
 	t.Helper()
 	dir := t.TempDir()
-	payments := `workload="shop-payments",workload_kind="process"`
-	objective := "{workload: shop-payments}"
-	var relabel string
-	if kubernetes {
-		payments = `namespace="shop",workload="payments",workload_kind="Deployment"`
-		objective = "{namespace: shop, workload: payments}"
-		relabel = kubernetesLabels
+	payments, objective, node := `workload="shop-payments",workload_kind="process"`, "{workload: shop-payments}", ""
+	agent := fmt.Sprintf("scrape_native_histograms: %v, always_scrape_classic_histograms: %v, ", s.native, s.classic)
+	if !s.native {
+		agent = "" // the only form that there is, and an old Prometheus knows no such settings
 	}
-	backfill(t, promtool, dir, payments)
+	s.name = agent + "a host's labels"
+	if s.kubernetes {
+		payments, objective, node = `namespace="shop",workload="payments",workload_kind="Deployment"`, "{namespace: shop, workload: payments}", "node: node-1"
+		s.name = agent + "Kubernetes' labels"
+		agent += kubernetesLabels
+	}
+	backfill(t, s.promtool, dir, payments)
 	own := fmt.Sprintf("groups: [{name: own, rules: [{record: http_requests_objective, expr: vector(0.5), labels: %s}]}]", objective)
-	if err := os.WriteFile(filepath.Join(dir, "own.yml"), []byte(own), 0o600); err != nil {
+	files := []string{filepath.Join(dir, "own.yml")}
+	if err := os.WriteFile(files[0], []byte(own), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	var files []string
 	for _, file := range ruleFiles {
 		file, err := filepath.Abs(filepath.Join(root, file))
 		if err != nil {
@@ -93,24 +100,17 @@ func startMixin(t *testing.T, name, program, promtool, agent, small, down string
 		}
 		files = append(files, file)
 	}
-	configuration := fmt.Appendf(nil, `
+	// Of the agent with small tables only these: the other counts the same traffic.
+	const format = `
 global: {scrape_interval: 1s, evaluation_interval: 1s}
-rule_files: [%s, %s]
+rule_files: [%s]
 scrape_configs:
-- {job_name: fathom, static_configs: [{targets: [%q], labels: {%s}}]%s%s}
-# One with small tables, to see them full, without what the other counts, too; and one that is down.
+- {job_name: fathom, static_configs: [{targets: [%q], labels: {%s}}], %s}
 - job_name: fathom-small
   static_configs: [{targets: [%q, %q]}]
   metric_relabel_configs: [{source_labels: [__name__], regex: "fathom_(overflow|series).*", action: keep}]
-`, filepath.Join(dir, "own.yml"), strings.Join(files, ", "), agent, map[bool]string{true: "node: node-1"}[kubernetes], prefixed(scrape), prefixed(relabel), small, down)
-	return servePrometheus(t, name, program, dir, configuration)
-}
-
-func prefixed(s string) string {
-	if s == "" {
-		return ""
-	}
-	return ", " + s
+`
+	s.prometheus = servePrometheus(t, s.name, s.program, dir, fmt.Appendf(nil, format, strings.Join(files, ", "), of.agent, node, agent, of.small, of.down))
 }
 
 // kubernetesLabels makes of a host's labels those that an agent gives in Kubernetes (docs/metrics.md): the demonstration's
@@ -157,10 +157,10 @@ func backfill(t *testing.T, promtool, dir, labels string) {
 	}
 }
 
-// ask asks all questions until each has an answer.
-func (s server) ask(t *testing.T, questions []question) {
+// ask asks its questions until each has an answer.
+func (s *server) ask(t *testing.T) {
 	t.Helper()
-	open := questions
+	open := s.questions
 	wrong := make(map[string]string)
 	for end := time.Now().Add(4 * patience); len(open) > 0 && time.Now().Before(end); time.Sleep(time.Second) {
 		var left []question
@@ -179,7 +179,7 @@ func (s server) ask(t *testing.T, questions []question) {
 
 // problem tells what is wrong with the answers to a question, whichever workload is chosen. At least one has to have a
 // number above 0.
-func (s server) problem(t *testing.T, q question) (problem string) {
+func (s *server) problem(t *testing.T, q question) (problem string) {
 	t.Helper()
 	for _, c := range s.choices {
 		if problem = s.judge(t, q, c); problem == "" || !strings.Contains(q.expr, "$") {
@@ -189,7 +189,7 @@ func (s server) problem(t *testing.T, q question) (problem string) {
 	return problem
 }
 
-func (s server) judge(t *testing.T, q question, c choice) string {
+func (s *server) judge(t *testing.T, q question, c choice) string {
 	t.Helper()
 	values := s.values(t, q.interpolate(c), q.overTime)
 	if q.form != "" && (q.form == "native") != s.native {
@@ -223,7 +223,7 @@ func (s server) judge(t *testing.T, q question, c choice) string {
 }
 
 // values are all numbers of an answer. A native histogram, which only heat maps ask for, counts as 1.
-func (s server) values(t *testing.T, expr string, overTime bool) (all []float64) {
+func (s *server) values(t *testing.T, expr string, overTime bool) (all []float64) {
 	t.Helper()
 	path := "/api/v1/query?query=" + url.QueryEscape(expr)
 	if overTime {
@@ -263,7 +263,7 @@ func (s server) values(t *testing.T, expr string, overTime bool) (all []float64)
 }
 
 // checkAlerts looks whether the alerts are about those who deserve it, and in words.
-func (s server) checkAlerts(t *testing.T) {
+func (s *server) checkAlerts(t *testing.T) {
 	t.Helper()
 	resp, err := http.Get(s.url + "/api/v1/alerts")
 	if err != nil {
