@@ -92,7 +92,7 @@ func (b *bench) startCommand(ctx context.Context, name, command string) (*child,
 // contests takes blocks of windows without an agent and with each contender in turn,
 // A B A C A B A ..., within one load run.
 func (b *bench) contests(ctx context.Context, contenders []contender) ([]contest, error) {
-	r, err := b.startRig(ctx, false)
+	r, err := b.startRig(ctx, rigOptions{})
 	if err != nil {
 		return nil, err
 	}

@@ -20,13 +20,13 @@ import (
 type wrk struct{ *child }
 
 // startWrk starts wrk with 32 connections, each used for one request only if churn.
-func startWrk(ctx context.Context, s *starter, cpu int, address string, churn bool) (wrk, error) {
+func startWrk(ctx context.Context, s *starter, cpu int, url string, churn bool) (wrk, error) {
 	args := []string{"-t1", "-c32", "-d24h", "--timeout", "10s"}
 	if churn {
 		args = append(args, "-H", "Connection: close")
 	}
 	// Ended by stop.
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), "wrk", append(args, "http://"+address+"/")...)
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), "wrk", append(args, url)...)
 	c, err := s.start("wrk", cmd, cpu)
 	return wrk{c}, err
 }

@@ -132,6 +132,13 @@ func (b *bench) phases(ctx context.Context, o options) error {
 			return nil
 		}},
 		{"churn", func() error { r.Churn, err = b.throughput(ctx, true); return err }},
+		{"https", func() error {
+			if r.HTTPS, err = b.httpsThroughput(ctx); err != nil {
+				return err
+			}
+			r.HTTPS.target(stateFathom, stateEmpty, targetEmpty)
+			return nil
+		}},
 		{"programs", func() error { r.Programs, err = b.programs(ctx); return err }},
 		{"cpu", func() error { r.CPU, err = b.agentUsage(ctx); return err }},
 		{"memory", func() error { r.Memory, err = b.memory(ctx); return err }},

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -31,7 +32,7 @@ http {
 	keepalive_requests 1000000000;
 	keepalive_timeout 1h;
 	server {
-		listen %s backlog=1024;
+		listen %s backlog=1024 %s;
 		location / { default_type text/plain; return 200 "hello\n"; }
 	}
 	server {
@@ -52,7 +53,7 @@ type nginx struct {
 	polls   uint64
 }
 
-func startNginx(ctx context.Context, s *starter, cpu int) (*nginx, error) {
+func startNginx(ctx context.Context, s *starter, cpu int, h *https) (*nginx, error) {
 	dir, err := os.MkdirTemp("", "fathom-bench-")
 	if err != nil {
 		return nil, err
@@ -62,13 +63,20 @@ func startNginx(ctx context.Context, s *starter, cpu int) (*nginx, error) {
 		n.stop()
 		return nil, err
 	}
+	tls := ""
+	if h != nil {
+		tls = "ssl; " + strings.TrimSuffix(h.directives(), ";")
+	}
 	socket, config := filepath.Join(dir, "status"), filepath.Join(dir, "nginx.conf")
-	if err := os.WriteFile(config, fmt.Appendf(nil, nginxConfig, n.address, socket), 0o600); err != nil {
+	if err := os.WriteFile(config, fmt.Appendf(nil, nginxConfig, n.address, tls, socket), 0o600); err != nil {
 		n.stop()
 		return nil, err
 	}
 	// Ended by stop, when the load has been.
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), "nginx", "-p", dir+"/", "-c", config, "-e", "stderr")
+	if h != nil {
+		cmd.Env = h.environment()
+	}
 	if n.child, err = s.start("nginx", cmd, cpu); err != nil {
 		n.stop()
 		return nil, err

@@ -49,7 +49,7 @@ type options struct {
 }
 
 // phaseNames are the parts of the benchmark, in order.
-var phaseNames = []string{"throughput", "churn", "programs", "cpu", "memory", "scrape"}
+var phaseNames = []string{"throughput", "churn", "https", "programs", "cpu", "memory", "scrape"}
 
 func (b *bench) parse(args []string) (options, error) {
 	var o options

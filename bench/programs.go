@@ -49,7 +49,7 @@ type runCount struct {
 // programs measures the BPF programs while the kernel keeps its statistics, which
 // slow all of them down: therefore apart from the throughput.
 func (b *bench) programs(ctx context.Context) (out *programCosts, err error) {
-	s, err := openStates(ctx)
+	s, err := openStates(ctx, false)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +57,7 @@ func (b *bench) programs(ctx context.Context) (out *programCosts, err error) {
 	if err := s.enter(stateFathom); err != nil {
 		return nil, err
 	}
-	r, err := b.startRig(ctx, false)
+	r, err := b.startRig(ctx, rigOptions{})
 	if err != nil {
 		return nil, err
 	}

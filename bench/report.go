@@ -31,6 +31,7 @@ type report struct {
 
 	Throughput *comparison   `json:"throughput,omitempty"`
 	Churn      *comparison   `json:"churn,omitempty"`
+	HTTPS      *comparison   `json:"https,omitempty"`
 	Programs   *programCosts `json:"programs,omitempty"`
 	CPU        *agentCPU     `json:"agent_cpu,omitempty"`
 	Memory     *footprint    `json:"agent_memory,omitempty"`
@@ -103,7 +104,7 @@ func (c *comparison) target(of, to string, least float64) {
 // met tells whether all targets of the parts that were run are met.
 func (r *report) met() bool {
 	ok := true
-	for _, c := range []*comparison{r.Throughput, r.Churn} {
+	for _, c := range []*comparison{r.Throughput, r.Churn, r.HTTPS} {
 		if c != nil {
 			for _, x := range c.Ratios {
 				ok = ok && x.met()

@@ -19,16 +19,27 @@ const (
 	stateFathom = "fathom" // Fathom's programs
 )
 
-// states toggles what is attached while the load runs.
-type states struct {
-	empty, fathom *kernel.Kernel
+// toggled is what is attached, or not, while the load runs.
+type toggled interface {
+	names() []string
+	enter(name string) error // attaches what belongs to a state, and nothing else
+	tick(name string) error  // does what an agent does about once a second
+	leave() error            // detaches everything
+	reload(ctx context.Context) error
+	close() error
 }
 
-var stateNames = []string{stateNone, stateEmpty, stateFathom}
+// states are the usual ones.
+type states struct {
+	empty, fathom *kernel.Kernel
+	tls           bool // with the programs that read TLS
+}
+
+func (s *states) names() []string { return []string{stateNone, stateEmpty, stateFathom} }
 
 // openStates loads all programs and leaves them detached.
-func openStates(ctx context.Context) (*states, error) {
-	s := new(states)
+func openStates(ctx context.Context, tls bool) (*states, error) {
+	s := &states{tls: tls}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -36,13 +47,13 @@ func openStates(ctx context.Context) (*states, error) {
 }
 
 func (s *states) open(ctx context.Context) (err error) {
-	if s.empty, err = kernel.Open(ctx, kernel.Options{Empty: true}); err != nil {
+	if s.empty, err = kernel.Open(ctx, kernel.Options{Empty: true, TLS: s.tls}); err != nil {
 		return err
 	}
 	if err := s.empty.Detach(); err != nil {
 		return err
 	}
-	if s.fathom, err = kernel.Open(ctx, kernel.Options{}); err != nil {
+	if s.fathom, err = kernel.Open(ctx, kernel.Options{TLS: s.tls}); err != nil {
 		return err
 	}
 	return s.fathom.Detach()
@@ -57,7 +68,6 @@ func (s *states) reload(ctx context.Context) error {
 	return s.open(ctx)
 }
 
-// enter attaches what belongs to a state, and nothing else.
 func (s *states) enter(name string) error {
 	if err := s.leave(); err != nil {
 		return err
@@ -71,7 +81,6 @@ func (s *states) enter(name string) error {
 	return nil
 }
 
-// tick does what an agent does about once a second.
 func (s *states) tick(name string) error {
 	if name == stateFathom {
 		return s.fathom.Sweep()

@@ -59,6 +59,8 @@ func (r *report) table(part string) string {
 		r.Throughput.print(w, "Throughput")
 	case "churn":
 		r.Churn.print(w, "Connection churn")
+	case "https":
+		r.HTTPS.print(w, "HTTPS")
 	case "programs":
 		r.Programs.print(w)
 	case "cpu":
@@ -75,7 +77,7 @@ func (r *report) table(part string) string {
 
 func (c *comparison) print(w *strings.Builder, title string) {
 	t := newTable(w, fmt.Sprintf("%s: %s", title, c.Load), "state", "windows", "requests/s", "quartiles", "CPU us/request", "quartiles")
-	for _, state := range stateNames {
+	for _, state := range c.states {
 		rate, cost := c.Rates[state], c.CPUPerRequest[state]
 		t.row(state, fmt.Sprint(rate.N), fmt.Sprintf("%.0f", rate.Median), fmt.Sprintf("%.0f..%.0f", rate.Q1, rate.Q3),
 			fmt.Sprintf("%.2f", cost.Median/1e3), fmt.Sprintf("%.2f..%.2f", cost.Q1/1e3, cost.Q3/1e3))

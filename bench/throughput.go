@@ -48,6 +48,8 @@ type comparison struct {
 	CPUPerRequest map[string]summary `json:"cpu_ns_per_request"`
 	Ratios        []ratio            `json:"ratios"`
 	Windows       []window           `json:"windows"`
+
+	states []string
 }
 
 // rig is a server under load, and what reads how far it is.
@@ -57,16 +59,26 @@ type rig struct {
 	load  string
 }
 
-func (b *bench) startRig(ctx context.Context, churn bool) (*rig, error) {
+type rigOptions struct {
+	churn bool   // one request per connection
+	https *https // nil: HTTP
+}
+
+func (b *bench) startRig(ctx context.Context, o rigOptions) (*rig, error) {
 	r := &rig{load: "wrk -t1 -c32, keep-alive, 6-byte body"}
-	if churn {
+	if o.churn {
 		r.load = "wrk -t1 -c32, one request per connection, 6-byte body"
 	}
+	scheme := "http"
+	if o.https != nil {
+		scheme = "https"
+		r.load += ", probes in " + o.https.found.Version + " of nginx"
+	}
 	var err error
-	if r.nginx, err = startNginx(ctx, b.starter, b.serverCPU); err != nil {
+	if r.nginx, err = startNginx(ctx, b.starter, b.serverCPU, o.https); err != nil {
 		return nil, err
 	}
-	if r.wrk, err = startWrk(ctx, b.starter, b.clientCPU, r.nginx.address, churn); err != nil {
+	if r.wrk, err = startWrk(ctx, b.starter, b.clientCPU, scheme+"://"+r.nginx.address+"/", o.churn); err != nil {
 		r.nginx.stop()
 		return nil, err
 	}
@@ -139,7 +151,7 @@ func (r *rig) measure(ctx context.Context, p plan, tick func() error) (window, e
 
 // throughput toggles between the states within one load run.
 func (b *bench) throughput(ctx context.Context, churn bool) (c *comparison, err error) {
-	s, err := openStates(ctx)
+	s, err := openStates(ctx, false)
 	if err != nil {
 		return nil, err
 	}
@@ -148,22 +160,28 @@ func (b *bench) throughput(ctx context.Context, churn bool) (c *comparison, err 
 	if err := s.enter(stateFathom); err != nil {
 		return nil, err
 	}
-	r, err := b.startRig(ctx, churn)
+	r, err := b.startRig(ctx, rigOptions{churn: churn})
 	if err != nil {
 		return nil, err
 	}
+	return b.run(ctx, r, s, [][2]string{{stateFathom, stateEmpty}, {stateFathom, stateNone}, {stateEmpty, stateNone}})
+}
+
+// run measures in all states, compares pairs of them, and stops the load.
+func (b *bench) run(ctx context.Context, r *rig, s toggled, pairs [][2]string) (*comparison, error) {
 	windows, err := b.toggle(ctx, r, s)
 	complaint := r.stop()
 	if err != nil {
 		return nil, err
 	}
-	c = compare(windows)
-	c.Load, c.LoadErrors = r.load, complaint
+	c := compare(windows, pairs)
+	c.Load, c.LoadErrors, c.states = r.load, complaint, s.names()
 	return c, nil
 }
 
-func (b *bench) toggle(ctx context.Context, r *rig, s *states) ([]window, error) {
+func (b *bench) toggle(ctx context.Context, r *rig, s toggled) ([]window, error) {
 	var windows []window
+	stateNames := s.names()
 	random := rand.New(rand.NewPCG(b.report.Seed, 0)) //nolint:gosec // an order, not a secret
 	for block, order := range shuffledBlocks(len(stateNames), b.plan.windows, random) {
 		b.progress("block %d of %d", block+1, b.plan.windows)
@@ -189,7 +207,7 @@ func (b *bench) toggle(ctx context.Context, r *rig, s *states) ([]window, error)
 }
 
 // compare summarizes the windows of a run.
-func compare(windows []window) *comparison {
+func compare(windows []window, pairs [][2]string) *comparison {
 	c := &comparison{Rates: make(map[string]summary), CPUPerRequest: make(map[string]summary), Windows: windows}
 	rates, costs := make(map[string][]float64), make(map[string][]float64)
 	var rateBlocks, costBlocks []map[string]float64
@@ -207,7 +225,7 @@ func compare(windows []window) *comparison {
 		c.Rates[state] = summarize(rates[state])
 		c.CPUPerRequest[state] = summarize(costs[state])
 	}
-	for _, pair := range [][2]string{{stateFathom, stateEmpty}, {stateFathom, stateNone}, {stateEmpty, stateNone}} {
+	for _, pair := range pairs {
 		c.Ratios = append(c.Ratios, ratio{
 			Of: pair[0], To: pair[1],
 			Value: summarize(pairRatios(rateBlocks, pair[0], pair[1])),

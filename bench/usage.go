@@ -48,7 +48,7 @@ func (b *bench) agentUsage(ctx context.Context) (*agentCPU, error) {
 		return nil, err
 	}
 	defer a.stop()
-	n, err := startNginx(ctx, b.starter, b.serverCPU)
+	n, err := startNginx(ctx, b.starter, b.serverCPU, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +77,7 @@ func (b *bench) agentUsage(ctx context.Context) (*agentCPU, error) {
 
 func (b *bench) underLoad(ctx context.Context, a *agent, n *nginx, full bool) (stretch, error) {
 	if full {
-		w, err := startWrk(ctx, b.starter, b.clientCPU, n.address, false)
+		w, err := startWrk(ctx, b.starter, b.clientCPU, "http://"+n.address+"/", false)
 		if err != nil {
 			return stretch{}, err
 		}

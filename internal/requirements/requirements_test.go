@@ -140,6 +140,7 @@ func TestUnits(t *testing.T) {
 	}{
 		{"../../deploy/systemd/fathom.service", Needed(usual), nil},
 		{"../../deploy/systemd/linux-7.conf", Needed(perf), Needed(usual)},
+		{"../../deploy/systemd/tls.conf", Needed(Situation{Release: usual.Release, TLS: true}), Needed(usual)},
 	} {
 		text, err := os.ReadFile(c.file)
 		if err != nil {

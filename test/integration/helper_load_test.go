@@ -15,6 +15,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/fathomhq/fathom/test/selfsigned"
 )
 
 // Load is what a helper does for tests that need many requests.
@@ -65,7 +67,7 @@ func (*Load) Serve(c *LoadCall, r *LoadReply) error {
 	}
 	r.Addr = l.Addr().String()
 	if c.TLS {
-		certificate, err := tls.X509KeyPair(selfSigned())
+		certificate, err := selfsigned.Pair()
 		if err != nil {
 			return err
 		}

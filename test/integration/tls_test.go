@@ -2,61 +2,28 @@ package integration
 
 import (
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"debug/buildinfo"
-	"encoding/pem"
 	"fmt"
 	"io"
-	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/fathomhq/fathom/internal/kernel"
 	"github.com/fathomhq/fathom/internal/tlslib"
+	"github.com/fathomhq/fathom/test/selfsigned"
 )
-
-// selfSigned makes a certificate and its key, in PEM.
-func selfSigned() (certificate, key []byte) {
-	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		panic(err) // of the test's helper
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "fathom-test"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IPAddresses: []net.IP{{127, 0, 0, 1}}, BasicConstraintsValid: true, IsCA: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, private.Public(), private)
-	if err != nil {
-		panic(err)
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(private)
-	if err != nil {
-		panic(err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8})
-}
 
 // certificateFiles are a certificate and its key in files.
 func certificateFiles(t *testing.T) (certificate, key string) {
 	t.Helper()
-	dir := t.TempDir()
-	certificate, key = filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key")
-	c, k := selfSigned()
-	for name, text := range map[string][]byte{certificate: c, key: k} {
-		if err := os.WriteFile(name, text, 0o600); err != nil {
-			t.Fatal(err)
-		}
+	certificate, key, err := selfsigned.Write(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
 	}
 	return certificate, key
 }
@@ -110,7 +77,7 @@ func (f *fathom) attachTLS(t *testing.T, path string) (detach func()) {
 	return detach
 }
 
-func inspect(t *testing.T, path string) []tlslib.Library {
+func inspect(t testing.TB, path string) []tlslib.Library {
 	t.Helper()
 	file, err := os.Open(path)
 	if err != nil {
@@ -172,7 +139,7 @@ func TestTLS(t *testing.T) {
 		equals(t, f, LoadCall{Addr: serveNginxTLS(t), Requests: n / 2, Connections: 1, TLS: true, Kinds: early}, bothEnds)
 	})
 	for _, h := range f.snapshot().HTTP {
-		if name := side(f.snapshot().Workloads[h.Workload]); name != "" && !h.TLS && !h.Overflow {
+		if name := side(f.snapshot().Workloads[h.Workload]); name != "" && name != nobody && !h.TLS && !h.Overflow {
 			t.Errorf("%s %s %d is not marked as TLS", name, h.Method, h.Status)
 		}
 	}

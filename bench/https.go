@@ -1,0 +1,228 @@
+package main
+
+import (
+	"context"
+	"debug/elf"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/fathomhq/fathom/internal/kernel"
+	"github.com/fathomhq/fathom/internal/tlslib"
+	"github.com/fathomhq/fathom/test/selfsigned"
+)
+
+// stateNaive is [stateFathom] with its probes where functions begin and return, not where they are cheap.
+const stateNaive = "naive"
+
+var httpsStateNames = []string{stateNone, stateEmpty, stateFathom, stateNaive}
+
+// https is what nginx takes to speak TLS: a certificate, and a TLS library of its own, so that wrk's is not probed.
+type https struct {
+	dir     string
+	library string // libssl
+	found   tlslib.Library
+}
+
+// prepareHTTPS copies the TLS libraries of nginx, which it has to be linked with dynamically.
+func prepareHTTPS() (*https, error) {
+	program, err := exec.LookPath("nginx")
+	if err != nil {
+		return nil, err
+	}
+	dir, err := os.MkdirTemp("", "fathom-bench-")
+	if err != nil {
+		return nil, err
+	}
+	h := &https{dir: dir}
+	if err := h.fill(program); err != nil {
+		return nil, errors.Join(err, h.remove())
+	}
+	return h, nil
+}
+
+func (h *https) remove() error { return os.RemoveAll(h.dir) }
+
+func (h *https) fill(program string) error {
+	if _, _, err := selfsigned.Write(h.dir); err != nil {
+		return err
+	}
+	f, err := elf.Open(program)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	needed, err := f.ImportedLibraries()
+	if err != nil {
+		return err
+	}
+	for _, prefix := range []string{"libssl.so.", "libcrypto.so."} {
+		i := slices.IndexFunc(needed, func(name string) bool { return strings.HasPrefix(name, prefix) })
+		if i < 0 {
+			return fmt.Errorf("%s has no %s*: it is linked otherwise", program, prefix)
+		}
+		if err := copyLibrary(needed[i], h.dir); err != nil {
+			return err
+		}
+		if prefix == "libssl.so." {
+			h.library = filepath.Join(h.dir, needed[i])
+		}
+	}
+	return h.inspect()
+}
+
+// copyLibrary copies a library from where the dynamic linker finds it on Debian and Fedora.
+func copyLibrary(name, dir string) error {
+	for _, pattern := range []string{"/usr/lib/*-linux-gnu/", "/usr/lib64/", "/usr/lib/"} {
+		for _, path := range must(filepath.Glob(pattern + name)) {
+			content, err := os.ReadFile(path)
+			if err != nil {
+				return err
+			}
+			return os.WriteFile(filepath.Join(dir, name), content, 0o755) //nolint:gosec // as libraries are
+		}
+	}
+	return fmt.Errorf("%s is nowhere to be found", name)
+}
+
+// must is for patterns that are right.
+func must(found []string, err error) []string {
+	if err != nil {
+		panic(err)
+	}
+	return found
+}
+
+func (h *https) inspect() error {
+	f, err := os.Open(h.library)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	found, err := tlslib.Inspect(f, info.Size())
+	if err != nil {
+		return fmt.Errorf("%s: %w", h.library, err)
+	}
+	h.found = found.Libraries[0]
+	return nil
+}
+
+// naive is the library with probes as they are placed without looking at its code.
+func (h *https) naive() tlslib.Library {
+	l := h.found
+	l.Functions = slices.Clone(l.Functions)
+	for i := range l.Functions {
+		f := &l.Functions[i]
+		f.Entry = tlslib.Site{Offset: f.Offset}
+		if f.Role != tlslib.RoleFree {
+			f.Exits, f.Uretprobe, f.UretprobeAt = nil, true, f.Entry
+		}
+	}
+	return l
+}
+
+// httpsStates toggles the probes in the TLS library, too.
+type httpsStates struct {
+	*states
+	https   *https
+	server  func() int // nginx's process id; 0 while it does not run
+	probes  io.Closer
+	entered string
+}
+
+func (s *httpsStates) names() []string { return httpsStateNames }
+
+func (s *httpsStates) enter(name string) error {
+	if err := s.leave(); err != nil {
+		return err
+	}
+	taps, k, library := name, s.fathom, s.https.found
+	switch name {
+	case stateNone:
+		return nil
+	case stateEmpty:
+		k = s.empty
+	case stateNaive:
+		taps, library = stateFathom, s.https.naive()
+	}
+	if err := s.states.enter(taps); err != nil {
+		return err
+	}
+	s.entered = taps
+	if pid := s.server(); pid != 0 {
+		if err := k.TellTLS(uint32(pid), kernel.TLSProcess{Opaque: tlsIsRead}); err != nil {
+			return err
+		}
+	}
+	var err error
+	s.probes, err = k.AttachTLS(s.https.library, library)
+	return err
+}
+
+// tlsIsRead is OPAQUE_READ of bpf/types.h.
+const tlsIsRead = 1
+
+func (s *httpsStates) tick(string) error { return s.states.tick(s.entered) }
+
+func (s *httpsStates) leave() error {
+	var err error
+	if s.probes != nil {
+		err = s.probes.Close()
+	}
+	s.probes, s.entered = nil, ""
+	return errors.Join(err, s.states.leave())
+}
+
+func (s *httpsStates) reload(ctx context.Context) error {
+	if err := s.leave(); err != nil {
+		return err
+	}
+	return s.states.reload(ctx)
+}
+
+// httpsThroughput is [bench.throughput] by HTTPS.
+func (b *bench) httpsThroughput(ctx context.Context) (c *comparison, err error) {
+	h, err := prepareHTTPS()
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, h.remove()) }()
+	plain, err := openStates(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	var r *rig
+	s := &httpsStates{states: plain, https: h, server: func() int {
+		if r == nil {
+			return 0
+		}
+		return r.nginx.pid()
+	}}
+	defer func() { err = errors.Join(err, s.leave(), s.close()) }()
+	if err := s.enter(stateFathom); err != nil {
+		return nil, err
+	}
+	if r, err = b.startRig(ctx, rigOptions{https: h}); err != nil {
+		return nil, err
+	}
+	return b.run(ctx, r, s, [][2]string{
+		{stateFathom, stateEmpty}, {stateFathom, stateNone}, {stateEmpty, stateNone}, {stateNaive, stateNone}, {stateFathom, stateNaive},
+	})
+}
+
+// environment is that of nginx: it finds the copies first.
+func (h *https) environment() []string { return append(os.Environ(), "LD_LIBRARY_PATH="+h.dir) }
+
+// directives are those of nginx's server.
+func (h *https) directives() string {
+	return fmt.Sprintf("ssl_certificate %s; ssl_certificate_key %s;", filepath.Join(h.dir, "tls.crt"), filepath.Join(h.dir, "tls.key"))
+}
