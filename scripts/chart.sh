@@ -47,7 +47,7 @@ generate() {
 case ${1:-write} in
 write) generate ;;
 verify)
-	files=("$chart/templates/_capabilities.tpl" "$chart/README.md" docs/kubernetes.md "$manifest")
+	files=("$chart/templates/_capabilities.tpl" "$chart/README.md" mixin/README.md docs/kubernetes.md "$manifest")
 	before=$(sha256sum "${files[@]}")
 	generate
 	if ! diff <(echo "$before") <(sha256sum "${files[@]}"); then

@@ -11,7 +11,7 @@ as_root=()
 section() { printf '\n== %s\n' "$*"; }
 
 section "unit tests, with the race detector"
-go test -race -timeout 15m "${as_root[@]}" "$@" ./cmd/... ./internal/... ./bpf/... ./bench/...
+go test -race -timeout 15m "${as_root[@]}" "$@" ./cmd/... ./internal/... ./bpf/... ./bench/... ./mixin/...
 
 section "parsers on the host: sanitizers, corpora, a little fuzzing"
 scripts/test-c.sh

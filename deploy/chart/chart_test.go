@@ -246,15 +246,17 @@ func TestNetworkPolicies(t *testing.T) {
 // Reading TLS adds its capabilities and the flag; without, neither is there.
 func TestTLS(t *testing.T) {
 	for values, want := range map[string]bool{"": false, "agent: {tls: {enabled: true}}": true} {
-		_, agent := agentOf(t, mustRender(t, values))
-		if got := accept(t, agent).Agent.TLS; got != want {
-			t.Errorf("%q: read: %v", values, got)
-		}
-		for _, name := range []corev1.Capability{"SYS_PTRACE", "DAC_READ_SEARCH", "CHECKPOINT_RESTORE"} {
-			if got := slices.Contains(agent.SecurityContext.Capabilities.Add, name); got != want {
-				t.Errorf("%q: %s: %v", values, name, got)
+		t.Run(values, func(t *testing.T) { // accept changes the environment of one test
+			_, agent := agentOf(t, mustRender(t, values))
+			if got := accept(t, agent).Agent.TLS; got != want {
+				t.Errorf("read: %v", got)
 			}
-		}
+			for _, name := range []corev1.Capability{"SYS_PTRACE", "DAC_READ_SEARCH", "CHECKPOINT_RESTORE"} {
+				if got := slices.Contains(agent.SecurityContext.Capabilities.Add, name); got != want {
+					t.Errorf("%s: %v", name, got)
+				}
+			}
+		})
 	}
 	if got := tlsCapabilities(); len(got) != 3 {
 		t.Errorf("adds %v; values.yaml names three", got)
@@ -391,6 +393,9 @@ func TestRefused(t *testing.T) {
 		"directory: {replicas: 0}":                      "replicas",
 		"image: {pullPolicy: Sometimes}":                "pullPolicy",
 		"networkPolicy: {apiServerPorts: []}":           "apiServerPorts",
+		"prometheusRule: {settings: {errorRatio: 5}}":   "errorRatio",
+		"prometheusRule: {settings: {errorRate: 0.5}}":  "errorRate",
+		"prometheusRule: {objectives: [{workload: a}]}": "objective",
 	} {
 		if _, err := render(t, values); err == nil || !strings.Contains(err.Error(), word) {
 			t.Errorf("%s: %v, want an error with %q", values, err, word)

@@ -1,5 +1,5 @@
 // Chart writes what is generated of the Helm chart: the lists of capabilities, from the table of
-// internal/requirements, the tables of values in the chart's README, and those of docs/kubernetes.md.
+// internal/requirements, the tables of values in the chart's README and in the mixin's, and those of docs/kubernetes.md.
 //
 //	go run ./deploy/chart
 package main
@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"github.com/fathomhq/fathom/internal/requirements"
+	"github.com/fathomhq/fathom/mixin"
 )
 
 // Where what is generated goes, from the root of the repository.
@@ -19,6 +20,7 @@ const (
 	valuesFile   = "deploy/helm/fathom/values.yaml"
 	readmeFile   = "deploy/helm/fathom/README.md"
 	guideFile    = "docs/kubernetes.md"
+	mixinFile    = "mixin/README.md"
 )
 
 func main() {
@@ -57,6 +59,7 @@ func generate(root string) (map[string]string, error) {
 		tables map[string]string
 	}{
 		{readmeFile, map[string]string{"values": table}},
+		{mixinFile, map[string]string{"settings": mixin.SettingsTable(), "alerts": mixin.AlertsTable("../docs/runbooks")}},
 		{guideFile, map[string]string{"profiles": profileTable(), "capabilities": capabilityTable(), "tls": requirements.TLSTable()}},
 	} {
 		text, err := os.ReadFile(filepath.Join(root, page.name))

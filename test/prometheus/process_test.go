@@ -41,14 +41,19 @@ type prometheus struct {
 // startPrometheus starts a server that scrapes the target every second.
 func startPrometheus(t *testing.T, name, target string, flags ...string) prometheus {
 	t.Helper()
-	dir := t.TempDir()
-	config := filepath.Join(dir, "prometheus.yml")
 	const format = "global: {scrape_interval: 1s}\nscrape_configs:\n- job_name: fathom\n  static_configs: [{targets: [%q]}]\n"
-	if err := os.WriteFile(config, fmt.Appendf(nil, format, target), 0o600); err != nil {
+	return servePrometheus(t, name, "prometheus", t.TempDir(), fmt.Appendf(nil, format, target), flags...)
+}
+
+// servePrometheus starts a server of a program with a configuration. What it stores is in the directory data of dir.
+func servePrometheus(t *testing.T, name, program, dir string, configuration []byte, flags ...string) prometheus {
+	t.Helper()
+	config := filepath.Join(dir, "prometheus.yml")
+	if err := os.WriteFile(config, configuration, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	address := freeAddress(t)
-	ended := run(t, "prometheus", append(flags,
+	ended := run(t, program, append(flags,
 		"--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address)...)
 	waitReady(t, "http://"+address+"/-/ready", ended)
 	return prometheus{name, "http://" + address}

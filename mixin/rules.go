@@ -1,0 +1,214 @@
+package mixin
+
+import (
+	"fmt"
+	"strings"
+)
+
+// The recording rules' names follow level:metric:operations (Prometheus, "Recording rules"). Levels are workload, the
+// side that was measured, and service, the other end as callers address it. Operations are what was done last first.
+
+// Ruleset is a file of rules.
+type Ruleset struct {
+	Groups []Group `json:"groups" yaml:"groups"`
+}
+
+// Group is evaluated in the order of its rules.
+type Group struct {
+	Name  string `json:"name" yaml:"name"`
+	Rules []Rule `json:"rules" yaml:"rules"`
+}
+
+// Rule is a recording rule or an alert.
+type Rule struct {
+	Record      string            `json:"record,omitempty" yaml:"record,omitempty"`
+	Alert       string            `json:"alert,omitempty" yaml:"alert,omitempty"`
+	Expr        string            `json:"expr" yaml:"expr"`
+	For         string            `json:"for,omitempty" yaml:"for,omitempty"`
+	Labels      map[string]string `json:"labels,omitempty" yaml:"labels,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty" yaml:"annotations,omitempty"`
+}
+
+// recordings are the recording rules. Settings stand in them as @NAME@.
+func recordings() Ruleset {
+	return Ruleset{[]Group{
+		{"fathom.workload", workloadRules()},
+		{"fathom.service", serviceRules()},
+		{"fathom.slo", sloRules()},
+	}}
+}
+
+// quantiles are those that are recorded.
+var quantiles = []string{"0.5", "0.9", "0.99"}
+
+// record makes a rule for each quantile. A quantile of no requests is NaN, and not recorded: averages over time
+// would be NaN, too.
+func record(name, histogram string, s scope) (rules []Rule) {
+	for _, q := range quantiles {
+		rules = append(rules, Rule{Record: name, Expr: s.quantile(q, histogram) + " >= 0", Labels: map[string]string{"quantile": q}})
+	}
+	return rules
+}
+
+func workloadRules() []Rule {
+	s := scope{fathoms, byWorkload, "5m"}
+	rules := []Rule{
+		{Record: "workload:http_requests:rate5m", Expr: s.count(served)},
+		{Record: "workload:http_request_errors:rate5m", Expr: s.with(serverError).count(served) + " or 0 * workload:http_requests:rate5m"},
+		{Record: "workload:http_request_errors:ratio_rate5m", Expr: "workload:http_request_errors:rate5m / (workload:http_requests:rate5m > 0)"},
+		{Record: "workload:http_client_requests:rate5m", Expr: s.count(asked)},
+		{Record: "workload:http_client_request_errors:ratio_rate5m", Expr: s.errorRatio(asked, clientError)},
+		{Record: "workload:http_request_queue_seconds:mean_rate5m", Expr: s.mean(queued)},
+		{Record: "workload:http_request_queue_seconds:ratio_rate5m", Expr: s.queueRatio()},
+		{Record: "workload:tcp_segments_sent:rate5m", Expr: s.rate("tcp_segments_sent_total")},
+		{Record: "workload:tcp_retransmits:ratio_rate5m", Expr: s.retransmitRatio()},
+		{Record: "workload:tcp_connect_failures:ratio_rate5m", Expr: s.connectFailureRatio()},
+		{Record: "workload:fathom_bytes:rate5m", Expr: s.rate("fathom_bytes_total")},
+		{Record: "workload:fathom_bytes_opaque:ratio_rate5m", Expr: s.unreadRatio()},
+	}
+	rules = append(rules, record("workload:http_request_duration_seconds:quantile_rate5m", served, s)...)
+	return append(rules, record("workload:http_client_request_duration_seconds:quantile_rate5m", asked, s)...)
+}
+
+func serviceRules() []Rule {
+	s := scope{fathoms, byService, "5m"}
+	clients := s.with(`role="client"`)
+	rules := []Rule{
+		{Record: "service:http_client_requests:rate5m", Expr: s.count(asked)},
+		{Record: "service:http_client_request_errors:ratio_rate5m", Expr: s.errorRatio(asked, clientError)},
+		{Record: "service:tcp_retransmits:ratio_rate5m", Expr: clients.retransmitRatio()},
+		{Record: "service:tcp_connect_failures:ratio_rate5m", Expr: s.connectFailureRatio()},
+	}
+	return append(rules, record("service:http_client_request_duration_seconds:quantile_rate5m", asked, s)...)
+}
+
+// burnWindows are the windows of the burn-rate alerts: Beyer and others, The Site Reliability Workbook, chapter 5,
+// table 5-8.
+var burnWindows = []string{"30m", "1h", "2h", "6h", "1d", "3d"}
+
+// sloRules record objectives, and rates over windows that are too long to compute from the histograms each time: both are
+// averages of what was recorded, so that the ratio weighs each request the same.
+func sloRules() []Rule {
+	const requests, errors = "workload:http_requests:rate5m", "workload:http_request_errors:rate5m"
+	rules := []Rule{{
+		Record: "workload:http_requests_objective:ratio",
+		Expr: fmt.Sprintf("0 * %s + on (namespace, workload) group_left () max by (namespace, workload) (http_requests_objective)\n"+
+			"or 0 * %s + @sloObjective@", requests, requests),
+	}}
+	for _, w := range burnWindows {
+		rules = append(rules,
+			Rule{Record: "workload:http_requests:rate" + w, Expr: fmt.Sprintf("avg_over_time(%s[%s])", requests, w)},
+			Rule{Record: "workload:http_request_errors:ratio_rate" + w,
+				Expr: fmt.Sprintf("sum_over_time(%s[%s]) / (sum_over_time(%s[%s]) > 0)", errors, w, requests, w)})
+	}
+	return rules
+}
+
+// burns is an expression for workloads whose error budget burns at a rate in a long window, and still does in a short one.
+func burns(factor, long, short string) string {
+	const objective = "(1 - workload:http_requests_objective:ratio)"
+	format := "workload:http_request_errors:ratio_rate%s > %s * " + objective
+	return fmt.Sprintf("("+format+" and "+format+" and workload:http_requests:rate%s > @minimumRequestRate@)",
+		long, factor, short, factor, long)
+}
+
+// alerts are the alerts. Settings stand in them as @NAME@.
+func alerts() Ruleset {
+	return Ruleset{[]Group{
+		{"fathom.workloads", workloadAlerts()},
+		{"fathom.agents", agentAlerts()},
+	}}
+}
+
+// alert makes an alert with what all have. Names are those of pages in docs/runbooks.
+func alert(name, severity, duration, expr, summary, description string) Rule {
+	return Rule{
+		Alert: name, Expr: expr, For: duration,
+		Labels:      map[string]string{"severity": severity},
+		Annotations: map[string]string{"summary": summary, "description": description, "runbook_url": "@runbookURL@/" + name + ".md"},
+	}
+}
+
+// In annotations: who it is about. A host has no namespaces.
+const (
+	who  = "{{ with $labels.namespace }}{{ . }}/{{ end }}{{ $labels.workload }}"
+	whom = "{{ $labels.peer }}{{ with $labels.peer_namespace }}{{ . }}/{{ end }}{{ or $labels.peer_service $labels.peer_workload }}"
+	node = "{{ or $labels.node $labels.instance }}"
+)
+
+func workloadAlerts() []Rule {
+	edges := scope{fathoms, byWorkload + ", " + byPeer, "10m"}
+	sending := edges.per(byWorkload + ", role, " + byPeer)
+	const busy = "workload:http_requests:rate5m > @minimumRequestRate@"
+	const p90 = `avg_over_time(workload:http_request_duration_seconds:quantile_rate5m{quantile="0.9"}[30m])`
+	const p90LastWeek = `avg_over_time(workload:http_request_duration_seconds:quantile_rate5m{quantile="0.9"}[30m] offset 1w)`
+	return []Rule{
+		alert("FathomHighErrorRatio", "warning", "5m",
+			"workload:http_request_errors:ratio_rate5m > @errorRatio@\nand "+busy,
+			who+" answers {{ $value | humanizePercentage }} of its requests with 5xx",
+			"{{ $labels.workload_kind }} "+who+" has answered {{ $value | humanizePercentage }} of the requests of the last 5 minutes with a status of 500 or above."),
+		alert("FathomErrorBudgetBurnFast", "critical", "2m",
+			burns("14.4", "1h", "5m")+"\nor "+burns("6", "6h", "30m"),
+			who+" burns its error budget fast: {{ $value | humanizePercentage }} of its requests fail",
+			"{{ $labels.workload_kind }} "+who+" has answered {{ $value | humanizePercentage }} of its requests with 5xx. At this rate the error budget of 30 days is gone within five days, perhaps within two."),
+		alert("FathomErrorBudgetBurnSlow", "warning", "15m",
+			burns("3", "1d", "2h")+"\nor "+burns("1", "3d", "6h"),
+			who+" burns its error budget: {{ $value | humanizePercentage }} of its requests fail",
+			"{{ $labels.workload_kind }} "+who+" has answered {{ $value | humanizePercentage }} of its requests with 5xx for a day or more. At this rate nothing is left of the error budget of 30 days before they are over."),
+		alert("FathomLatencyRegression", "warning", "15m",
+			fmt.Sprintf("%s > @latencyFactor@ * %s\nand %s - %s > @latencySeconds@\n", p90, p90LastWeek, p90, p90LastWeek)+
+				"and on (namespace, workload, workload_kind) workload:http_requests:rate30m > @minimumRequestRate@\n"+
+				"and on (namespace, workload, workload_kind) workload:http_requests:rate30m offset 1w > @minimumRequestRate@",
+			who+" is slower than a week ago: 90 % of its requests take up to {{ $value | humanizeDuration }}",
+			"The 90th percentile of the time that {{ $labels.workload_kind }} "+who+" takes for a request has been {{ $value | humanizeDuration }} over the last 30 minutes, more than @latencyFactor@ times as much as in the same 30 minutes of last week."),
+		alert("FathomQueueing", "warning", "10m",
+			"workload:http_request_queue_seconds:ratio_rate5m > @queueRatio@\nand workload:http_request_queue_seconds:mean_rate5m > @queueSeconds@\nand "+busy,
+			"Requests wait for "+who+": {{ $value | humanizePercentage }} of their time",
+			"{{ $labels.workload_kind }} "+who+" does not get round to reading its requests: they spend {{ $value | humanizePercentage }} of the time until the answer unread in the socket. It is saturated."),
+		alert("FathomRetransmits", "warning", "15m",
+			sending.retransmitRatio()+" > @retransmitRatio@\nand "+sending.rate("tcp_segments_sent_total")+" > @minimumSegmentRate@",
+			"{{ $value | humanizePercentage }} of the TCP segments from "+who+" to "+whom+" are sent again",
+			"{{ $labels.workload_kind }} "+who+", as a {{ $labels.role }}, has sent {{ $value | humanizePercentage }} of its TCP segments to "+whom+" more than once in the last 10 minutes: the network between them loses packets."),
+		alert("FathomConnectFailures", "warning", "10m",
+			edges.connectFailureRatio()+" > @connectFailureRatio@\nand "+edges.with(`role="client"`).rate("tcp_connect_failures_total")+" > @minimumConnectFailureRate@",
+			who+" cannot connect to "+whom+": {{ $value | humanizePercentage }} of the attempts fail",
+			"{{ $value | humanizePercentage }} of the attempts of {{ $labels.workload_kind }} "+who+" to connect to "+whom+" have failed in the last 10 minutes. `reason` of tcp_connect_failures_total says how."),
+		alert("FathomWorkloadOpaque", "info", "1h",
+			"workload:fathom_bytes_opaque:ratio_rate5m > @opaqueRatio@\nand workload:fathom_bytes:rate5m > @minimumOpaqueRate@",
+			"Fathom cannot read {{ $value | humanizePercentage }} of what "+who+" says",
+			"{{ $value | humanizePercentage }} of the bytes of {{ $labels.workload_kind }} "+who+" are in TLS, HTTP/2 or another form that may carry HTTP and that Fathom does not read there: its HTTP metrics are missing or incomplete, and alerts on them may stay silent. Its TCP metrics are complete."),
+	}
+}
+
+func agentAlerts() []Rule {
+	s := scope{"", byAgent, "15m"}
+	lost := s.rate("fathom_lost_total")
+	// What was counted, at both ends of connections, as losses are.
+	counted := fmt.Sprintf("(%s or 0 * %s) + (%s or 0 * %s)", s.with(fathoms).count(served), lost, s.with(fathoms).count(asked), lost)
+	return []Rule{
+		alert("FathomAgentDown", "critical", "10m",
+			"up{@agentSelector@} == 0\nor absent(up{@agentSelector@})",
+			"{{ if $labels.instance }}Fathom at "+node+" cannot be scraped{{ else }}Prometheus knows no target of Fathom{{ end }}",
+			"{{ if $labels.instance }}Prometheus has not been able to scrape Fathom at {{ $labels.instance }}{{ with $labels.node }} on node {{ . }}{{ end }} for 10 minutes. Nothing is measured there.{{ else }}No target matches @agentSelector@. Nothing is measured anywhere, and no other alert of Fathom's can fire.{{ end }}"),
+		alert("FathomLosingData", "warning", "15m",
+			fmt.Sprintf("%s / (%s + %s) > @lostRatio@\nand %s > @minimumLostRate@", lost, lost, counted, lost),
+			"Fathom on "+node+" fails to count {{ $value | humanizePercentage }} of the requests",
+			"Of what Fathom on "+node+" should have counted in the last 15 minutes, {{ $value | humanizePercentage }} is lost: HTTP metrics of this node are too low by as much. `reason` of fathom_lost_total says why."),
+		alert("FathomTableFull", "warning", "15m",
+			s.per(byAgent+", map").rate("fathom_overflow_total")+" > 0",
+			"Fathom's table {{ $labels.map }} is full on "+node,
+			"Fathom on "+node+" has found no room in its table {{ $labels.map }} {{ $value | humanize }} times per second. What found none is counted under the value \"overflow\" instead of its own labels, or not at all."),
+	}
+}
+
+// AlertsTable lists the alerts in Markdown. runbooks is the path to the runbooks from where the table is.
+func AlertsTable(runbooks string) string {
+	var b strings.Builder
+	b.WriteString("| alert | severity | for |\n|---|---|---|\n")
+	for _, group := range alerts().Groups {
+		for _, r := range group.Rules {
+			fmt.Fprintf(&b, "| [%s](%s/%s.md) | %s | %s |\n", r.Alert, runbooks, r.Alert, r.Labels["severity"], r.For)
+		}
+	}
+	return b.String()
+}

@@ -1,0 +1,187 @@
+package prometheus
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// makeTrouble does, until the test ends, what the demonstration does not: this process is a workload that answers with
+// errors, talks TLS, cannot connect, is reset, does not accept, and does things that Fathom counts as lost.
+func makeTrouble(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/bad" {
+			w.WriteHeader(http.StatusInternalServerError)
+		}
+		_, _ = io.WriteString(w, "done\n")
+	}))
+	address := server.Listener.Addr().String()
+	secure := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		_, _ = w.Write(make([]byte, 64<<10))
+	}))
+	client := secure.Client() // trusts its certificate
+	client.Timeout = patience
+	relay := newRelay(t, address)
+	crowded := newCrowded(t)
+	closed := freeAddress(t)
+
+	every := []struct {
+		interval time.Duration
+		do       func() error
+	}{
+		{50 * time.Millisecond, func() error { return fetch(client, server.URL+"/good") }},
+		{50 * time.Millisecond, func() error { return fetch(client, server.URL+"/bad") }},
+		{100 * time.Millisecond, func() error { return fetch(client, secure.URL) }},
+		{100 * time.Millisecond, func() error { return pipeline(ctx, address, 40) }},
+		{100 * time.Millisecond, func() error { return hangUp(ctx, address) }},
+		{200 * time.Millisecond, func() error { return pipeline(ctx, relay, 1) }},
+		{100 * time.Millisecond, func() error { return refused(ctx, closed) }},
+		{500 * time.Millisecond, func() error { return refused(ctx, crowded) }},
+	}
+	ended := make(chan struct{}, len(every))
+	for _, e := range every {
+		go func() {
+			defer func() { ended <- struct{}{} }()
+			for ctx.Err() == nil {
+				if err := e.do(); err != nil && ctx.Err() == nil {
+					t.Error(err)
+					return
+				}
+				time.Sleep(e.interval)
+			}
+		}()
+	}
+	t.Cleanup(func() {
+		cancel()
+		for range every {
+			<-ended
+		}
+		client.CloseIdleConnections()
+		server.Close()
+		secure.Close()
+	})
+}
+
+// fetch makes a request and reads the answer.
+func fetch(client *http.Client, url string) error {
+	resp, err := client.Get(url)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	_, err = io.Copy(io.Discard, resp.Body)
+	return err
+}
+
+func dial(ctx context.Context, address string) (net.Conn, error) {
+	return (&net.Dialer{Timeout: time.Second}).DialContext(ctx, "tcp", address)
+}
+
+// pipeline writes more requests at once than Fathom follows.
+func pipeline(ctx context.Context, address string, n int) error {
+	conn, err := dial(ctx, address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(patience))
+	if _, err := io.WriteString(conn, strings.Repeat("GET /good HTTP/1.1\r\nHost: test\r\n\r\n", n)); err != nil {
+		return err
+	}
+	r := bufio.NewReader(conn)
+	for range n {
+		if err := answer(r, http.StatusOK); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hangUp resets a connection after a request, and reads no answer.
+func hangUp(ctx context.Context, address string) error {
+	conn, err := dial(ctx, address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_, err = io.WriteString(conn, "GET /good HTTP/1.1\r\nHost: test\r\n\r\n")
+	_ = conn.(*net.TCPConn).SetLinger(0)
+	return err
+}
+
+// refused connects to where nobody answers.
+func refused(ctx context.Context, address string) error {
+	conn, err := dial(ctx, address)
+	if err == nil {
+		conn.Close()
+		return fmt.Errorf("%s has accepted a connection", address)
+	}
+	return nil
+}
+
+// newRelay passes bytes on with splice(2), which shows no bytes to taps.
+func newRelay(t *testing.T, to string) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			from, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer from.Close()
+				onward, err := net.Dial("tcp", to)
+				if err != nil {
+					return
+				}
+				defer onward.Close()
+				go func() { _, _ = io.Copy(onward, from) }()
+				_, _ = io.Copy(from, onward)
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// newCrowded listens, accepts nothing, and has as many connections as may wait.
+func newCrowded(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	raw, err := l.(*net.TCPListener).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.Control(func(fd uintptr) { err = syscall.Listen(int(fd), 1) }); err != nil {
+		t.Fatal(err)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the backlog, and one more
+		conn, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = conn.Close() })
+	}
+	return l.Addr().String()
+}
