@@ -56,9 +56,8 @@ func (h *https) fill(program string) error {
 	if err != nil {
 		return err
 	}
-	defer f.Close()
 	needed, err := f.ImportedLibraries()
-	if err != nil {
+	if err = errors.Join(err, f.Close()); err != nil {
 		return err
 	}
 	for _, prefix := range []string{"libssl.so.", "libcrypto.so."} {
@@ -79,23 +78,20 @@ func (h *https) fill(program string) error {
 // copyLibrary copies a library from where the dynamic linker finds it on Debian and Fedora.
 func copyLibrary(name, dir string) error {
 	for _, pattern := range []string{"/usr/lib/*-linux-gnu/", "/usr/lib64/", "/usr/lib/"} {
-		for _, path := range must(filepath.Glob(pattern + name)) {
-			content, err := os.ReadFile(path)
-			if err != nil {
-				return err
-			}
-			return os.WriteFile(filepath.Join(dir, name), content, 0o755) //nolint:gosec // as libraries are
+		found, err := filepath.Glob(pattern + name)
+		if err != nil {
+			return err
 		}
+		if len(found) == 0 {
+			continue
+		}
+		content, err := os.ReadFile(found[0])
+		if err != nil {
+			return err
+		}
+		return os.WriteFile(filepath.Join(dir, name), content, 0o755) //nolint:gosec // as libraries are
 	}
 	return fmt.Errorf("%s is nowhere to be found", name)
-}
-
-// must is for patterns that are right.
-func must(found []string, err error) []string {
-	if err != nil {
-		panic(err)
-	}
-	return found
 }
 
 func (h *https) inspect() error {

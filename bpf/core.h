@@ -19,6 +19,7 @@ const volatile bool direct_loads;
 const volatile bool fetching_atomics = true;
 /* Whether there are probes in TLS libraries. */
 const volatile bool reads_tls;
+const volatile bool never; /* see stay_on_task_stack() */
 /* Whether the tracepoint tcp_retransmit_skb tells the error, and so also fires on failure. */
 const volatile bool retransmit_tells_error;
 const volatile u64 settle_after_ns = 5000000000ULL;

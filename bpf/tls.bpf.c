@@ -4,6 +4,26 @@
  * uprobe_multi when it loads them.
  */
 
+struct {
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+} nothing SEC(".maps");
+
+/*
+ * From Linux 6.13 on the frames of a program of this type may lie in memory of the CPU, for which the kernel has to keep it
+ * from running twice on one: bpf_enable_priv_stack() in kernel/bpf/verifier.c. For uprobes nothing does
+ * (uprobe_prog_run() in kernel/trace/bpf_trace.c): tasks that are preempted inside overwrite each other's frames, which has
+ * crashed guests with 6.18 and 7.3. A program that holds a tail call keeps the stack of its task. This one is dead code, which the
+ * verifier removes when it has seen it.
+ */
+static __always_inline void stay_on_task_stack(void *ctx)
+{
+	if (never)
+		bpf_tail_call(ctx, &nothing, 0);
+}
+
 /* Goroutines' system calls are to be told apart from the first one on. */
 static __always_inline void note_goroutines(void)
 {
@@ -29,6 +49,7 @@ int tls_read(struct pt_regs *ctx)
 {
 	struct tls_caller who = calling_thread();
 
+	stay_on_task_stack(ctx);
 	tls_call_begins(&who, TLS_READ, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx), THIRD_ARGUMENT(ctx), 0);
 	return 0;
 }
@@ -39,6 +60,7 @@ int tls_read_ex(struct pt_regs *ctx)
 {
 	struct tls_caller who = calling_thread();
 
+	stay_on_task_stack(ctx);
 	tls_call_begins(&who, TLS_READ, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx), THIRD_ARGUMENT(ctx),
 			FOURTH_ARGUMENT(ctx));
 	return 0;
@@ -50,6 +72,7 @@ int tls_write(struct pt_regs *ctx)
 {
 	struct tls_caller who = calling_thread();
 
+	stay_on_task_stack(ctx);
 	tls_call_begins(&who, TLS_WRITE, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx), THIRD_ARGUMENT(ctx), 0);
 	return 0;
 }
@@ -60,6 +83,7 @@ int tls_write_ex(struct pt_regs *ctx)
 {
 	struct tls_caller who = calling_thread();
 
+	stay_on_task_stack(ctx);
 	tls_call_begins(&who, TLS_WRITE, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx), THIRD_ARGUMENT(ctx),
 			FOURTH_ARGUMENT(ctx));
 	return 0;
@@ -71,6 +95,7 @@ int tls_write_ex2(struct pt_regs *ctx)
 {
 	struct tls_caller who = calling_thread();
 
+	stay_on_task_stack(ctx);
 	tls_call_begins(&who, TLS_WRITE, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx), THIRD_ARGUMENT(ctx),
 			FIFTH_ARGUMENT(ctx));
 	return 0;
@@ -82,6 +107,7 @@ int tls_return_int(struct pt_regs *ctx)
 {
 	struct tls_caller who = calling_thread();
 
+	stay_on_task_stack(ctx);
 	tls_call_ends(&who, (s32)RETURN_VALUE(ctx));
 	return 0;
 }
@@ -91,6 +117,7 @@ int tls_return_size(struct pt_regs *ctx)
 {
 	struct tls_caller who = calling_thread();
 
+	stay_on_task_stack(ctx);
 	tls_call_ends(&who, RETURN_VALUE(ctx));
 	return 0;
 }
@@ -103,6 +130,7 @@ int tls_free(struct pt_regs *ctx)
 	struct tls_call *call = bpf_map_lookup_elem(&tls_calls, &who);
 	struct tls_handle key = {};
 
+	stay_on_task_stack(ctx);
 	key.handle = FIRST_ARGUMENT(ctx);
 	key.process = who.process;
 	bpf_map_delete_elem(&tls_sessions, &key);
@@ -117,6 +145,7 @@ int go_read(struct pt_regs *ctx)
 {
 	struct tls_caller who = calling_goroutine(GOROUTINE(ctx));
 
+	stay_on_task_stack(ctx);
 	note_goroutines();
 	tls_call_begins(&who, TLS_READ, GO_RECEIVER(ctx), GO_BUFFER(ctx), GO_LENGTH(ctx), 0);
 	return 0;
@@ -128,6 +157,7 @@ int go_write(struct pt_regs *ctx)
 {
 	struct tls_caller who = calling_goroutine(GOROUTINE(ctx));
 
+	stay_on_task_stack(ctx);
 	note_goroutines();
 	tls_call_begins(&who, TLS_WRITE, GO_RECEIVER(ctx), GO_BUFFER(ctx), GO_LENGTH(ctx), 0);
 	return 0;
@@ -138,6 +168,7 @@ int go_return(struct pt_regs *ctx)
 {
 	struct tls_caller who = calling_goroutine(GOROUTINE(ctx));
 
+	stay_on_task_stack(ctx);
 	tls_call_ends(&who, GO_RESULT(ctx));
 	return 0;
 }
@@ -148,6 +179,7 @@ int go_close(struct pt_regs *ctx)
 {
 	struct tls_handle key = {};
 
+	stay_on_task_stack(ctx);
 	key.handle = GO_RECEIVER(ctx);
 	key.process = current_process();
 	bpf_map_delete_elem(&tls_sessions, &key);

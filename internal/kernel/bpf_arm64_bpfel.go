@@ -426,6 +426,7 @@ const (
 	bpfMapEdges                 = "edges"
 	bpfMapFresh                 = "fresh"
 	bpfMapListeners             = "listeners"
+	bpfMapNothing               = "nothing"
 	bpfMapPendingCalls          = "pending_calls"
 	bpfMapQueueSeries           = "queue_series"
 	bpfMapSeries                = "series"
@@ -498,6 +499,7 @@ const (
 	bpfVarMaxSeries             = "max_series"
 	bpfVarMaxSeriesPerWorkload  = "max_series_per_workload"
 	bpfVarMaxWorkloads          = "max_workloads"
+	bpfVarNever                 = "never"
 	bpfVarReadsTls              = "reads_tls"
 	bpfVarRetransmitTellsError  = "retransmit_tells_error"
 	bpfVarSettleAfterNs         = "settle_after_ns"
@@ -603,6 +605,7 @@ type bpfMapSpecs struct {
 	Edges         *ebpf.MapSpec `ebpf:"edges"`
 	Fresh         *ebpf.MapSpec `ebpf:"fresh"`
 	Listeners     *ebpf.MapSpec `ebpf:"listeners"`
+	Nothing       *ebpf.MapSpec `ebpf:"nothing"`
 	PendingCalls  *ebpf.MapSpec `ebpf:"pending_calls"`
 	QueueSeries   *ebpf.MapSpec `ebpf:"queue_series"`
 	Series        *ebpf.MapSpec `ebpf:"series"`
@@ -642,6 +645,7 @@ type bpfVariableSpecs struct {
 	MaxSeries            *ebpf.VariableSpec `ebpf:"max_series"`
 	MaxSeriesPerWorkload *ebpf.VariableSpec `ebpf:"max_series_per_workload"`
 	MaxWorkloads         *ebpf.VariableSpec `ebpf:"max_workloads"`
+	Never                *ebpf.VariableSpec `ebpf:"never"`
 	ReadsTls             *ebpf.VariableSpec `ebpf:"reads_tls"`
 	RetransmitTellsError *ebpf.VariableSpec `ebpf:"retransmit_tells_error"`
 	SettleAfterNs        *ebpf.VariableSpec `ebpf:"settle_after_ns"`
@@ -680,6 +684,7 @@ type bpfMaps struct {
 	Edges         *ebpf.Map `ebpf:"edges"`
 	Fresh         *ebpf.Map `ebpf:"fresh"`
 	Listeners     *ebpf.Map `ebpf:"listeners"`
+	Nothing       *ebpf.Map `ebpf:"nothing"`
 	PendingCalls  *ebpf.Map `ebpf:"pending_calls"`
 	QueueSeries   *ebpf.Map `ebpf:"queue_series"`
 	Series        *ebpf.Map `ebpf:"series"`
@@ -709,6 +714,7 @@ func (m *bpfMaps) Close() error {
 		m.Edges,
 		m.Fresh,
 		m.Listeners,
+		m.Nothing,
 		m.PendingCalls,
 		m.QueueSeries,
 		m.Series,
@@ -749,6 +755,7 @@ type bpfVariables struct {
 	MaxSeries            *ebpf.Variable `ebpf:"max_series"`
 	MaxSeriesPerWorkload *ebpf.Variable `ebpf:"max_series_per_workload"`
 	MaxWorkloads         *ebpf.Variable `ebpf:"max_workloads"`
+	Never                *ebpf.Variable `ebpf:"never"`
 	ReadsTls             *ebpf.Variable `ebpf:"reads_tls"`
 	RetransmitTellsError *ebpf.Variable `ebpf:"retransmit_tells_error"`
 	SettleAfterNs        *ebpf.Variable `ebpf:"settle_after_ns"`

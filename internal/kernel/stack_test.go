@@ -76,3 +76,29 @@ func stackUse(p *ebpf.ProgramSpec) (stack map[string]int, calls map[string][]str
 	}
 	return stack, calls
 }
+
+// Programs of uprobes must not get a stack per CPU, which they would share with the tasks that preempt them: see
+// stay_on_task_stack() in bpf/tls.bpf.c.
+func TestStackOfTask(t *testing.T) {
+	for _, arch := range []string{"x86", "arm64"} {
+		spec, err := ebpf.LoadCollectionSpec("bpf_" + arch + "_bpfel.o")
+		if err != nil {
+			t.Fatal(err)
+		}
+		probes := 0
+		for name, p := range spec.Programs {
+			if !strings.HasPrefix(p.SectionName, "uprobe/") {
+				continue
+			}
+			probes++
+			if !slices.ContainsFunc(p.Instructions, func(i asm.Instruction) bool {
+				return i.IsBuiltinCall() && asm.BuiltinFunc(i.Constant) == asm.FnTailCall
+			}) {
+				t.Errorf("%s %s holds no tail call", arch, name)
+			}
+		}
+		if probes != len(tlsProgramNames) {
+			t.Errorf("%s: %d programs of uprobes, want %d", arch, probes, len(tlsProgramNames))
+		}
+	}
+}
