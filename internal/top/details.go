@@ -2,6 +2,7 @@ package top
 
 import (
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/fathomhq/fathom/internal/history"
@@ -91,7 +92,7 @@ func last(points []history.Number) history.Number {
 	return points[len(points)-1]
 }
 
-// shades are how much of a step's requests a row has.
+// shades are how many requests a place has, in roots of the most.
 const shades = " ░▒▓█"
 
 // heatRows is the most rows that a heat map takes; more are joined.
@@ -105,20 +106,22 @@ func heatLines(h *history.Heatmap, width int) []string {
 	}
 	per := (n + heatRows - 1) / heatRows
 	steps := h.Counts[max(0, len(h.Counts)-width):]
+	joined, most := make([][]uint64, len(steps)), uint64(1)
+	for i, step := range steps {
+		joined[i] = make([]uint64, n)
+		for row, c := range step {
+			joined[i][row/per*per] += c
+			most = max(most, joined[i][row/per*per])
+		}
+	}
 	shade := []rune(shades)
 	var lines []string
 	for first := (n - 1) / per * per; first >= 0; first -= per {
 		var b strings.Builder
-		for _, step := range steps {
-			var in, all uint64
-			for row, c := range step {
-				if all += c; row >= first && row < first+per {
-					in += c
-				}
-			}
+		for _, step := range joined {
 			at := 0
-			if in > 0 {
-				at = 1 + int(float64(in)/float64(all)*float64(len(shade)-2)+0.5)
+			if step[first] > 0 {
+				at = 1 + int(math.Sqrt(float64(step[first])/float64(most))*float64(len(shade)-2)+0.5)
 			}
 			b.WriteRune(shade[at])
 		}

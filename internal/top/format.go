@@ -20,6 +20,8 @@ func rate(n history.Number) string {
 		return none
 	case f == 0:
 		return "0"
+	case f < 0.05:
+		return "<0.1"
 	case f < 9.95:
 		return strconv.FormatFloat(f, 'f', 1, 64)
 	case f < 9999.5:
@@ -95,7 +97,7 @@ func whole(n uint64) string {
 // ticks are the heights of a sparkline.
 const ticks = "▁▂▃▄▅▆▇█"
 
-// sparkline draws the last points of a series, from 0 to its greatest.
+// sparkline draws the last points of a series, from 0 to its greatest. It is blank where there is nothing.
 func sparkline(points []history.Number, width int) string {
 	points = points[max(0, len(points)-width):]
 	top := history.Number(0)
@@ -108,10 +110,8 @@ func sparkline(points []history.Number, width int) string {
 	var b strings.Builder
 	for _, p := range points {
 		switch {
-		case !p.Exists():
+		case !p.Exists() || top == 0:
 			b.WriteByte(' ')
-		case top == 0:
-			b.WriteRune(heights[0])
 		default:
 			b.WriteRune(heights[int(float64(p/top)*float64(len(heights)-1)+0.5)])
 		}

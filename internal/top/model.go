@@ -179,7 +179,10 @@ func (m *model) press(k tea.KeyPressMsg) (tea.Model, tea.Cmd) {
 	case "w":
 		next := slices.Index(windows, m.options.Window) + 1
 		m.options.Window = windows[next%len(windows)]
-		return m, tea.Batch(m.ask(), m.askMore())
+		if m.asking { // the table follows with the next question
+			return m, m.askMore()
+		}
+		return m, m.ask()
 	default:
 		if m.screen == showTable {
 			return m, m.pressInTable(k.String())

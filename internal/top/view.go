@@ -56,8 +56,9 @@ func (m *model) View() tea.View {
 	return v
 }
 
-// part is what the screen shows of a longer text.
-func (m *model) part(lines []string) []string {
+// part is what the screen shows of a longer text. Long lines are wrapped.
+func (m *model) part(text []string) []string {
+	lines := strings.Split(ansi.Wrap(strings.Join(text, "\n"), m.width, ""), "\n")
 	page := max(1, m.height-chrome)
 	m.offset = max(0, min(m.offset, len(lines)-page))
 	return lines[m.offset:min(len(lines), m.offset+page)]
