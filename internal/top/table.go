@@ -10,9 +10,10 @@ import (
 )
 
 const (
-	gap     = 2  // spaces between columns
-	minName = 12 // the least that is left of a name
-	maxName = 40 // the most that one name takes from the others
+	gap       = 2  // spaces between columns
+	minName   = 12 // the least that is left of a workload's name
+	shortName = 24 // what is left of it before a column goes
+	maxName   = 40 // the most that one name takes from the others
 )
 
 // cell is a place of a table.
@@ -50,6 +51,9 @@ func newTable(rows []Row, width int, screen bool, sorted *column) *table {
 			t.columns, t.widths, texts = append(t.columns, c), append(t.widths, size), append(texts, cells)
 		}
 	}
+	if width > 0 {
+		t.squeeze(width, shortName, texts)
+	}
 	for width > 0 && t.width() > width && len(t.columns) > 1 {
 		worst := -1
 		for i, c := range t.columns {
@@ -57,7 +61,7 @@ func newTable(rows []Row, width int, screen bool, sorted *column) *table {
 				worst = i
 			}
 		}
-		if worst < 0 || t.columns[worst].rank <= 2 && t.squeeze(width, texts) {
+		if worst < 0 || t.columns[worst].rank <= 2 && t.squeeze(width, minName, texts) {
 			break
 		}
 		t.columns = append(t.columns[:worst], t.columns[worst+1:]...)
@@ -65,7 +69,7 @@ func newTable(rows []Row, width int, screen bool, sorted *column) *table {
 		texts = append(texts[:worst], texts[worst+1:]...)
 	}
 	if width > 0 {
-		t.squeeze(width, texts)
+		t.squeeze(width, minName, texts)
 	}
 	for j := range rows {
 		row := make([]cell, len(t.columns))
@@ -77,14 +81,14 @@ func newTable(rows []Row, width int, screen bool, sorted *column) *table {
 	return t
 }
 
-// squeeze shortens the workload's name so that the table fits, if that leaves enough of it.
-func (t *table) squeeze(width int, texts [][]cell) bool {
+// squeeze shortens the workloads' names to make the table fit, but leaves the least of them. It tells whether the table fits.
+func (t *table) squeeze(width, least int, texts [][]cell) bool {
 	over := t.width() - width
 	for i, c := range t.columns {
 		if c.rank != 0 || over <= 0 {
 			continue
 		}
-		left := max(t.widths[i]-over, minName)
+		left := max(t.widths[i]-over, least)
 		if left >= t.widths[i] {
 			return false
 		}
