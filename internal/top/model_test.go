@@ -76,7 +76,7 @@ func (m *model) lines(t *testing.T) []string {
 // names are the workloads on the screen, in order.
 func (m *model) names() string {
 	var names []string
-	for _, l := range strings.Split(m.text(), "\n") {
+	for l := range strings.SplitSeq(m.text(), "\n") {
 		for _, name := range []string{"frontend", "payments", "cart"} {
 			if strings.HasPrefix(l, name) {
 				names = append(names, name)
