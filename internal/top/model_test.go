@@ -310,7 +310,7 @@ func TestQuestions(t *testing.T) {
 }
 
 func TestDetailsScreen(t *testing.T) {
-	m := start(t, 100, 60, shop())
+	m := start(t, 130, 60, shop())
 	m.keys("down", "enter")
 	if !strings.Contains(m.text(), "cart, kind process, node n1") || !strings.Contains(m.text(), "asking") {
 		t.Error(m.text())
