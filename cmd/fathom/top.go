@@ -53,7 +53,7 @@ Examples:
     fathom top --address=https://node1.example.org:10777 --ca-file=ca.crt --username=ops --password-file=password
     fathom top -n shop                      the namespace shop, on all nodes of the cluster
     fathom top --once --sort=p99
-    fathom top --once --json | jq '.workloads[] | select(.queue_ratio > 0.5 and .served.per_second > 10) | .workload'
+    fathom top --once --json | jq '.workloads[] | select(.queue_ratio > 0.5 and .served.latency.p99 > 0.1) | .workload'
 
 In a cluster it reaches the agents through the API server, which takes the rights to list pods and to get pods/proxy.
 
