@@ -16,6 +16,7 @@ import (
 type Pages struct {
 	Version string
 	Metrics http.Handler // answers /metrics
+	API     http.Handler // answers what is below /api/; may be nil
 	Ready   func() error // nil if the agent measures; otherwise its text is shown on /readyz
 }
 
@@ -36,7 +37,7 @@ var Queries = []struct{ Shows, Query string }{
 	},
 }
 
-// Handler returns the pages: /, /metrics, /healthz and /readyz.
+// Handler returns the pages: /, /metrics, /healthz, /readyz and what is below /api/.
 func (p Pages) Handler() (http.Handler, error) {
 	landing, err := toolkit.NewLandingPage(toolkit.LandingConfig{
 		HeaderColor: "#14506e",
@@ -60,6 +61,9 @@ func (p Pages) Handler() (http.Handler, error) {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, nil) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { answer(w, p.Ready()) })
 	mux.Handle("GET /metrics", p.Metrics)
+	if p.API != nil {
+		mux.Handle("GET /api/", p.API)
+	}
 	return mux, nil
 }
 

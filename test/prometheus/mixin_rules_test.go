@@ -33,8 +33,8 @@ const (
 	onHost = `workload="nginx.service",workload_kind="unit"`
 )
 
-// history is what some series were until an alert is looked at.
-type history struct {
+// past is what some series were until an alert is looked at.
+type past struct {
 	name string
 	// interval is the time between samples and between evaluations.
 	interval string
@@ -157,7 +157,7 @@ func losses(lost, counted float64) map[string]string {
 }
 
 // alertTests are what each alert is for, what is just not enough for it, and what must not wake anybody.
-var alertTests = map[string][]history{
+var alertTests = map[string][]past{
 	"FathomHighErrorRatio": {
 		{name: "6 % in a pod", series: served(onPods, map[string]float64{"200": 9.4, "503": 0.6}, 30), at: "20m", firing: onPods},
 		{name: "6 % on a host", series: served(onHost, map[string]float64{"200": 9.4, "500": 0.3, "502": 0.3}, 30), at: "20m", firing: onHost},
@@ -292,7 +292,7 @@ func TestRulesAlerts(t *testing.T) {
 }
 
 // judge runs a test with promtool.
-func (h history) judge(t *testing.T, promtool, alert string) {
+func (h past) judge(t *testing.T, promtool, alert string) {
 	t.Helper()
 	type input struct {
 		Series string `yaml:"series"`
@@ -341,7 +341,7 @@ func (h history) judge(t *testing.T, promtool, alert string) {
 
 // rules are an alert's rule and those that record what it needs, but for what the history has itself: weeks of all rules
 // would take minutes.
-func (h history) rules(t *testing.T, alert string) []byte {
+func (h past) rules(t *testing.T, alert string) []byte {
 	t.Helper()
 	var chosen []map[string]any
 	needed := alert
@@ -367,7 +367,7 @@ func (h history) rules(t *testing.T, alert string) []byte {
 }
 
 // has tells whether there is a series of a name.
-func (h history) has(name string) bool {
+func (h past) has(name string) bool {
 	for series := range h.series {
 		if strings.HasPrefix(series, name+"{") {
 			return true
