@@ -61,7 +61,7 @@ export function Plot({ times, cursor, onCursor, height, label, describe, ticks, 
     ${width > 0 && html`<svg width=${outer} height=${height + TOP + BOTTOM} aria-hidden="true">
       <g transform="translate(${LEFT} ${TOP})">
         ${ticks.map((t) => html`<line class="grid" x1="0" x2=${width} y1=${t.y * height} y2=${t.y * height} />
-          <text class="tick" x="-6" y=${t.y * height} dy="0.35em" text-anchor="end">${t.text}</text>`)}
+          <text class="tick" x="-6" y=${t.y * height} dy="0.35em" text-anchor="end">${t.text.replace(".0 ", " ")}</text>`)}
         ${draw(box)}
         ${timeTicks(times, width).map((t) => html`<text class="tick" x=${t.x} y=${height + 16} text-anchor=${t.anchor}>${t.text}</text>`)}
         <line class="axis" x1="0" x2=${width} y1=${height + 0.5} y2=${height + 0.5} />
@@ -77,7 +77,7 @@ function timeTicks(times, width) {
   const end = times[times.length - 1];
   const step = (end - times[0]) / (times.length - 1);
   const span = step * times.length; // times are the ends of steps
-  const every = [10e3, 30e3, 60e3, 120e3, 300e3].find((e) => (span / e) * 64 <= width) ?? 600e3;
+  const every = [10e3, 30e3, 60e3, 120e3, 300e3].find((e) => (span / e) * 50 <= width) ?? 600e3;
   const ticks = [];
   for (let ago = 0; ago <= span; ago += every) {
     const x = width * (1 - ago / span);

@@ -5,10 +5,14 @@
  * @typedef {object} Route
  * @property {string} view "" for the workloads, else "workload", "coverage" or "agent"
  * @property {string} workload the key of the opened one, in the view "workload"
+ * @property {string} window what the numbers cover, such as "5m"; "" for what the view prefers
  * @property {string} filter
  * @property {string} sort name of a column
  * @property {boolean} ascending
  */
+
+/** What one can choose for window. */
+export const WINDOWS = ["1m", "5m", "15m"];
 
 const VIEWS = ["", "workload", "coverage", "agent"];
 
@@ -21,6 +25,7 @@ export function current() {
   return {
     view: VIEWS.includes(view) ? view : "",
     workload,
+    window: WINDOWS.includes(q.get("window") ?? "") ? /** @type {string} */ (q.get("window")) : "",
     filter: q.get("filter") ?? "",
     sort: order.replace(/^-/, ""),
     ascending: !order.startsWith("-"),
@@ -33,6 +38,7 @@ export function link(change, from) {
   const q = new URLSearchParams();
   if (r.workload && r.view === "workload") q.set("workload", r.workload);
   else if (r.view && r.view !== "workload") q.set("view", r.view);
+  if (r.window) q.set("window", r.window);
   if (r.filter) q.set("filter", r.filter);
   const order = (r.ascending ? "" : "-") + r.sort;
   if (order !== "-rate") q.set("sort", order);

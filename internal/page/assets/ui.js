@@ -49,3 +49,8 @@ export function Panel({ title, level = 2, children, class: cls = "", id }) {
   const Heading = `h${level}`;
   return html`<section class="panel ${cls}" id=${id}><${Heading}>${title}<//>${children}</section>`;
 }
+
+/** A table that scrolls by itself where it is wider than the screen, with the keyboard too. @param {{label: string, children?: any}} props */
+export function Scroll({ label, children }) {
+  return html`<div class="scroll" tabindex="0" role="region" aria-label=${label}>${children}</div>`;
+}

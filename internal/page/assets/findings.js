@@ -1,0 +1,38 @@
+// What stands out, in words and above everything else, so that nobody has to read a table to find it.
+
+import { Badge, html } from "./ui.js";
+import { duration, percent } from "./format.js";
+import * as judge from "./judge.js";
+import { fullName, peerName } from "./names.js";
+import { link } from "./route.js";
+
+/** @param {{workloads: any[], at: import("./route.js").Route}} props */
+export function Findings({ workloads, at }) {
+  const of = (/** @type {any} */ w) => html`<a href=${link({ view: "workload", workload: w.id }, at)} data-route>${fullName(w)}</a>`;
+  const most = (/** @type {(w: any) => any} */ test, /** @type {(w: any) => number} */ by) =>
+    workloads.filter(test).sort((a, b) => by(b) - by(a));
+
+  const failing = most((w) => judge.fails(w.served), (w) => w.served.error_ratio);
+  const found = [
+    ...most(judge.overloaded, (w) => w.queue_ratio).map((w) => html`<li key=${`q${w.id}`}><${Badge} level="bad">overloaded<//>
+      <span>${of(w)}: requests wait ${duration(w.queue_ratio * w.served.latency.mean)} of ${duration(w.served.latency.mean)}, on average, before it reads them.</span></li>`),
+    ...most(judge.lossyLink, (w) => judge.lossyLink(w).retransmit_ratio).map((w) => {
+      const l = judge.lossyLink(w);
+      return html`<li key=${`r${w.id}`}><${Badge} level="bad">loses packets<//>
+        <span>${of(w)}: the link to ${peerName(l)}; ${percent(l.retransmit_ratio)} of the segments had to be sent again.</span></li>`;
+    }),
+    failing.length > 0 && html`<li key="e"><${Badge} level="bad">errors<//>
+      <span>${failing.slice(0, NAMED).map((w, i) => html`${i > 0 && ", "}${of(w)} ${percent(w.served.error_ratio)}`)}${failing.length > NAMED && ` and ${failing.length - NAMED} more`} of the requests failed.</span></li>`,
+    ...most((w) => judge.connectsFail(w).length > 0, (w) => judge.connectsFail(w).length).map((w) => html`<li key=${`c${w.id}`}><${Badge} level="note">connects fail<//>
+      <span>${of(w)}: ${judge.connectsFail(w).map(([why, n]) => `${n} ${why.replace("_", " ")}`).join(", ")}.</span></li>`),
+  ].filter(Boolean);
+  return html`<section class="panel findings" aria-labelledby="findings">
+    <h2 id="findings">What stands out</h2>
+    ${found.length ? html`<ul>${found.slice(0, MOST)}</ul>` : html`<p><${Badge} level="good">calm<//> No workload is overloaded, no link loses packets, no service fails more than 1 % of its requests.</p>`}
+    ${found.length > MOST && html`<p class="sub">and ${found.length - MOST} more, marked in the table</p>`}
+  </section>`;
+}
+
+/** More lines, and more names in a line, than these are a table; and there is one below. */
+const MOST = 6;
+const NAMED = 5;

@@ -1,0 +1,51 @@
+// What deserves a look. The bounds are rules of thumb for the eye, not alerts; each has its reason.
+
+/**
+ * A server whose requests spend this share of their time unread is not keeping up. Below 5 ms the wait is
+ * the scheduler's: fast servers spend half of their 100 µs on being woken.
+ */
+const QUEUE_RATIO = 0.3;
+const QUEUE_SECONDS = 0.005;
+
+/** Healthy networks send well below 1 % again. A handful says nothing yet. */
+const RETRANSMIT_RATIO = 0.01;
+const RETRANSMITS = 5;
+
+/** One request in a hundred, and more than one or two. */
+const ERROR_RATIO = 0.01;
+const ERRORS = 3;
+
+/** Bytes on connections that cannot be read. */
+const OPAQUE_RATIO = 0.05;
+
+/** What a row of the overview shows: what the workload serves or, if that is nothing, what it asks. @param {any} w */
+export function shown(w) {
+  return w.served.count || w.served.active || !w.client.count ? w.served : w.client;
+}
+
+/** @param {any} w */
+export const callerOnly = (w) => shown(w) === w.client;
+
+/** @param {any} w */
+export const overloaded = (w) => w.queue_ratio >= QUEUE_RATIO && w.queue_ratio * w.served.latency.mean >= QUEUE_SECONDS;
+
+/** TCP of a workload or of one link. @param {any} tcp */
+export const losesPackets = (tcp) => tcp.retransmit_ratio >= RETRANSMIT_RATIO && resent(tcp) >= RETRANSMITS;
+
+/** Segments with data that were sent again. @param {any} tcp @returns {number} */
+export const resent = ({ retransmits: r }) => (r.timeout ?? 0) + (r.fast ?? 0) + (r.probe ?? 0);
+
+/** @param {any} requests */
+export const fails = (requests) => requests.error_ratio >= ERROR_RATIO && requests.error_ratio * requests.count >= ERRORS;
+
+/** @param {any} w */
+export const opaque = (w) => w.opaque_ratio >= OPAQUE_RATIO;
+
+/** The link of a workload that loses most, if any loses much: in sums over all links it may drown. @param {any} w */
+export function lossyLink(w) {
+  const link = w.worst_link;
+  return link && losesPackets(link) ? link : null;
+}
+
+/** @param {any} w */
+export const connectsFail = (w) => Object.entries(w.tcp.connect_failures).filter(([, n]) => n > 0);
