@@ -5,7 +5,10 @@ import { TimeChart } from "./chart.js";
 import { Window } from "./controls.js";
 import { age, bytes, count, percent, rate } from "./format.js";
 
-/** A share of one core, which is small: 0.13 %. @param {number | null} v */
+/**
+ * A share of one core, which is small: 0.13 %.
+ * @param {number | null} v
+ */
 const core = (v) => (v === null ? percent(null) : v < 0.01 ? `${+(v * 100).toPrecision(2)} %` : percent(v));
 
 /** @param {import("./app.js").ViewProps} props */

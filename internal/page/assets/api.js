@@ -9,6 +9,7 @@ const PATIENCE = 10000;
 
 /**
  * @typedef {object} Report what is known of an end point
+ * @property {string} path with which it was asked
  * @property {any} data its last answer, or null
  * @property {string} error why there is no newer one; empty if all is well
  * @property {number} status of the last answer, 0 without one
@@ -32,7 +33,7 @@ export function useReport(path, paused) {
       if (document.hidden) return; // visibilitychange asks again
       const answer = await get(path, abort.signal);
       if (abort.signal.aborted) return;
-      setReports((old) => keep(old, key, next(old[key], answer)));
+      setReports((old) => keep(old, key, next(old[key], path, answer)));
       clearTimeout(timer);
       timer = setTimeout(ask, EVERY);
     };
@@ -45,41 +46,62 @@ export function useReport(path, paused) {
       document.removeEventListener("visibilitychange", ask);
     };
   }, [path, paused]);
-  const report = reports[key] ?? { data: null, error: "", status: 0, changed: 0 };
+  const report = reports[key] ?? { path, data: null, error: "", status: 0, changed: 0 };
   return { ...report, retry: () => again.current() };
 }
 
 /** @param {string} path @param {AbortSignal} signal @returns {Promise<{status: number, data: any, error: string}>} */
 async function get(path, signal) {
+  const late = new AbortController();
+  const stop = () => late.abort();
+  const timer = setTimeout(stop, PATIENCE);
+  signal.addEventListener("abort", stop);
   try {
-    const response = await fetch(`api/v1/${path}`, { signal: AbortSignal.any([signal, AbortSignal.timeout(PATIENCE)]) });
+    const response = await fetch(`api/v1/${path}`, { signal: late.signal });
     if (response.ok) return { status: response.status, data: await response.json(), error: "" };
     const text = (await response.text()).trim();
     return { status: response.status, data: null, error: text || response.statusText };
-  } catch (e) {
-    const late = e instanceof DOMException && e.name === "TimeoutError";
-    return { status: 0, data: null, error: late ? `no answer within ${PATIENCE / 1000} s` : "no connection" };
+  } catch {
+    return { status: 0, data: null, error: late.signal.aborted ? `no answer within ${PATIENCE / 1000} s` : "no connection" };
+  } finally {
+    clearTimeout(timer);
+    signal.removeEventListener("abort", stop);
   }
 }
 
 /** Reports kept for the way back. */
 const KEPT = 4;
 
-/** Adds a report, and forgets the oldest ones. @param {Record<string, Report>} old @param {string} key @param {Report} report */
+/**
+ * Adds a report, and forgets the oldest ones.
+ * @param {Record<string, Report>} old
+ * @param {string} key
+ * @param {Report} report
+ */
 function keep(old, key, report) {
   const others = Object.entries(old).filter(([k]) => k !== key);
   return Object.fromEntries([...others.slice(-KEPT + 1), [key, report]]);
 }
 
-/** @param {Report | undefined} old @param {{status: number, data: any, error: string}} answer @returns {Report} */
-function next(old, answer) {
-  const { status, error, data } = answer;
-  if (!data) return { data: old?.data ?? null, changed: old?.changed ?? 0, error, status };
-  const same = old?.data?.time === data.time;
-  return { data: same ? old.data : data, changed: same ? old.changed : Date.now(), error, status };
+/**
+ * The report after an answer: without one, the numbers of before and why.
+ * @param {Report | undefined} old
+ * @param {string} path
+ * @param {{status: number, data: any, error: string}} answer
+ * @returns {Report}
+ */
+function next(old, path, { status, error, data }) {
+  if (!old) return { path, data, error, status, changed: data ? Date.now() : 0 };
+  if (!data) return { ...old, error, status };
+  const same = old.data?.time === data.time; // the same sample
+  if (same && old.path === path) return { ...old, error, status }; // nothing to draw
+  return { path, data, error, status, changed: same ? old.changed : Date.now() };
 }
 
-/** Draws again every second, for texts that say how old something is. @param {boolean} on */
+/**
+ * Draws again every second, for texts that say how old something is.
+ * @param {boolean} on
+ */
 export function useClock(on) {
   const [now, setNow] = useState(Date.now());
   useEffect(() => {

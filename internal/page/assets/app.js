@@ -53,7 +53,10 @@ export function App() {
   </div>`;
 }
 
-/** After a change of view the keyboard and screen readers go on at its beginning. @param {string} what */
+/**
+ * After a change of view the keyboard and screen readers go on at its beginning.
+ * @param {string} what
+ */
 function useFocusOnChange(what) {
   const before = useRef(what);
   useEffect(() => {
@@ -84,7 +87,10 @@ function Header({ at, report, paused, onPause }) {
   </header>`;
 }
 
-/** How fresh the numbers are. @param {{report: import("./api.js").Report, paused: boolean}} props */
+/**
+ * How fresh the numbers are.
+ * @param {{report: import("./api.js").Report, paused: boolean}} props
+ */
 function Freshness({ report, paused }) {
   const now = useClock(!paused);
   const { changed, error } = report;
@@ -96,7 +102,10 @@ function Freshness({ report, paused }) {
   return html`<p class="fresh live"><span class="pulse" aria-hidden="true"></span>live · ${age(old)} old</p>`;
 }
 
-/** Says when the agent does not answer while older numbers are shown. @param {{report: import("./api.js").Report & {retry?: () => void}}} props */
+/**
+ * Says when the agent does not answer while older numbers are shown.
+ * @param {{report: import("./api.js").Report & {retry?: () => void}}} props
+ */
 function Trouble({ report }) {
   const { error, status, changed, data } = report;
   return html`<div role="status">
@@ -108,7 +117,10 @@ function Trouble({ report }) {
   </div>`;
 }
 
-/** Before the first numbers, or instead of them. @param {{report: import("./api.js").Report & {retry?: () => void}, at: route.Route}} props */
+/**
+ * Before the first numbers, or instead of them.
+ * @param {{report: import("./api.js").Report & {retry?: () => void}, at: route.Route}} props
+ */
 function Waiting({ report, at }) {
   const { status, error } = report;
   if (status === 404 && at.view === "workload") {

@@ -71,7 +71,11 @@ export function Plot({ times, cursor, onCursor, height, label, describe, ticks, 
   </div>`;
 }
 
-/** Labels of the time axis: how long ago. @param {number[]} times @param {number} width */
+/**
+ * Labels of the time axis: how long ago.
+ * @param {number[]} times
+ * @param {number} width
+ */
 function timeTicks(times, width) {
   if (times.length < 2) return [];
   const end = times[times.length - 1];
@@ -88,7 +92,10 @@ function timeTicks(times, width) {
   return ticks;
 }
 
-/** Round values for a y axis from 0 to at least max: 3 to 5 of them. @param {number} max */
+/**
+ * Round values for a y axis from 0 to at least max: 3 to 5 of them.
+ * @param {number} max
+ */
 export function niceTicks(max) {
   if (!(max > 0)) return [0, 1];
   const power = 10 ** Math.floor(Math.log10(max / 3));
@@ -140,7 +147,10 @@ function stack(series, stacked) {
   return series.map((s) => (below = s.values.map((v, i) => (v === null && (below[i] ?? null) === null ? null : (v ?? 0) + (below[i] ?? 0)))));
 }
 
-/** Runs of steps that have a value, as [first, last]. @param {(number | null)[]} values */
+/**
+ * Runs of steps that have a value, as [first, last].
+ * @param {(number | null)[]} values
+ */
 export function runs(values) {
   /** @type {[number, number][]} */
   const found = [];

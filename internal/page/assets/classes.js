@@ -7,7 +7,10 @@ import { CLASS_NAMES } from "./explain.js";
 /** @param {any} c @returns {number} */
 export const moved = (c) => c.bytes_received + c.bytes_sent;
 
-/** The classes as one bar with a legend. @param {{classes: any[]}} props */
+/**
+ * The classes as one bar with a legend.
+ * @param {{classes: any[]}} props
+ */
 export function Classes({ classes }) {
   const total = classes.reduce((sum, c) => sum + moved(c), 0);
   const parts = classes.filter((c) => moved(c) > 0);
@@ -18,7 +21,10 @@ export function Classes({ classes }) {
       <span class="quiet">${bytes(moved(c))}, ${count(c.reasons.reduce((/** @type {number} */ n, /** @type {any} */ r) => n + r.connections, 0))} new connections</span></li>`)}</ul>`;
 }
 
-/** A sentence of the API, whose code is in backquotes. @param {{text: string}} props */
+/**
+ * A sentence of the API, whose code is in backquotes.
+ * @param {{text: string}} props
+ */
 export function Prose({ text }) {
   return html`${text.split("`").map((part, i) => (i % 2 ? html`<code>${part}</code>` : part))}`;
 }

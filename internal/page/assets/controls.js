@@ -24,7 +24,10 @@ export function Controls({ at, data, shown, all }) {
   </form>`;
 }
 
-/** The text filters while it is typed; a link keeps it. @param {{at: import("./route.js").Route}} props */
+/**
+ * The text filters while it is typed; a link keeps it.
+ * @param {{at: import("./route.js").Route}} props
+ */
 function Filter({ at }) {
   const [text, setText] = useState(at.filter);
   useEffect(() => setText(at.filter), [at.filter]); // the back button changed it
@@ -35,7 +38,10 @@ function Filter({ at }) {
     }} /></label>`;
 }
 
-/** How much time the numbers cover. @param {{at: import("./route.js").Route, preferred: string, data: any}} props */
+/**
+ * How much time the numbers cover.
+ * @param {{at: import("./route.js").Route, preferred: string, data: any}} props
+ */
 export function Window({ at, preferred, data }) {
   const chosen = at.window || preferred;
   const wanted = parseInt(chosen, 10) * 60;

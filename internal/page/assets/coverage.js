@@ -24,7 +24,10 @@ export function Coverage({ data, at }) {
     <${Tables} tables=${data.tables} />`;
 }
 
-/** Why connections cannot be read, and what to do. @param {{classes: any[]}} props */
+/**
+ * Why connections cannot be read, and what to do.
+ * @param {{classes: any[]}} props
+ */
 function Opaque({ classes }) {
   const rows = classes.filter((c) => !c.readable && c.class !== "idle").flatMap((c) => c.reasons.map((/** @type {any} */ r) => ({ c, r })))
     .filter(({ c, r }) => r.connections > 0 || moved(c) > 0);
@@ -51,7 +54,10 @@ function Workloads({ workloads, at }) {
     })}</tbody></table><//><//>`;
 }
 
-/** Whether the numbers are exact. @param {{data: any}} props */
+/**
+ * Whether the numbers are exact.
+ * @param {{data: any}} props
+ */
 function Losses({ data }) {
   const rows = [
     ...data.lost.map((/** @type {any} */ l) => ({ ...l, what: count(l.count), all: count(l.total) })),

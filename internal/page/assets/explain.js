@@ -8,7 +8,10 @@
  * @property {string} why
  */
 
-/** The columns of the overview. @type {Column[]} */
+/**
+ * The columns of the overview.
+ * @type {Column[]}
+ */
 export const COLUMNS = [
   { id: "name", name: "Workload", why: "Who: the Kubernetes workload and pod, the systemd unit, the container or the process." },
   { id: "rate", name: "Requests", why: "HTTP requests per second that it answered. For a workload that only asks others: that it made." },
@@ -28,7 +31,10 @@ export const CHARTS = {
   peers: "TCP with each other end. Who has retransmits with one peer only has a bad link to it; with all peers, look at its own host.",
 };
 
-/** What to do about a class of connections. Those of TLS have a reason where the agent reads TLS. @type {Record<string, string>} */
+/**
+ * What to do about a class of connections. Those of TLS have a reason where the agent reads TLS.
+ * @type {Record<string, string>}
+ */
 const CLASS_ADVICE = {
   tls: "Start the agent with `--tls`: it then reads TLS at the library.",
   http2: "Nothing yet: HTTP/2 and gRPC are not read. Their TCP numbers are complete.",
@@ -37,7 +43,10 @@ const CLASS_ADVICE = {
   unreadable: "With `--attach-mode=trampoline` the agent sees more of them, where the kernel has it.",
 };
 
-/** What to do about a reason, where the class does not say it. @type {Record<string, string>} */
+/**
+ * What to do about a reason, where the class does not say it.
+ * @type {Record<string, string>}
+ */
 const REASON_ADVICE = {
   joined: "Connections opened from now on are seen from their beginning.",
   attached_late: "The next connection is read. Restart the client or wait.",
@@ -58,7 +67,10 @@ export function advice(cls, reason) {
   return REASON_ADVICE[reason] ?? CLASS_ADVICE[cls] ?? "";
 }
 
-/** What the classes are called. @type {Record<string, string>} */
+/**
+ * What the classes are called.
+ * @type {Record<string, string>}
+ */
 export const CLASS_NAMES = {
   http1: "HTTP/1", tls: "TLS, not read", http2: "HTTP/2", mptcp: "Multipath TCP", other: "not HTTP", idle: "idle", unreadable: "unreadable",
 };

@@ -28,14 +28,20 @@ function scaled(v, base, prefixes) {
   return `${digits(v)} ${prefixes[i]}`;
 }
 
-/** Events per second: 0.12/s, 41/s, 1.2 k/s. @param {number | null | undefined} v */
+/**
+ * Events per second: 0.12/s, 41/s, 1.2 k/s.
+ * @param {number | null | undefined} v
+ */
 export function rate(v) {
   if (missing(v)) return NONE;
   if (v > 0 && v < 0.01) return "< 0.01/s";
   return `${scaled(v, 1000, ["", "k", "M", "G"]).trim()}/s`;
 }
 
-/** Seconds: 850 µs, 34 ms, 1.2 s, 5 min. @param {number | null | undefined} v */
+/**
+ * Seconds: 850 µs, 34 ms, 1.2 s, 5 min.
+ * @param {number | null | undefined} v
+ */
 export function duration(v) {
   if (missing(v)) return NONE;
   if (v === 0) return "0 s";
@@ -47,7 +53,10 @@ export function duration(v) {
   return `${digits(v / 3600)} h`;
 }
 
-/** A share of 1 in per cent: 0 %, < 0.1 %, 2.1 %, 91 %. @param {number | null | undefined} v */
+/**
+ * A share of 1 in per cent: 0 %, < 0.1 %, 2.1 %, 91 %.
+ * @param {number | null | undefined} v
+ */
 export function percent(v) {
   if (missing(v)) return NONE;
   if (v === 0) return "0 %";
@@ -57,28 +66,43 @@ export function percent(v) {
   return `${(v * 100).toFixed(0)} %`;
 }
 
-/** Bytes: 512 B, 1.2 kB, 34 MB. @param {number | null | undefined} v */
+/**
+ * Bytes: 512 B, 1.2 kB, 34 MB.
+ * @param {number | null | undefined} v
+ */
 export function bytes(v) {
   if (missing(v)) return NONE;
   return scaled(v, 1000, ["B", "kB", "MB", "GB", "TB", "PB"]);
 }
 
-/** Bytes per second. @param {number | null | undefined} v */
+/**
+ * Bytes per second.
+ * @param {number | null | undefined} v
+ */
 export function byteRate(v) {
   return missing(v) ? NONE : `${bytes(v)}/s`;
 }
 
-/** A count: 12, 3,418. @param {number | null | undefined} v */
+/**
+ * A count: 12, 3,418.
+ * @param {number | null | undefined} v
+ */
 export function count(v) {
   return missing(v) ? NONE : Math.round(v).toLocaleString("en");
 }
 
-/** Time of day of a time in milliseconds: 14:03:20. @param {number} ms */
+/**
+ * Time of day of a time in milliseconds: 14:03:20.
+ * @param {number} ms
+ */
 export function clock(ms) {
   return new Date(ms).toLocaleTimeString("en-GB");
 }
 
-/** How long something took or is ago, in seconds: 4 s, 3 min. @param {number} s */
+/**
+ * How long something took or is ago, in seconds: 4 s, 3 min.
+ * @param {number} s
+ */
 export function age(s) {
   if (s < 119.5) return `${Math.max(0, Math.round(s))} s`;
   if (s < 7170) return `${Math.round(s / 60)} min`;

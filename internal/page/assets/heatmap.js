@@ -83,13 +83,18 @@ function yOf(bounds) {
   return (/** @type {number} */ v) => {
     if (v <= bounds[0]) return 1;
     if (v >= bounds[rows]) return 0;
-    const r = bounds.findLastIndex((b) => b < v);
+    const r = bounds.findIndex((b) => b >= v) - 1;
     const part = bounds[r] > 0 ? Math.log(v / bounds[r]) / Math.log(bounds[r + 1] / bounds[r]) : v / bounds[r + 1];
     return 1 - (r + part) / rows;
   };
 }
 
-/** Ticks at 1, 2 and 5 times a power of ten, as many as have room. @param {number[]} bounds @param {(v: number) => number} share @param {number} height */
+/**
+ * Ticks at 1, 2 and 5 times a power of ten, as many as have room.
+ * @param {number[]} bounds
+ * @param {(v: number) => number} share
+ * @param {number} height
+ */
 function latencyTicks(bounds, share, height) {
   const ticks = [];
   let last = Infinity;

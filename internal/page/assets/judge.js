@@ -18,7 +18,10 @@ const ERRORS = 3;
 /** Bytes on connections that cannot be read. */
 const OPAQUE_RATIO = 0.05;
 
-/** What a row of the overview shows: what the workload serves or, if that is nothing, what it asks. @param {any} w */
+/**
+ * What a row of the overview shows: what the workload serves or, if that is nothing, what it asks.
+ * @param {any} w
+ */
 export function shown(w) {
   return w.served.count || w.served.active || !w.client.count ? w.served : w.client;
 }
@@ -29,10 +32,17 @@ export const callerOnly = (w) => shown(w) === w.client;
 /** @param {any} w */
 export const overloaded = (w) => w.queue_ratio >= QUEUE_RATIO && w.queue_ratio * w.served.latency.mean >= QUEUE_SECONDS;
 
-/** TCP of a workload or of one link. @param {any} tcp */
+/**
+ * TCP of a workload or of one link.
+ * @param {any} tcp
+ */
 export const losesPackets = (tcp) => tcp.retransmit_ratio >= RETRANSMIT_RATIO && resent(tcp) >= RETRANSMITS;
 
-/** Segments with data that were sent again. @param {any} tcp @returns {number} */
+/**
+ * Segments with data that were sent again.
+ * @param {any} tcp
+ * @returns {number}
+ */
 export const resent = ({ retransmits: r }) => (r.timeout ?? 0) + (r.fast ?? 0) + (r.probe ?? 0);
 
 /** @param {any} requests */
@@ -41,7 +51,10 @@ export const fails = (requests) => requests.error_ratio >= ERROR_RATIO && reques
 /** @param {any} w */
 export const opaque = (w) => w.opaque_ratio >= OPAQUE_RATIO;
 
-/** The link of a workload that loses most, if any loses much: in sums over all links it may drown. @param {any} w */
+/**
+ * The link of a workload that loses most, if any loses much: in sums over all links it may drown.
+ * @param {any} w
+ */
 export function lossyLink(w) {
   const link = w.worst_link;
   return link && losesPackets(link) ? link : null;

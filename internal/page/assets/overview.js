@@ -10,7 +10,10 @@ import * as judge from "./judge.js";
 import { details, fullName, matches, peerName } from "./names.js";
 import { go, link } from "./route.js";
 
-/** What a column sorts by. @type {Record<string, (w: any) => number | string | null>} */
+/**
+ * What a column sorts by.
+ * @type {Record<string, (w: any) => number | string | null>}
+ */
 const SORT = {
   name: fullName,
   rate: (w) => judge.shown(w).per_second,
@@ -59,7 +62,10 @@ function Table({ rows, at }) {
   </table></div>`;
 }
 
-/** The head of a column: sorts, and explains the column while it has the pointer or the focus. @param {{column: import("./explain.js").Column, at: import("./route.js").Route}} props */
+/**
+ * The head of a column: sorts, and explains the column while it has the pointer or the focus.
+ * @param {{column: import("./explain.js").Column, at: import("./route.js").Route}} props
+ */
 function Head({ column: { id, name, why }, at }) {
   const [hidden, setHidden] = useState(false); // by Escape, until the next visit
   const active = at.sort === id;

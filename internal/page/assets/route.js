@@ -32,7 +32,11 @@ export function current() {
   };
 }
 
-/** The link to a route. @param {Partial<Route>} change @param {Route} from */
+/**
+ * The link to a route.
+ * @param {Partial<Route>} change
+ * @param {Route} from
+ */
 export function link(change, from) {
   const r = { ...from, ...change };
   const q = new URLSearchParams();
@@ -46,19 +50,28 @@ export function link(change, from) {
   return s ? `?${s}` : "./";
 }
 
-/** Goes to a link without loading the page again. @param {string} href */
+/**
+ * Goes to a link without loading the page again.
+ * @param {string} href
+ */
 export function go(href) {
   history.pushState(null, "", href);
   dispatchEvent(new Event("popstate"));
 }
 
-/** Like go, but for what the back button should not repeat. @param {string} href */
+/**
+ * Like go, but for what the back button should not repeat.
+ * @param {string} href
+ */
 export function replace(href) {
   history.replaceState(null, "", href);
   dispatchEvent(new Event("popstate"));
 }
 
-/** Lets plain clicks on links within the page change the route. @param {MouseEvent} e */
+/**
+ * Lets plain clicks on links within the page change the route.
+ * @param {MouseEvent} e
+ */
 export function intercept(e) {
   const a = /** @type {HTMLElement} */ (e.target).closest("a[data-route]");
   if (!a || e.button || e.metaKey || e.ctrlKey || e.shiftKey || e.altKey) return;

@@ -44,13 +44,19 @@ export function Share({ value, text }) {
   return html`<span class="share"><span class="share-bar" style=${{ width: `${width}%` }}></span><span>${text}</span></span>`;
 }
 
-/** A section with a heading. @param {{title: string, level?: number, children?: any, class?: string, id?: string}} props */
+/**
+ * A section with a heading.
+ * @param {{title: string, level?: number, children?: any, class?: string, id?: string}} props
+ */
 export function Panel({ title, level = 2, children, class: cls = "", id }) {
   const Heading = `h${level}`;
   return html`<section class="panel ${cls}" id=${id}><${Heading}>${title}<//>${children}</section>`;
 }
 
-/** A table that scrolls by itself where it is wider than the screen, with the keyboard too. @param {{label: string, children?: any}} props */
+/**
+ * A table that scrolls by itself where it is wider than the screen, with the keyboard too.
+ * @param {{label: string, children?: any}} props
+ */
 export function Scroll({ label, children }) {
   return html`<div class="scroll" tabindex="0" role="region" aria-label=${label}>${children}</div>`;
 }

@@ -39,7 +39,10 @@ export function Workload({ data, at }) {
     </div>`;
 }
 
-/** What to make of the numbers. @param {{w: any, peers: any[], at: import("./route.js").Route}} props */
+/**
+ * What to make of the numbers.
+ * @param {{w: any, peers: any[], at: import("./route.js").Route}} props
+ */
 function Verdict({ w, peers, at }) {
   const lossy = peers.filter((p) => p.role === "client" || p.role === "server").filter(judge.losesPackets);
   const queue = w.queue_ratio * w.served.latency.mean;
@@ -90,7 +93,11 @@ function Served({ data, over }) {
     </div>`;
 }
 
-/** Requests per second by status, summed over methods; 2xx first. @param {any[]} statuses @param {number} n */
+/**
+ * Requests per second by status, summed over methods; 2xx first.
+ * @param {any[]} statuses
+ * @param {number} n
+ */
 function byStatus(statuses, n) {
   /** @type {Map<string, (number | null)[]>} */
   const sums = new Map();
@@ -106,7 +113,10 @@ function statusClass(status) {
   return /^[1-5]\d\d$/.test(status) ? `s-${status[0]}xx` : status === "aborted" ? "s-aborted" : "s-other";
 }
 
-/** The requests that a workload makes of others. @param {{data: any, over: any}} props */
+/**
+ * The requests that a workload makes of others.
+ * @param {{data: any, over: any}} props
+ */
 function Asks({ data, over }) {
   const { client } = data;
   const quantiles = [
