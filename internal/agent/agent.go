@@ -15,6 +15,7 @@ import (
 
 	"github.com/fathomhq/fathom/internal/config"
 	"github.com/fathomhq/fathom/internal/doctor"
+	"github.com/fathomhq/fathom/internal/history"
 	"github.com/fathomhq/fathom/internal/kernel"
 	"github.com/fathomhq/fathom/internal/requirements"
 	"github.com/fathomhq/fathom/internal/tlswatch"
@@ -59,21 +60,25 @@ func Run(ctx context.Context, o Options) (err error) {
 	logTaps(o.Logger, k.Taps())
 	logProblems(o.Logger, k.Probe(), o.Config.CgroupRoot)
 
-	exporter, err := newExporter(k, in, o)
+	registry := selfRegistry(in)
+	exporter, err := newExporter(k, in, o, registry)
 	if err != nil {
 		return err
 	}
+	past := newHistory(k, in, exporter, o)
+	registry.MustRegister(historyCollector{past})
 	giveUpPrivileges(k, o.Config, o.Logger)
 	returnMemory()
-	return serve(ctx, o, k, in, newWatch(k, o), exporter, listeners)
+	return serve(ctx, o, k, in, newWatch(k, o), exporter, past, listeners)
 }
 
 // serve runs everything that runs for as long as the agent, until ctx ends.
-func serve(ctx context.Context, o Options, k sweeper, in *cluster, watch *tlswatch.Watch, metrics http.Handler, listeners []net.Listener) error {
+func serve(ctx context.Context, o Options, k sweeper, in *cluster, watch *tlswatch.Watch, metrics http.Handler, past *history.History, listeners []net.Listener) error {
 	sweep := newSweep(k, o.Config.SweepInterval, o.Logger)
 	handler, err := web.Pages{
 		Version: o.Version,
 		Metrics: metrics,
+		API:     past.Handler(),
 		Ready:   func() error { return errors.Join(sweep.ready(), in.ready()) },
 	}.Handler()
 	if err != nil {
@@ -83,6 +88,7 @@ func serve(ctx context.Context, o Options, k sweeper, in *cluster, watch *tlswat
 	group, ctx := errgroup.WithContext(ctx)
 	group.Go(func() error { return web.Serve(ctx, listeners, handler, o.Config.WebConfigFile, o.Logger) })
 	group.Go(func() error { sweep.run(ctx); return nil })
+	group.Go(func() error { past.Run(ctx); return nil })
 	group.Go(func() error { return in.run(ctx) })
 	if watch != nil {
 		group.Go(func() error { return watch.Run(ctx) })

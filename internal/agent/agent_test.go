@@ -16,6 +16,8 @@ import (
 	"time"
 
 	"github.com/fathomhq/fathom/internal/config"
+	"github.com/fathomhq/fathom/internal/history"
+	"github.com/fathomhq/fathom/internal/metrics"
 	"github.com/fathomhq/fathom/internal/web"
 )
 
@@ -38,6 +40,11 @@ func (k *fakeKernel) fail(err error) {
 	defer k.mu.Unlock()
 	k.err = err
 }
+
+// nothing is seen.
+type nothing struct{}
+
+func (nothing) View(context.Context, func(*metrics.View)) error { return errors.New("nothing to see") }
 
 func TestSweepTellsWhetherReady(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -92,7 +99,7 @@ func TestServe(t *testing.T) {
 	o := Options{Logger: slog.New(slog.DiscardHandler), Config: config.Agent{SweepInterval: time.Second}}
 	ctx, cancel := context.WithCancel(t.Context())
 	served := make(chan error, 1)
-	go func() { served <- serve(ctx, o, new(fakeKernel), nil, nil, http.NotFoundHandler(), listeners) }()
+	go func() { served <- serve(ctx, o, new(fakeKernel), nil, nil, http.NotFoundHandler(), history.New(nothing{}, history.Options{}), listeners) }()
 
 	expect(t, manager, "READY=1")
 	resp, err := http.Get("http://" + listeners[0].Addr().String() + "/readyz")
@@ -131,7 +138,7 @@ func TestServeFails(t *testing.T) {
 	}
 	_ = listeners[0].Close()
 	o := Options{Logger: slog.New(slog.DiscardHandler), Config: config.Agent{SweepInterval: time.Second}}
-	if err := serve(t.Context(), o, new(fakeKernel), nil, nil, http.NotFoundHandler(), listeners); err == nil {
+	if err := serve(t.Context(), o, new(fakeKernel), nil, nil, http.NotFoundHandler(), history.New(nothing{}, history.Options{}), listeners); err == nil {
 		t.Error("no error")
 	}
 }

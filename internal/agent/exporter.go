@@ -2,7 +2,8 @@ package agent
 
 import (
 	"fmt"
-	"net/http"
+
+	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fathomhq/fathom/internal/kernel"
 	"github.com/fathomhq/fathom/internal/metrics"
@@ -11,7 +12,7 @@ import (
 
 // newExporter returns what answers /metrics: what the kernel side counted, with the names of
 // the workloads, and what the agent itself takes. The cluster may be nil.
-func newExporter(k *kernel.Kernel, in *cluster, o Options) (http.Handler, error) {
+func newExporter(k *kernel.Kernel, in *cluster, o Options, extra prometheus.Gatherer) (*metrics.Exporter, error) {
 	c := o.Config
 	workloads := workload.Options{OwnPod: c.PodUID, Shown: shown(c)}
 	show := metrics.Options{
@@ -20,7 +21,7 @@ func newExporter(k *kernel.Kernel, in *cluster, o Options) (http.Handler, error)
 		MaxPeersPerWorkload: KernelOptions(c, nil).MaxPeersPerWorkload,
 		Version:             o.Version,
 		Revision:            o.Commit,
-		Extra:               selfRegistry(in),
+		Extra:               extra,
 		Logger:              o.Logger,
 	}
 	if in != nil {

@@ -68,6 +68,8 @@ type Identity struct {
 	WorkloadKind string `json:"workload_kind"`
 	Pod          string `json:"pod"`
 	Container    string `json:"container"`
+	// Labels are label_* and annotation_* that the user chose. Left out where there are none.
+	Labels map[string]string `json:"labels,omitempty"`
 }
 
 // Workloads is the answer of /api/v1/workloads.

@@ -1,5 +1,3 @@
-// Package history keeps the last minutes of what the metrics show, in bounded memory, for people: the agent's page
-// and `fathom top`.
 package history
 
 import (

@@ -58,6 +58,8 @@ type Exporter struct {
 	bases     map[recordKey]*base
 	idle      map[kernel.EdgeID]*idlePeer
 	maxPeers  int
+	viewed    bool   // somebody views
+	moves     []Move // since the last view
 	scratch   [numEdgeCounts]uint64
 }
 
@@ -111,6 +113,19 @@ func New(source Source, resolver Resolver, o Options) (*Exporter, error) {
 
 // write takes a snapshot and writes it. It writes nothing if there is none.
 func (e *Exporter) write(ctx context.Context, enc encoder) error {
+	if err := e.at(ctx, peerWait, func(snap *kernel.Snapshot) {
+		for i := range e.families {
+			enc.begin(&e.families[i].Desc)
+			e.families[i].write(snap, enc)
+		}
+	}); err != nil {
+		return err
+	}
+	return enc.end()
+}
+
+// at brings all series up to a snapshot of this moment and calls use, in its turn. wait is how long the names of new peers may take.
+func (e *Exporter) at(ctx context.Context, wait time.Duration, use func(*kernel.Snapshot)) error {
 	select {
 	case e.turn <- struct{}{}:
 		defer func() { <-e.turn }()
@@ -124,13 +139,10 @@ func (e *Exporter) write(ctx context.Context, enc encoder) error {
 	if err := e.check(snap); err != nil {
 		return err
 	}
-	e.update(snap)
-	for i := range e.families {
-		enc.begin(&e.families[i].Desc)
-		e.families[i].write(snap, enc)
-	}
+	e.update(snap, wait)
+	use(snap)
 	e.releaseSnapshot()
-	return enc.end()
+	return nil
 }
 
 // check refuses a snapshot that would give wrong numbers.
@@ -157,10 +169,10 @@ func (e *Exporter) check(snap *kernel.Snapshot) error {
 }
 
 // update brings all series up to a snapshot.
-func (e *Exporter) update(snap *kernel.Snapshot) {
+func (e *Exporter) update(snap *kernel.Snapshot, wait time.Duration) {
 	e.scrape++
 	e.identify(snap)
-	e.namePeers(snap)
+	e.namePeers(snap, wait)
 	e.walk(snap, e.shown, func(s *series, o *owner, counts []uint64, h kernel.Histogram) {
 		for _, n := range counts {
 			o.activity += n
@@ -206,6 +218,7 @@ func (e *Exporter) dropGroup(g *group) {
 
 // moveGroup gives all that one group kept to another, and removes it.
 func (e *Exporter) moveGroup(from, to *group) {
+	e.noteMove(from, to)
 	delete(e.groups, from.key)
 	e.served.move(from, to, e.scrape)
 	e.made.move(from, to, e.scrape)

@@ -121,7 +121,7 @@ func (e *Exporter) sortedListeners() []*listener {
 
 func (e *Exporter) writeListenDrops(_ *kernel.Snapshot, enc encoder) {
 	for _, l := range e.sortedListeners() {
-		enc.number(l.allLabels(), labelSet{}, whole(l.raw+l.lost), l.created)
+		enc.number(l.allLabels(), labelSet{}, whole(l.drops()), l.created)
 	}
 }
 

@@ -34,7 +34,7 @@ func SelfRegistry() *prometheus.Registry {
 // read it answers 500 and says why; it never answers with a part of them.
 func (e *Exporter) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	format := expfmt.NegotiateAccept(r.Header, expfmt.NewFormat(expfmt.TypeTextPlain), expfmt.NewFormat(expfmt.TypeProtoDelim))
-	zip := acceptsGzip(r)
+	zip := AcceptsGzip(r)
 	b := body{pool: &e.buffers.chunks}
 	defer b.free()
 	if err := e.writeBody(r.Context(), &b, format, zip); err != nil {
@@ -108,9 +108,9 @@ func (e *Exporter) Gather() ([]*dto.MetricFamily, error) {
 	}
 }
 
-// acceptsGzip tells whether to compress: not on the way to this host itself, where
+// AcceptsGzip tells whether to compress an answer: not on the way to this host itself, where
 // it takes more time than it saves.
-func acceptsGzip(r *http.Request) bool {
+func AcceptsGzip(r *http.Request) bool {
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err == nil {
 		if addr, err := netip.ParseAddr(host); err == nil && addr.Unmap().IsLoopback() {

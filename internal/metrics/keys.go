@@ -72,11 +72,16 @@ func (k httpKey) in(g *group) httpKey {
 	return k
 }
 
-func (k httpKey) labels() labelSet {
-	method, status := k.method, statusValue(k.status)
+// values returns the values of the labels method and status.
+func (k httpKey) values() (method, status string) {
 	if k.overflow && k.method == "" {
-		method, status = overflowValue, overflowValue
+		return overflowValue, overflowValue
 	}
+	return k.method, statusValue(k.status)
+}
+
+func (k httpKey) labels() labelSet {
+	method, status := k.values()
 	var pairs []string
 	if k.client {
 		pairs = k.end.labels()

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"iter"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -15,6 +16,7 @@ import (
 const (
 	overflowValue = "overflow"
 	unknownValue  = "unknown"
+	abortedValue  = "aborted"
 )
 
 // labelSet holds labels as both formats write them.
@@ -57,13 +59,24 @@ func (e *Exporter) workloadLabels(l workload.Labels) labelSet {
 	if e.node != "" {
 		pairs = append(pairs, "node", e.node)
 	}
-	rest := l.Chosen
-	for _, name := range e.chosen {
-		var value string
-		value, rest, _ = strings.Cut(rest, "\x00")
+	for name, value := range e.chosenLabels(&l) {
 		pairs = append(pairs, name, value)
 	}
 	return newLabels(pairs...)
+}
+
+// chosenLabels yields the names and values of the labels that the user chose.
+func (e *Exporter) chosenLabels(l *workload.Labels) iter.Seq2[string, string] {
+	return func(yield func(string, string) bool) {
+		rest := l.Chosen
+		for _, name := range e.chosen {
+			var value string
+			value, rest, _ = strings.Cut(rest, "\x00")
+			if !yield(name, value) {
+				return
+			}
+		}
+	}
 }
 
 // peerValue is the value of the `peer` label on a plain host.
@@ -83,7 +96,7 @@ func peerValue(peer netip.AddrPort, overflow bool) string {
 func statusValue(status uint16) string {
 	switch status {
 	case kernel.StatusAborted:
-		return "aborted"
+		return abortedValue
 	case kernel.StatusOther:
 		return "other"
 	}

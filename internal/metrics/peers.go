@@ -21,6 +21,7 @@ type endpoint struct {
 	before  peer.Peer // whose it was until this scrape, if changed
 	changed bool
 	shown   bool // something is counted for peer
+	awaited bool // a scrape has waited for the answer
 	scrape  uint64
 }
 
@@ -56,8 +57,8 @@ const (
 )
 
 // namePeers asks who has the addresses of a snapshot. What was counted for those that changed hands stays
-// with whoever had them.
-func (e *Exporter) namePeers(snap *kernel.Snapshot) {
+// with whoever had them. It waits for the first answers for a time.
+func (e *Exporter) namePeers(snap *kernel.Snapshot, wait time.Duration) {
 	if e.peers == nil {
 		return
 	}
@@ -70,8 +71,12 @@ func (e *Exporter) namePeers(snap *kernel.Snapshot) {
 			asked = e.namePeer(asked, snap.HTTP[i].Peer)
 		}
 	}
-	for began := time.Now(); len(asked) > 0 && time.Since(began) < peerWait; time.Sleep(peerAgain) {
-		asked = slices.DeleteFunc(asked, func(a netip.AddrPort) bool { return e.resolve(a, e.endpoints[a]) })
+	for began := time.Now(); len(asked) > 0 && time.Since(began) < wait; time.Sleep(peerAgain) {
+		asked = slices.DeleteFunc(asked, func(a netip.AddrPort) bool {
+			p := e.endpoints[a]
+			p.awaited = true
+			return e.resolve(a, p)
+		})
 	}
 	changed := false
 	for address, p := range e.endpoints {
@@ -102,7 +107,7 @@ func (e *Exporter) namePeer(asked []netip.AddrPort, address netip.AddrPort) []ne
 	}
 	if p.scrape != e.scrape {
 		p.scrape = e.scrape
-		if !e.resolve(address, p) && !ok {
+		if !e.resolve(address, p) && !p.awaited {
 			asked = append(asked, address)
 		}
 	}

@@ -94,7 +94,7 @@ var reasons = []struct{ metric, reason, meaning string }{
 	{"fathom_lost_total", "missed_end", "The end of a connection was missed; a sweep found it."},
 	{"fathom_lost_total", "tls_socket", "A TLS library moved bytes, and on which connection is not known."},
 	{"fathom_lost_total", "tls_asked", "A process that speaks TLS could not be asked about: the queue was full. Its next connection asks again."},
-	{"fathom_lost_total", "unreadable_*", "The head of a message was in memory that could not be read, and why: `kernel` (the kernel's own socket or thread), `io_uring`, `compat32` (32-bit program), `syscall` (not one that carries a buffer in a known way), `socket` (the call's descriptor is another socket), `batch` (not the first message of `recvmmsg` or `sendmmsg`), `truncated` (`MSG_TRUNC`), `iovecs` (too many buffers), `memory` (not in memory)."},
+	{"fathom_lost_total", "unreadable_*", unreadableHead + ", and why: " + faultList() + "."},
 	{"fathom_lost_total", "map_*", "The kernel refused to add to a table, with this errno."},
 	{"fathom_lost_total", "missed_run", "The kernel skipped a program because it was running on that CPU already."},
 	{"fathom_lost_bytes_total", "untapped", "TCP's sequence numbers moved on without a tap: `splice`, zero-copy receive, a missed run."},

@@ -131,6 +131,9 @@ type listener struct {
 	seen         time.Time
 }
 
+// drops counts those of closed sockets too.
+func (l *listener) drops() uint64 { return l.raw + l.lost }
+
 // updateListeners sums up listeners. A sum that fell tells that a socket was closed (one
 // of several with SO_REUSEPORT); its drops stay counted.
 func (e *Exporter) updateListeners(snap *kernel.Snapshot) {

@@ -14,6 +14,7 @@ import (
 type Pages struct {
 	Version string
 	Metrics http.Handler // answers /metrics
+	API     http.Handler // answers what is below /api/; may be nil
 	Ready   func() error // nil if the agent measures; otherwise its text is shown on /readyz
 }
 
@@ -39,7 +40,7 @@ var Queries = []page.Query{
 	},
 }
 
-// Handler returns the pages: /, /metrics, /healthz and /readyz.
+// Handler returns the pages: /, /metrics, /healthz, /readyz and what is below /api/.
 func (p Pages) Handler() (http.Handler, error) {
 	mux := http.NewServeMux()
 	if err := page.Register(mux, page.Options{Version: p.Version, Queries: Queries}); err != nil {
@@ -48,6 +49,9 @@ func (p Pages) Handler() (http.Handler, error) {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, nil) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { answer(w, p.Ready()) })
 	mux.Handle("GET /metrics", p.Metrics)
+	if p.API != nil {
+		mux.Handle("GET /api/", p.API)
+	}
 	return mux, nil
 }
 

@@ -1,0 +1,48 @@
+package history
+
+import (
+	"math/rand/v2"
+	"runtime"
+	"testing"
+)
+
+// TestMemory measures the heap that a full history of 200 busy workloads takes: each serves 100 requests/s with four statuses, makes 80,
+// and has three peers. The target is 5 MB.
+func TestMemory(t *testing.T) {
+	if testing.Short() {
+		t.Skip("fills 15 minutes")
+	}
+	const workloads, target = 200, 5 << 20
+	random := rand.New(rand.NewPCG(1, 2))
+	h := newHost(t, nil)
+	h.busy(random, workloads)
+	h.next(Interval)
+	past := h.History
+	for range int(Span / Interval) {
+		h.busy(random, workloads)
+		h.next(Interval)
+	}
+	with := heap()
+	room := past.room()
+	h.History = nil
+	frames := past.bytes
+	runtime.KeepAlive(past)
+	past = nil
+	took := int(with) - int(heap())
+	t.Logf("%d workloads: %.2f MB of heap, of which %.2f MB are the samples of %.0f s", workloads, float64(took)/(1<<20), float64(frames)/(1<<20), room.Seconds)
+	if took > target {
+		t.Errorf("the history takes %d bytes, more than %d", took, target)
+	}
+	if room.Shortened || room.Seconds < Span.Seconds()-2*Interval.Seconds() {
+		t.Errorf("it reaches back %.0f s only", room.Seconds)
+	}
+	runtime.KeepAlive(h)
+}
+
+func heap() uint64 {
+	runtime.GC()
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
+}

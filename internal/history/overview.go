@@ -1,0 +1,75 @@
+package history
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// overviewSteps is how many points the sparklines have.
+const overviewSteps = 30
+
+// overview makes the answer of /api/v1/workloads.
+func (h *History) overview(d time.Duration) Workloads {
+	w := h.window(d, overviewSteps)
+	out := Workloads{Head: w.head(), StepSeconds: w.stepSeconds(), Times: w.times(), Workloads: []Workload{}}
+	for _, t := range h.byRef {
+		if t == nil || t.seen != h.sample && t.held < w.frames[0].first {
+			continue
+		}
+		out.Workloads = append(out.Workloads, w.row(t))
+	}
+	slices.SortFunc(out.Workloads, func(a, b Workload) int {
+		return cmp.Or(
+			cmp.Compare(b.Served.Count, a.Served.Count), cmp.Compare(b.Client.Count, a.Client.Count),
+			cmp.Compare(a.Namespace, b.Namespace), cmp.Compare(a.Workload, b.Workload), cmp.Compare(a.Pod, b.Pod), cmp.Compare(a.ID, b.ID))
+	})
+	return out
+}
+
+// row makes a row of the overview. References of tracks must ascend from call to call.
+func (w *window) row(t *track) Workload {
+	s := Sparkline{w.numbers(), w.numbers(), w.numbers(), w.numbers()}
+	all := w.read(t, func(i int, step *step, counted *sums) {
+		served := requestsOf(counted, ofServed, t.served.list)
+		made := requestsOf(counted, ofMade, t.made.list)
+		s.PerSecond[i], s.ClientPerSecond[i] = ratio(float64(served.count), step.seconds), ratio(float64(made.count), step.seconds)
+		s.P99[i], s.ErrorRatio[i] = served.slots.quantile(0.99), served.errorRatio()
+	})
+	return w.summary(t, all, s)
+}
+
+// summary describes a workload by what it counted in a window.
+func (w *window) summary(t *track, all *sums, s Sparkline) Workload {
+	served := requestsOf(all, ofServed, t.served.list)
+	made := requestsOf(all, ofMade, t.made.list)
+	tcp := connectionsOf(all)
+	return Workload{
+		Identity:    t.identity(),
+		Gone:        t.seen != w.sample,
+		Served:      served.public(w, t, activeServer),
+		Client:      made.public(w, t, activeClient),
+		QueueRatio:  queueRatio(all, served.time),
+		TLSRatio:    ratio(float64(served.tls+made.tls), float64(served.count+made.count)),
+		OpaqueRatio: opaqueRatio(all, t.bytes.list),
+		TCP:         tcp.public(w),
+		Series:      s,
+	}
+}
+
+// queueRatio is the share of the requests' time that they waited. A request that is read in one sample and ends in a later one may
+// make it seem to exceed the whole.
+func queueRatio(counted *sums, time uint64) Number {
+	var queue uint64
+	if v := counted.get(ofQueue, 0); v != nil {
+		queue = v[queueTime]
+	}
+	return min(ratio(float64(queue), float64(time)), 1)
+}
+
+func (t *track) identity() Identity {
+	return Identity{
+		ID: t.id, Namespace: t.labels.Namespace, Workload: t.labels.Workload, WorkloadKind: t.labels.Kind,
+		Pod: t.labels.Pod, Container: t.labels.Container, Labels: t.chosen,
+	}
+}

@@ -1,0 +1,253 @@
+package history
+
+import (
+	"fmt"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/fathomhq/fathom/internal/kernel"
+	"github.com/fathomhq/fathom/internal/metrics"
+	"github.com/fathomhq/fathom/internal/workload"
+)
+
+// taking is one sample.
+type taking struct {
+	*History
+	view *metrics.View
+	// owners are the tracks of this view's workloads; nil: no room.
+	owners map[*workload.Labels]*track
+}
+
+// take makes a frame of what was added since the last one. It changes nothing if it fails.
+func (h *History) take(v *metrics.View) error {
+	var probe [metrics.NativeSlots]uint64
+	if !v.Native(kernel.Histogram{}, &probe) {
+		return errNoNative
+	}
+	if h.rtt = v.RTTBounds(); len(h.rtt) >= maxRTTSlots {
+		return fmt.Errorf("%d buckets of round-trip times, more than %d", len(h.rtt)+1, maxRTTSlots)
+	}
+	h.sample++
+	t := taking{h, v, make(map[*workload.Labels]*track, len(h.tracks))}
+	for _, m := range v.Moved {
+		h.move(v, m)
+	}
+	t.traffic()
+	t.coverage()
+	t.active()
+	h.notShown = 0
+	for _, owner := range t.owners {
+		if owner == nil {
+			h.notShown++
+		}
+	}
+	h.stats.notShown.Add(int64(h.notShown))
+
+	f := frame{first: h.sample, last: h.sample, start: h.options.Started, end: v.Snapshot.Time, data: h.collect()}
+	if n := len(h.frames); n > 0 {
+		f.start = h.frames[n-1].end
+	}
+	if !f.end.After(f.start) { // the clock was set back
+		f.end = f.start.Add(time.Millisecond)
+	}
+	f.host = h.names.totals(v.Snapshot, h.options.cost())
+	h.tables = slices.Clone(v.Snapshot.Tables)
+	h.frames = append(h.frames, f)
+	h.bytes += len(f.data)
+	return nil
+}
+
+// collect makes the data of a frame of what is pending.
+func (h *History) collect() []byte {
+	size := 0
+	for _, t := range h.tracks {
+		if len(t.pending) > 0 {
+			size += len(t.pending) + 2*maxVarint
+		}
+	}
+	data, before := make([]byte, 0, size), uint32(0)
+	for _, t := range h.byRef {
+		if t == nil || len(t.pending) == 0 {
+			continue
+		}
+		data = appendRecord(data, before, t.ref, t.pending)
+		before = t.ref
+		t.held = h.sample
+		t.pending = t.pending[:0]
+	}
+	return slices.Clip(slices.Clone(data))
+}
+
+const maxVarint = 10
+
+// trackOf returns the track of a workload, nil if there is no room.
+func (t *taking) trackOf(l *workload.Labels) *track {
+	if w, ok := t.owners[l]; ok {
+		return w
+	}
+	w := t.tracks[*l]
+	if w == nil && len(t.tracks) < t.options.limitWorkloads {
+		w = &track{id: idOf(*l), labels: *l, chosen: t.view.Chosen(l)}
+		t.tracks[*l], t.byID[w.id] = w, w
+		free := slices.Index(t.byRef, nil)
+		if free < 0 {
+			free = len(t.byRef)
+			t.byRef = append(t.byRef, nil)
+		}
+		t.byRef[free], w.ref = w, uint32(free) //nolint:gosec // at most the limit of workloads
+	}
+	if w != nil {
+		w.seen = t.sample
+		w.active, w.oldest = [2]uint64{}, [2]uint64{}
+	}
+	t.owners[l] = w
+	return w
+}
+
+// move follows a change of labels. The new ones take the history along, unless they have one.
+func (h *History) move(v *metrics.View, m metrics.Move) {
+	from, to := h.tracks[m.From], h.tracks[m.To]
+	switch {
+	case from == nil:
+	case to == nil:
+		delete(h.tracks, m.From)
+		delete(h.byID, from.id)
+		from.labels, from.id, from.chosen = m.To, idOf(m.To), v.Chosen(&m.To)
+		h.tracks[m.To], h.byID[from.id] = from, from
+	default:
+		h.series += to.served.absorb(&from.served, ofServed, h.sample) +
+			to.made.absorb(&from.made, ofMade, h.sample) +
+			to.queue.absorb(&from.queue, ofQueue, h.sample) +
+			to.edges.absorb(&from.edges, ofEdges, h.sample) +
+			to.coverage.absorb(&from.coverage, ofCoverage, h.sample) +
+			to.bytes.absorb(&from.bytes, ofBytes, h.sample) +
+			to.listeners.absorb(&from.listeners, ofListeners, h.sample)
+	}
+}
+
+// count adds what a series has counted since the last sample to the pending record of its workload. fill makes its cumulative vector.
+func count[K comparable](t *taking, w *track, s *series[K], k kind, key K, counted uint64, fill func([]uint64)) int {
+	at := s.find(key)
+	if at < 0 {
+		if t.series >= t.options.limitSeries {
+			t.stats.seriesNotShown.Add(1)
+			return -1
+		}
+		at = s.insert(key, t.sample)
+		t.series++
+	}
+	e := &s.list[at]
+	e.seen = t.sample
+	if e.counted == counted {
+		return at
+	}
+	now, delta := t.cumulative[:widths[k]], t.scratch[:widths[k]]
+	clear(now)
+	fill(now)
+	copy(delta, now)
+	if e.before != nil {
+		readVector(e.before, func(i int, n uint64) {
+			if n <= now[i] { // else it began anew
+				delta[i] = now[i] - n
+			}
+		})
+	}
+	t.buffer = appendVector(t.buffer[:0], now)
+	e.before, e.counted = exact(e.before, t.buffer), counted
+	if slices.IndexFunc(delta, func(n uint64) bool { return n > 0 }) >= 0 {
+		e.held = t.sample
+		w.pending = appendEntry(w.pending, k, at, delta)
+	}
+	return at
+}
+
+// exact copies b to a slice of little more than its length.
+func exact(old, b []byte) []byte {
+	if cap(old) < len(b) {
+		old = make([]byte, 0, len(b)+len(b)/8)
+	}
+	return append(old[:0], b...)
+}
+
+// total is a sum over all numbers of a series: it changes whenever one of them does.
+func total(s metrics.Series) uint64 {
+	n := uint64(s.Histogram.Sum) + s.Histogram.Count() //nolint:gosec // a sum of durations, never negative
+	for _, c := range s.Counts {
+		n += c
+	}
+	return n
+}
+
+// traffic takes requests and connections.
+func (t *taking) traffic() {
+	requests := func(all iter.Seq2[metrics.Request, metrics.Series], k kind, of func(*track) *series[metrics.Request]) {
+		for key, s := range all {
+			if w := t.trackOf(s.Workload); w != nil {
+				count(t, w, of(w), k, key, total(s), func(v []uint64) {
+					v[requestTime] = microseconds(s.Histogram)
+					t.view.Native(s.Histogram, (*[metrics.NativeSlots]uint64)(v[requestSlots:]))
+				})
+			}
+		}
+	}
+	requests(t.view.Served(), ofServed, func(w *track) *series[metrics.Request] { return &w.served })
+	requests(t.view.Made(), ofMade, func(w *track) *series[metrics.Request] { return &w.made })
+	for key, s := range t.view.Queue() {
+		if w := t.trackOf(s.Workload); w != nil {
+			count(t, w, &w.queue, ofQueue, key, total(s), func(v []uint64) {
+				v[queueCount], v[queueTime] = s.Histogram.Count(), microseconds(s.Histogram)
+			})
+		}
+	}
+	for key, s := range t.view.Connections() {
+		if w := t.trackOf(s.Workload); w != nil {
+			count(t, w, &w.edges, ofEdges, key, total(s), func(v []uint64) {
+				copy(v, s.Counts[:metrics.EdgeCounts])
+				v[edgeTime] = microseconds(s.Histogram)
+				copy(v[edgeSlots:], s.Histogram.Buckets)
+			})
+		}
+	}
+	for key, s := range t.view.Listeners() {
+		if w := t.trackOf(s.Workload); w != nil {
+			drops := s.Counts[metrics.ListenerDrops]
+			if at := count(t, w, &w.listeners, ofListeners, key, drops, func(v []uint64) { v[listenerDrops] = drops }); at >= 0 {
+				w.listeners.list[at].gauges = [2]uint64{s.Counts[metrics.ListenerQueue], s.Counts[metrics.ListenerLimit]}
+			}
+		}
+	}
+}
+
+// coverage takes classes.
+func (t *taking) coverage() {
+	classes := func(all iter.Seq2[metrics.Class, metrics.Series], k kind, of func(*track) *series[metrics.Class]) {
+		for key, s := range all {
+			if w := t.trackOf(s.Workload); w != nil {
+				count(t, w, of(w), k, key, total(s), func(v []uint64) { copy(v, s.Counts) })
+			}
+		}
+	}
+	classes(t.view.Coverage(), ofCoverage, func(w *track) *series[metrics.Class] { return &w.coverage })
+	classes(t.view.Bytes(), ofBytes, func(w *track) *series[metrics.Class] { return &w.bytes })
+}
+
+// active takes the gauges.
+func (t *taking) active() {
+	for role, s := range t.view.Active() {
+		w := t.trackOf(s.Workload)
+		if w == nil {
+			continue
+		}
+		at := activeServer
+		if role == kernel.RoleClient {
+			at = activeClient
+		}
+		w.active[at], w.oldest[at] = s.Counts[metrics.ActiveCount], s.Counts[metrics.ActiveOldest]
+	}
+	for _, w := range t.owners {
+		if w != nil && w.active != [2]uint64{} {
+			w.pending = appendEntry(w.pending, ofActive, 0, w.active[:])
+		}
+	}
+}
