@@ -7,9 +7,10 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
-	"strings"
 	"sync"
 	"time"
+
+	"github.com/fathomhq/fathom/internal/metrics"
 )
 
 // contentTypes are the kinds of files that are served, by extension.
@@ -58,23 +59,10 @@ func (a *asset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Referrer-Policy", "no-referrer")
 	body, tag := a.plain, a.tag
-	if acceptsGzip(r.Header.Get("Accept-Encoding")) {
+	if metrics.TakesGzip(r) {
 		body, tag = a.compressed(), tag+"-gzip"
 		h.Set("Content-Encoding", "gzip")
 	}
 	h.Set("ETag", strconv.Quote(tag))
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
-}
-
-// acceptsGzip reads an Accept-Encoding header: RFC 9110, section 12.5.3.
-func acceptsGzip(header string) bool {
-	for coding := range strings.SplitSeq(header, ",") {
-		name, weight, _ := strings.Cut(coding, ";")
-		if strings.EqualFold(strings.TrimSpace(name), "gzip") {
-			_, q, _ := strings.Cut(weight, "=")
-			v, err := strconv.ParseFloat(strings.TrimSpace(q), 64)
-			return err != nil || v > 0
-		}
-	}
-	return false
 }

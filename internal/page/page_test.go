@@ -90,16 +90,6 @@ func TestCompressedOnce(t *testing.T) {
 	}
 }
 
-func TestAcceptsGzip(t *testing.T) {
-	for header, want := range map[string]bool{
-		"": false, "gzip": true, "GZIP": true, "br, gzip;q=0.5": true, "gzip;q=0": false, "gzip; q=0.0, br": false, "identity": false, "xgzip": false,
-	} {
-		if got := acceptsGzip(header); got != want {
-			t.Errorf("%q: %v", header, got)
-		}
-	}
-}
-
 // What a browser gets when it opens the page for the first time. The limit is a promise to people with
 // slow connections; most of it is free.
 func TestSize(t *testing.T) {

@@ -9,6 +9,8 @@ const LEFT = 52;
 const RIGHT = 8;
 const TOP = 8;
 const BOTTOM = 22;
+/** A step is no wider than this. */
+const WIDEST = 40;
 
 /**
  * The frame that all charts share: axes, cursor, keys.
@@ -32,8 +34,9 @@ export function Plot({ times, cursor, onCursor, height, label, describe, ticks, 
   const [ref, outer] = useWidth();
   const width = Math.max(0, outer - LEFT - RIGHT);
   const n = times.length;
-  const step = n ? width / n : 0;
-  const box = { width, height, step, x: (/** @type {number} */ i) => i * step };
+  const step = n ? Math.min(width / n, WIDEST) : 0;
+  const left = width - n * step; // a young history fills the plot from the right
+  const box = { width, height, step, x: (/** @type {number} */ i) => left + i * step };
   const at = cursor < 0 ? n - 1 : Math.min(cursor, n - 1);
 
   const keys = /** @type {Record<string, number>} */ ({
@@ -49,7 +52,7 @@ export function Plot({ times, cursor, onCursor, height, label, describe, ticks, 
     if (!step) return;
     const r = /** @type {Element} */ (e.currentTarget).getBoundingClientRect();
     const x = e.clientX - r.left - LEFT;
-    onCursor(Math.max(0, Math.min(n - 1, Math.floor(x / step))));
+    onCursor(Math.max(0, Math.min(n - 1, Math.floor((x - left) / step))));
     onPoint?.(x / width, (e.clientY - r.top - TOP) / height);
   };
 
@@ -63,7 +66,7 @@ export function Plot({ times, cursor, onCursor, height, label, describe, ticks, 
         ${ticks.map((t) => html`<line class="grid" x1="0" x2=${width} y1=${t.y * height} y2=${t.y * height} />
           <text class="tick" x="-6" y=${t.y * height} dy="0.35em" text-anchor="end">${t.text.replace(".0 ", " ")}</text>`)}
         ${draw(box)}
-        ${timeTicks(times, width).map((t) => html`<text class="tick" x=${t.x} y=${height + 16} text-anchor=${t.anchor}>${t.text}</text>`)}
+        ${timeTicks(times, width, step).map((t) => html`<text class="tick" x=${t.x} y=${height + 16} text-anchor=${t.anchor}>${t.text}</text>`)}
         <line class="axis" x1="0" x2=${width} y1=${height + 0.5} y2=${height + 0.5} />
         ${cursor >= 0 && cursor < n && html`<rect class="cursor" x=${box.x(cursor)} width=${Math.max(1, step)} y="0" height=${height} />`}
       </g>
@@ -74,20 +77,16 @@ export function Plot({ times, cursor, onCursor, height, label, describe, ticks, 
 /**
  * Labels of the time axis: how long ago.
  * @param {number[]} times
- * @param {number} width
+ * @param {number} width of the plot
+ * @param {number} step width of a step
  */
-function timeTicks(times, width) {
-  if (times.length < 2) return [];
-  const end = times[times.length - 1];
-  const step = (end - times[0]) / (times.length - 1);
-  const span = step * times.length; // times are the ends of steps
-  const every = [10e3, 30e3, 60e3, 120e3, 300e3].find((e) => (span / e) * 50 <= width) ?? 600e3;
-  const ticks = [];
-  for (let ago = 0; ago <= span; ago += every) {
-    const x = width * (1 - ago / span);
-    const text = ago === 0 ? "now" : ago < 60e3 ? `−${ago / 1e3} s` : `−${+(ago / 60e3).toFixed(1)} min`;
-    if (ago > 0 && x < 20) continue;
-    ticks.push({ x, text, anchor: ago === 0 ? "end" : "middle" });
+function timeTicks(times, width, step) {
+  if (times.length < 2 || !step) return [];
+  const perPixel = (times[times.length - 1] - times[0]) / (times.length - 1) / step;
+  const every = [10e3, 30e3, 60e3, 120e3, 300e3].find((e) => e / perPixel >= 50) ?? 600e3;
+  const ticks = [{ x: width, text: "now", anchor: "end" }];
+  for (let ago = every; width - ago / perPixel >= 20; ago += every) {
+    ticks.push({ x: width - ago / perPixel, text: ago < 60e3 ? `−${ago / 1e3} s` : `−${+(ago / 60e3).toFixed(1)} min`, anchor: "middle" });
   }
   return ticks;
 }

@@ -13,6 +13,9 @@ export function Findings({ workloads, at }) {
     workloads.filter(test).sort((a, b) => by(b) - by(a));
 
   const failing = most((w) => judge.fails(w.served), (w) => w.served.error_ratio);
+  const sum = (/** @type {any} */ w) => judge.failedConnects(w.tcp).reduce((n, [, m]) => n + m, 0);
+  const connects = (/** @type {any} */ w) => judge.failedConnects(w.tcp).map(([why, n]) => `${n} ${why}`).join(", ");
+  const refused = most((w) => sum(w) > 0, sum);
   const found = [
     ...most(judge.overloaded, (w) => w.queue_ratio).map((w) => html`<li key=${`q${w.id}`}><${Badge} level="bad">overloaded<//>
       <span>${of(w)}: requests wait ${duration(w.queue_ratio * w.served.latency.mean)} of ${duration(w.served.latency.mean)}, on average, before it reads them.</span></li>`),
@@ -23,8 +26,8 @@ export function Findings({ workloads, at }) {
     }),
     failing.length > 0 && html`<li key="e"><${Badge} level="bad">errors<//>
       <span>${failing.slice(0, NAMED).map((w, i) => html`${i > 0 && ", "}${of(w)} ${percent(w.served.error_ratio)}`)}${failing.length > NAMED && ` and ${failing.length - NAMED} more`} of the requests failed.</span></li>`,
-    ...most((w) => judge.connectsFail(w).length > 0, (w) => judge.connectsFail(w).length).map((w) => html`<li key=${`c${w.id}`}><${Badge} level="note">connects fail<//>
-      <span>${of(w)}: ${judge.connectsFail(w).map(([why, n]) => `${n} ${why.replace("_", " ")}`).join(", ")}.</span></li>`),
+    refused.length > 0 && html`<li key="c"><${Badge} level="note">connects fail<//>
+      <span>${refused.slice(0, NAMED).map((w, i) => html`${i > 0 && "; "}${of(w)}: ${connects(w)}`)}${refused.length > NAMED && ` and ${refused.length - NAMED} more`}.</span></li>`,
   ].filter(Boolean);
   return html`<section class="panel findings" aria-labelledby="findings">
     <h2 id="findings">What stands out</h2>

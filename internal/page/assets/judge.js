@@ -33,7 +33,7 @@ export const callerOnly = (w) => shown(w) === w.client;
 export const overloaded = (w) => w.queue_ratio >= QUEUE_RATIO && w.queue_ratio * w.served.latency.mean >= QUEUE_SECONDS;
 
 /**
- * TCP of a workload or of one link.
+ * TCP of a workload, or of one peer.
  * @param {any} tcp
  */
 export const losesPackets = (tcp) => tcp.retransmit_ratio >= RETRANSMIT_RATIO && resent(tcp) >= RETRANSMITS;
@@ -43,7 +43,7 @@ export const losesPackets = (tcp) => tcp.retransmit_ratio >= RETRANSMIT_RATIO &&
  * @param {any} tcp
  * @returns {number}
  */
-export const resent = ({ retransmits: r }) => (r.timeout ?? 0) + (r.fast ?? 0) + (r.probe ?? 0);
+export const resent = ({ retransmits: r }) => r.timeout + r.fast + r.probe;
 
 /** @param {any} requests */
 export const fails = (requests) => requests.error_ratio >= ERROR_RATIO && requests.error_ratio * requests.count >= ERRORS;
@@ -52,13 +52,14 @@ export const fails = (requests) => requests.error_ratio >= ERROR_RATIO && reques
 export const opaque = (w) => w.opaque_ratio >= OPAQUE_RATIO;
 
 /**
- * The link of a workload that loses most, if any loses much: in sums over all links it may drown.
+ * The link of a workload that loses most, if it loses much: in the sums over all links it may drown.
  * @param {any} w
  */
-export function lossyLink(w) {
-  const link = w.worst_link;
-  return link && losesPackets(link) ? link : null;
-}
+export const lossyLink = (w) => (w.worst_link?.retransmit_ratio >= RETRANSMIT_RATIO ? w.worst_link : null);
 
-/** @param {any} w */
-export const connectsFail = (w) => Object.entries(w.tcp.connect_failures).filter(([, n]) => n > 0);
+/**
+ * How often connects failed, and why: [["refused", 3]].
+ * @param {any} tcp
+ * @returns {[string, number][]}
+ */
+export const failedConnects = (tcp) => Object.entries(tcp.connect_failures).map(([why, n]) => [why.replace("_", " "), n]);

@@ -149,7 +149,7 @@ function Peers({ peers }) {
         <td>${count(p.segments_sent)}</td><td>${duration(p.rtt.p50)}</td><td>${duration(p.rtt.p99)}</td>
         <td>${byteRate(p.bytes_sent_per_second)}</td><td>${byteRate(p.bytes_received_per_second)}</td>
         <td>${count(p.opened)}</td><td>${count(p.resets_sent + p.resets_received)}</td>
-        <td>${Object.entries(p.connect_failures).map(([why, n]) => `${n} ${why.replace("_", " ")}`).join(", ") || "0"}</td></tr>`)}</tbody>
+        <td>${judge.failedConnects(p).map(([why, n]) => `${n} ${why}`).join(", ") || "0"}</td></tr>`)}</tbody>
     </table><//><//>`;
 }
 
