@@ -9,7 +9,7 @@ import { age, bytes, count, percent, rate } from "./format.js";
  * A share of one core, which is small: 0.13 %.
  * @param {number | null} v
  */
-const core = (v) => (v === null ? percent(null) : v < 0.01 ? `${+(v * 100).toPrecision(2)} %` : percent(v));
+const core = (v) => (v === null || v === 0 || v >= 0.01 ? percent(v) : v < 0.0001 ? "< 0.01 %" : `${(v * 100).toFixed(2)} %`);
 
 /** @param {import("./app.js").ViewProps} props */
 export function Agent({ data, at }) {

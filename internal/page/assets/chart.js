@@ -190,17 +190,17 @@ function areaPath(values, below, box, y) {
 }
 
 /**
- * The course of one number, without axes.
- * @param {{values: (number | null)[], label: string}} props
+ * The course of one number, without axes. What it shows is in the numbers beside it, so a screen reader passes it over.
+ * @param {{values: (number | null)[]}} props
  */
-export function Sparkline({ values, label }) {
+export function Sparkline({ values }) {
   const width = 96;
   const height = 24;
   const max = Math.max(1e-9, ...values.map((v) => v ?? 0));
   const step = values.length ? width / values.length : 0;
   const box = { width, height, step, x: (/** @type {number} */ i) => i * step };
   const y = (/** @type {number} */ v) => 2 + (height - 4) * (1 - v / max);
-  return html`<svg class="spark" viewBox="0 0 ${width} ${height}" preserveAspectRatio="none" role="img" aria-label=${label}>
+  return html`<svg class="spark" viewBox="0 0 ${width} ${height}" preserveAspectRatio="none" aria-hidden="true">
     <path class="area spark-area" d=${areaPath(values, null, box, y)} />
     <path class="line spark-line" d=${linePath(values, box, y)} />
   </svg>`;

@@ -1,6 +1,6 @@
 // Above a table or a chart: which ones, in which order, of which time.
 
-import { html, useEffect, useState } from "./ui.js";
+import { html, useEffect, useRef, useState } from "./ui.js";
 import { COLUMNS } from "./explain.js";
 import { age } from "./format.js";
 import { WINDOWS, go, link, replace } from "./route.js";
@@ -30,11 +30,16 @@ export function Controls({ at, data, shown, all }) {
  */
 function Filter({ at }) {
   const [text, setText] = useState(at.filter);
-  useEffect(() => setText(at.filter), [at.filter]); // the back button changed it
+  const typed = useRef(at.filter);
+  useEffect(() => {
+    if (at.filter !== typed.current) setText(at.filter); // not typed here: the back button
+    typed.current = at.filter;
+  }, [at.filter]);
   return html`<label class="filter">Filter
     <input type="search" value=${text} placeholder="namespace, workload or pod" autocomplete="off" spellcheck=${false} onInput=${(/** @type {any} */ e) => {
       setText(e.target.value);
-      replace(link({ filter: e.target.value.trim() }, at));
+      typed.current = e.target.value.trim();
+      replace(link({ filter: typed.current }, at));
     }} /></label>`;
 }
 

@@ -5,7 +5,6 @@ import { Classes, Prose, moved } from "./classes.js";
 import { bytes, count, percent } from "./format.js";
 import { CLASS_NAMES, advice } from "./explain.js";
 import { Window } from "./controls.js";
-import * as judge from "./judge.js";
 import { fullName } from "./names.js";
 import { link } from "./route.js";
 
@@ -48,7 +47,7 @@ function Workloads({ workloads, at }) {
     <tbody>${workloads.map((w) => {
       const worst = w.classes.filter((/** @type {any} */ c) => !c.readable && c.class !== "idle").sort((/** @type {any} */ a, /** @type {any} */ b) => moved(b) - moved(a))[0];
       return html`<tr key=${w.id}><th scope="row"><a href=${link({ view: "workload", workload: w.id }, at)} data-route>${fullName(w)}</a></th>
-        <td><${Share} value=${w.opaque_ratio} text=${percent(w.opaque_ratio)} />${judge.opaque(w) && html` <${Badge} level="note">opaque<//>`}</td>
+        <td><${Share} value=${w.opaque_ratio} text=${percent(w.opaque_ratio)} /></td>
         <td>${worst ? CLASS_NAMES[worst.class] ?? worst.class : ""}</td>
         <td>${worst ? bytes(moved(worst)) : ""}</td></tr>`;
     })}</tbody></table><//><//>`;

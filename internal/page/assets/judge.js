@@ -1,10 +1,10 @@
 // What deserves a look. The bounds are rules of thumb for the eye, not alerts; each has its reason.
 
 /**
- * A server whose requests spend this share of their time unread is not keeping up. Below 5 ms the wait is
- * the scheduler's: fast servers spend half of their 100 µs on being woken.
+ * Requests that wait longer than they are worked on: the server does not keep up. Below 5 ms the wait is the
+ * scheduler's: fast servers spend half of their 100 µs on being woken.
  */
-const QUEUE_RATIO = 0.3;
+const QUEUE_RATIO = 0.5;
 const QUEUE_SECONDS = 0.005;
 
 /** Healthy networks send well below 1 % again. A handful says nothing yet. */

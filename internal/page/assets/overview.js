@@ -16,7 +16,7 @@ import { go, link } from "./route.js";
  */
 const SORT = {
   name: fullName,
-  rate: (w) => judge.shown(w).per_second,
+  rate: (w) => (judge.shown(w).count ? judge.shown(w).per_second : null),
   errors: (w) => judge.shown(w).error_ratio,
   p50: (w) => judge.shown(w).latency.p50,
   p90: (w) => judge.shown(w).latency.p90,
@@ -29,11 +29,10 @@ const SORT = {
 export function Overview({ data, at }) {
   const all = data.workloads;
   const rows = sorted(all.filter((/** @type {any} */ w) => matches(w, at.filter)), at);
-  if (!all.length) return html`<${Nothing} />`;
   return html`<h1 class="visually-hidden">Workloads</h1>
-    <${Findings} workloads=${all} at=${at} />
+    ${quiet(all) ? html`<${Quiet} />` : html`<${Findings} workloads=${all} at=${at} />`}
     <${Controls} at=${at} data=${data} shown=${rows.length} all=${all.length} />
-    ${rows.length
+    ${rows.length || !at.filter
       ? html`<${Table} rows=${rows} at=${at} />`
       : html`<p class="panel empty">No workload matches “${at.filter}”. The filter looks at namespace, workload, kind, pod and container.</p>`}
     ${data.history.not_shown > 0 && html`<p class="note">${data.history.not_shown} more workloads had no room here. They are complete in <a href="metrics">metrics</a>.</p>`}
@@ -96,7 +95,7 @@ function Row({ w, at }) {
     </th>
     <td role="cell" class="c-rate" data-name="Requests">
       ${r.count || r.active
-        ? html`<${Sparkline} values=${spark} label="" /><span>${rate(r.per_second)}</span>`
+        ? html`<${Sparkline} values=${spark} /><span>${rate(r.per_second)}</span>`
         : html`<span class="quiet">no HTTP${w.tcp.bytes_sent_per_second + w.tcp.bytes_received_per_second > 0 ? ` · TCP ${byteRate(w.tcp.bytes_sent_per_second + w.tcp.bytes_received_per_second)}` : ""}</span>`}
       ${judge.opaque(w) && html`<a class="mark" href=${link({ view: "coverage", workload: "" }, at)} data-route><${Badge} level="note">${percent(w.opaque_ratio)} opaque<//></a>`}
     </td>
@@ -114,14 +113,23 @@ function Legend() {
     <dl>${COLUMNS.map((c) => html`<dt>${c.name}</dt><dd>${c.why}</dd>`)}</dl></details>`;
 }
 
+/** The agent itself, which answers this page. */
+const OWN = /^fathom(\.service)?$/;
+
+/**
+ * Whether nothing has asked for anything yet, but those who look at the agent.
+ * @param {any[]} workloads
+ */
+const quiet = (workloads) => !workloads.some((w) => w.served.count > 0 && !OWN.test(w.workload));
+
 /** Nothing was measured yet: what to do. */
-function Nothing() {
-  return html`<div class="panel empty">
-    <h1>Nothing to see yet</h1>
-    <p>The agent measures, and no process on this host has used TCP since it was started.</p>
+function Quiet() {
+  return html`<section class="panel empty" aria-labelledby="quiet">
+    <h2 id="quiet">No requests yet</h2>
+    <p>The agent measures. Since it was started, no HTTP request has reached a process of this host, but for those of this page.</p>
     <ul>
-      <li>Send a request to a service of this host; it shows here within 10 s.</li>
-      <li>Nothing here to ask? <code>make run</code>, or <code>sudo fathom demo</code>, starts a demonstration.</li>
-      <li>If there is traffic and nothing comes: <code>sudo fathom doctor</code> says what does not work.</li>
-    </ul></div>`;
+      <li>Send a request to a service of this host: it shows here within 10 s.</li>
+      <li>Nothing to ask? <code>sudo fathom demo</code> (<code>make run</code> in the repository) starts a demonstration.</li>
+      <li>There is traffic, and it does not show? It may be encrypted: see <a href="?view=coverage" data-route>what can be read</a>. Or something does not work here: <code>sudo fathom doctor</code> says what.</li>
+    </ul></section>`;
 }

@@ -44,11 +44,11 @@ export function Workload({ data, at }) {
  * @param {{w: any, peers: any[], at: import("./route.js").Route}} props
  */
 function Verdict({ w, peers, at }) {
-  const lossy = peers.filter((p) => p.role === "client" || p.role === "server").filter(judge.losesPackets);
+  const lossy = peers.filter(judge.losesPackets).sort((a, b) => b.retransmit_ratio - a.retransmit_ratio);
   const queue = w.queue_ratio * w.served.latency.mean;
   const lines = [
     judge.overloaded(w) && html`<li><${Badge} level="bad">overloaded<//> <span>Of ${duration(w.served.latency.mean)} that a request takes on average, it waits ${duration(queue)} unread. The work itself takes ${duration(w.served.latency.mean - queue)}. More instances or threads would help; faster code too.</span></li>`,
-    ...lossy.map((p) => html`<li><${Badge} level="bad">loses packets<//> <span>The link to ${peerName(p)}: ${percent(p.retransmit_ratio)} of ${count(p.segments_sent)} segments had to be sent again.</span></li>`),
+    ...lossy.slice(0, 3).map((p) => html`<li><${Badge} level="bad">loses packets<//> <span>The link to ${peerName(p)}: ${percent(p.retransmit_ratio)} of ${count(p.segments_sent)} segments had to be sent again.</span></li>`),
     judge.fails(w.served) && html`<li><${Badge} level="bad">errors<//> <span>${percent(w.served.error_ratio)} of ${count(w.served.count)} requests failed.</span></li>`,
     judge.opaque(w) && html`<li><${Badge} level="note">opaque<//> <span>${percent(w.opaque_ratio)} of its bytes cannot be read, so there are requests that are not in these numbers. <a href=${link({ view: "coverage", workload: "" }, at)} data-route>Why, and what to do</a></span></li>`,
   ].filter(Boolean);
@@ -140,16 +140,16 @@ function Peers({ peers }) {
   if (!peers.length) return null;
   return html`<${Panel} title="TCP by peer" class="wide"><p class="sub">${CHARTS.peers}</p>
     <${Scroll} label="TCP by peer"><table>
-      <thead><tr><th scope="col">Peer</th><th scope="col">Retransmits</th><th scope="col">over time</th><th scope="col">Segments sent</th><th scope="col">Round trip p50</th>
-        <th scope="col">p99</th><th scope="col">Sent</th><th scope="col">Received</th><th scope="col">Opened</th><th scope="col">Resets</th><th scope="col">Failed connects</th></tr></thead>
+      <thead><tr><th scope="col">Peer</th><th scope="col">Retransmits</th><th scope="col">over time</th><th scope="col">Segments sent</th>
+        <th scope="col">Round trip</th><th scope="col">Bytes sent</th><th scope="col">Connections</th></tr></thead>
       <tbody>${peers.map((p) => html`<tr key=${p.role + peerName(p)}>
         <th scope="row">${peerName(p)}<span class="sub">${{ server: "asks it", client: "asked by it" }[/** @type {"server" | "client"} */ (p.role)] ?? ""}</span></th>
-        <td>${percent(p.retransmit_ratio)}${judge.losesPackets(p) && html` <${Badge} level="bad">loses packets<//>`}<${Kinds} retransmits=${p.retransmits} /></td>
-        <td>${judge.resent(p) > 0 ? html`<${Sparkline} values=${p.retransmit_ratios} label="" />` : html`<span class="quiet">none</span>`}</td>
-        <td>${count(p.segments_sent)}</td><td>${duration(p.rtt.p50)}</td><td>${duration(p.rtt.p99)}</td>
-        <td>${byteRate(p.bytes_sent_per_second)}</td><td>${byteRate(p.bytes_received_per_second)}</td>
-        <td>${count(p.opened)}</td><td>${count(p.resets_sent + p.resets_received)}</td>
-        <td>${judge.failedConnects(p).map(([why, n]) => `${n} ${why}`).join(", ") || "0"}</td></tr>`)}</tbody>
+        <td>${percent(p.retransmit_ratio)}${judge.losesPackets(p) && html`<${Badge} level="bad">loses packets<//>`}<${Kinds} retransmits=${p.retransmits} /></td>
+        <td>${judge.resent(p) > 0 ? html`<${Sparkline} values=${p.retransmit_ratios} />` : html`<span class="quiet">none</span>`}</td>
+        <td>${count(p.segments_sent)}</td>
+        <td>${duration(p.rtt.p50)}<span class="sub">p99 ${duration(p.rtt.p99)}</span></td>
+        <td>${byteRate(p.bytes_sent_per_second)}<span class="sub">received ${byteRate(p.bytes_received_per_second)}</span></td>
+        <td>${count(p.opened)} opened<${Broken} tcp=${p} /></td></tr>`)}</tbody>
     </table><//><//>`;
 }
 
@@ -157,6 +157,13 @@ function Peers({ peers }) {
 function Kinds({ retransmits }) {
   const kinds = Object.entries(retransmits).filter(([, n]) => n > 0);
   return kinds.length > 0 && html`<span class="sub">${kinds.map(([kind, n]) => `${n} ${kind}`).join(", ")}</span>`;
+}
+
+/** @param {{tcp: any}} props */
+function Broken({ tcp }) {
+  const resets = tcp.resets_sent + tcp.resets_received;
+  const parts = [resets > 0 && `${count(resets)} resets`, ...judge.failedConnects(tcp).map(([why, n]) => `${count(n)} ${why}`)].filter(Boolean);
+  return parts.length > 0 && html`<span class="sub">${parts.join(", ")}</span>`;
 }
 
 /** @param {{statuses: any[]}} props */
