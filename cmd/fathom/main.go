@@ -33,6 +33,7 @@ type cli struct {
 	Agent     agentCommand     `cmd:"" help:"Measure this host and serve the result to Prometheus."`
 	Doctor    doctorCommand    `cmd:"" help:"Say what works on this host, what does not, and what that costs."`
 	Directory directoryCommand `cmd:"" help:"Tell the agents of a Kubernetes cluster who has which address."`
+	Top       topCommand       `cmd:"" help:"Show in the terminal what workloads do now."`
 	Demo      demoCommand      `cmd:"" help:"Start a small demonstration: services, load, and an agent that measures them."`
 	Version   versionCommand   `cmd:"" help:"Print the version."`
 }
@@ -50,6 +51,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	parser, err := kong.New(&c, append(config.Options(),
 		kong.Name("fathom"),
 		kong.Description("HTTP latency and TCP health of every workload on a Linux host, counted in the kernel."),
+		kong.Vars(topVars()),
 		kong.DynamicCommand(demo.ServiceCommand, "A service of the demonstration.", "", new(serviceCommand), `hidden:""`),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, WrapUpperBound: 100}),
 		kong.Writers(stdout, stderr),
@@ -106,7 +108,7 @@ func (c *agentCommand) Run(ctx context.Context, out output) error {
 
 // advice says where to read on after a mistake on the command line.
 func advice(args []string) string {
-	if len(args) > 0 && slices.Contains([]string{"agent", "directory", "doctor", "demo"}, args[0]) {
+	if len(args) > 0 && slices.Contains([]string{"agent", "directory", "doctor", "demo", "top"}, args[0]) {
 		return "see fathom " + args[0] + " --help"
 	}
 	return "see fathom --help"

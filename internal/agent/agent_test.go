@@ -99,7 +99,9 @@ func TestServe(t *testing.T) {
 	o := Options{Logger: slog.New(slog.DiscardHandler), Config: config.Agent{SweepInterval: time.Second}}
 	ctx, cancel := context.WithCancel(t.Context())
 	served := make(chan error, 1)
-	go func() { served <- serve(ctx, o, new(fakeKernel), nil, nil, http.NotFoundHandler(), history.New(nothing{}, history.Options{}), listeners) }()
+	go func() {
+		served <- serve(ctx, o, new(fakeKernel), nil, nil, http.NotFoundHandler(), history.New(nothing{}, history.Options{}), listeners)
+	}()
 
 	expect(t, manager, "READY=1")
 	resp, err := http.Get("http://" + listeners[0].Addr().String() + "/readyz")

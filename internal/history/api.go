@@ -38,10 +38,10 @@ type Head struct {
 
 // Room is what the history holds, and what it has room for.
 type Room struct {
-	// Seconds is how far the history reaches back; at most LimitSeconds. Less on an agent that was just started, and
+	// Seconds is how far the history reaches back: LimitSeconds, and up to three samples more. Less on an agent that was just started, and
 	// where many workloads fill the memory: then the oldest samples leave early.
 	Seconds float64 `json:"seconds"`
-	// LimitSeconds is how far it reaches back at most: 900.
+	// LimitSeconds is how far it reaches back for certain, once it has been kept for so long: 900.
 	LimitSeconds float64 `json:"limit_seconds"`
 	// Shortened tells that samples left early, as the memory was full.
 	Shortened bool `json:"shortened"`

@@ -52,8 +52,8 @@ func (h *History) details(t *track, d time.Duration) WorkloadDetails {
 
 // step fills in one point of each graph.
 func (g *detailing) step(i int, s *step, counted *sums) {
-	served := requestsOf(counted, ofServed, g.track.served.list)
-	made := requestsOf(counted, ofMade, g.track.made.list)
+	served := servedBy(g.track, counted)
+	made := madeBy(g.track, counted)
 	tcp := connectionsOf(counted)
 	latency := served.slots.latency(served.time)
 	series, client := &g.out.Series, &g.out.Client
@@ -73,7 +73,7 @@ func (g *detailing) step(i int, s *step, counted *sums) {
 	g.made[i].add(made.slots[:])
 
 	for _, at := range counted.kinds[ofServed].used {
-		over(g.statuses, at, g.window)[i] = ratio(float64(countOf(counted.kinds[ofServed].at[at])), s.seconds)
+		over(g.statuses, at, g.window)[i] = ratio(float64(counted.kinds[ofServed].at[at][countOf]), s.seconds)
 	}
 	for _, at := range counted.kinds[ofEdges].used {
 		one := connections(counted.kinds[ofEdges].at[at])
@@ -97,10 +97,10 @@ func (g *detailing) statusList(all *sums, k kind, list []entry[metrics.Request],
 		if !which(key) {
 			continue
 		}
-		n := countOf(v)
+		n := v[countOf]
 		s := Status{
 			Method: key.Method, Status: key.Status, TLS: key.TLS, Count: n,
-			Mean: ratio(float64(v[requestTime])/1e6, float64(n)), PerSecond: []Number{},
+			Mean: ratio(float64(v[timeOf])/1e6, float64(n)), PerSecond: []Number{},
 		}
 		if k == ofServed {
 			s.PerSecond = over(g.statuses, i, g.window)
@@ -145,6 +145,9 @@ func (g *detailing) clientPeers(all *sums) []ClientPeer {
 		key := g.track.made.list[i].key
 		if byPeer[key.Peer] == nil {
 			byPeer[key.Peer] = &requests{}
+			if v := all.get(ofMadeLatency, g.asked.find(key.Peer)); v != nil {
+				byPeer[key.Peer].slots.add(v)
+			}
 		}
 		byPeer[key.Peer].add(all.kinds[ofMade].at[i], key)
 	}

@@ -120,7 +120,9 @@ func (h *host) begin(id kernel.WorkloadID, l workload.Labels) kernel.WorkloadID 
 	return id
 }
 
-func unit(name string) workload.Labels { return workload.Labels{Workload: name, Kind: workload.KindUnit} }
+func unit(name string) workload.Labels {
+	return workload.Labels{Workload: name, Kind: workload.KindUnit}
+}
 
 // next lets time pass and takes a sample.
 func (h *host) next(after time.Duration) {
@@ -223,17 +225,17 @@ func (h *host) busy(random *rand.Rand, n int) {
 		for _, s := range []struct {
 			status uint16
 			n      int
-		}{{200, 450}, {201, 30}, {404, 15}, {503, 5}} {
+		}{{200, 90}, {201, 6}, {404, 3}, {503, 1}} {
 			h.serve(id, s.status, took(s.n)...)
 		}
-		h.wait(id, took(500)...)
-		h.http(id, kernel.HTTPSeries{Role: kernel.RoleClient, Method: "GET", Status: 200, Peer: netip.MustParseAddrPort("10.0.0.9:8080")}, took(400)...)
+		h.wait(id, took(100)...)
+		h.http(id, kernel.HTTPSeries{Role: kernel.RoleClient, Method: "GET", Status: 200, Peer: netip.MustParseAddrPort("10.0.0.9:8080")}, took(80)...)
 		h.cover(id, "http1", "", 20, 100_000, 800_000)
 		for j, peer := range []string{"10.0.0.1:0", "10.0.0.2:0", "10.0.0.9:8080"} {
 			e := h.edge(id, kernel.Role(1+j/2), peer)
-			e.SegmentsSent += 500
-			e.BytesSent += 300_000
-			e.BytesReceived += 50_000
+			e.SegmentsSent += 100
+			e.BytesSent += 60_000
+			e.BytesReceived += 10_000
 			e.Opened += 7
 			e.Closed += 7
 			e.Retransmits[kernel.RetransmitFast]++

@@ -236,7 +236,7 @@ func (h *History) room() Room {
 		SeriesNotShownTotal: uint64(h.stats.seriesNotShown.Load()), //nolint:gosec // only grows
 	}
 	if n := len(h.frames); n > 0 {
-		r.Seconds = h.frames[n-1].end.Sub(h.frames[0].start).Seconds()
+		r.Seconds = round(h.frames[n-1].end.Sub(h.frames[0].start).Seconds())
 	}
 	return r
 }

@@ -9,27 +9,26 @@ import (
 type kind uint8
 
 const (
-	ofServed    kind = iota // requests: the sum of their times, and native buckets
-	ofMade                  // the same
-	ofQueue                 // how many requests were read, and the sum of their waits
-	ofEdges                 // as metrics.View.Connections, then the sum of round-trip times and their buckets
-	ofCoverage              // connections
-	ofBytes                 // as metrics.View.Bytes
-	ofListeners             // drops
-	ofActive                // requests without a final status, by role: a gauge
+	ofServed        kind = iota // requests by status: how many, and the sum of their times
+	ofMade                      // the same, by peer and status
+	ofServedLatency             // native buckets of all of them
+	ofMadeLatency               // the same, by peer
+	ofQueue                     // how many requests were read, and the sum of their waits
+	ofEdges                     // as metrics.View.Connections, then the sum of round-trip times and their buckets
+	ofCoverage                  // connections
+	ofBytes                     // as metrics.View.Bytes
+	ofListeners                 // drops
+	ofActive                    // requests without a final status, by role: a gauge
 	numKinds
 )
 
 // kindBits are the low bits of an index in a frame, which hold the kind.
-const kindBits = 3
+const kindBits = 4
 
 // Positions in vectors. Times are sums of microseconds.
 const (
-	requestTime  = 0
-	requestSlots = 1
-
-	queueCount = 0
-	queueTime  = 1
+	countOf = 0 // of ofServed, ofMade, ofQueue
+	timeOf  = 1
 
 	edgeTime  = metrics.EdgeCounts
 	edgeSlots = edgeTime + 1
@@ -43,20 +42,34 @@ const (
 // maxRTTSlots bounds the buckets of round-trip times: kernel.Edge has 20 or so.
 const maxRTTSlots = 64
 
-// widths are the lengths of the vectors.
+// widths are the lengths of the vectors in frames.
 var widths = [numKinds]int{
-	ofServed:    requestSlots + metrics.NativeSlots,
-	ofMade:      requestSlots + metrics.NativeSlots,
-	ofQueue:     2,
-	ofEdges:     edgeSlots + maxRTTSlots,
-	ofCoverage:  1,
-	ofBytes:     2,
-	ofListeners: 1,
-	ofActive:    2,
+	ofServed:        2,
+	ofMade:          2,
+	ofServedLatency: metrics.NativeSlots,
+	ofMadeLatency:   metrics.NativeSlots,
+	ofQueue:         2,
+	ofEdges:         edgeSlots + maxRTTSlots,
+	ofCoverage:      1,
+	ofBytes:         2,
+	ofListeners:     1,
+	ofActive:        2,
 }
 
-// widest is the length of the longest.
-const widest = requestSlots + metrics.NativeSlots
+// Cumulative vectors of requests, unlike those in frames, have the sum of times and then native buckets.
+const (
+	requestTime  = 0
+	requestSlots = 1
+	widest       = requestSlots + metrics.NativeSlots
+)
+
+// cumulativeWidth is the length of a cumulative vector.
+func (k kind) cumulativeWidth() int {
+	if k == ofServed || k == ofMade {
+		return widest
+	}
+	return widths[k]
+}
 
 // microseconds of a histogram's sum. Differences of what was rounded down add up to the whole.
 func microseconds(h kernel.Histogram) uint64 { return uint64(h.Sum.Microseconds()) } //nolint:gosec // a sum of durations, never negative
@@ -91,7 +104,7 @@ func (s *sums) vector(k kind, index int) []uint64 {
 
 // get returns one to read; nil if it is all 0.
 func (s *sums) get(k kind, index int) []uint64 {
-	if v := &s.kinds[k]; index < len(v.is) && v.is[index] {
+	if v := &s.kinds[k]; index >= 0 && index < len(v.is) && v.is[index] {
 		return v.at[index]
 	}
 	return nil

@@ -6,7 +6,7 @@ import (
 	"testing"
 )
 
-// TestMemory measures the heap that a full history of 200 busy workloads takes: each serves 100 requests/s with four statuses, makes 80,
+// TestMemory measures the heap that a full history of 200 busy workloads takes: each serves 20 requests/s with four statuses, makes 16,
 // and has three peers. The target is 5 MB.
 func TestMemory(t *testing.T) {
 	if testing.Short() {

@@ -33,8 +33,8 @@ func (h *History) overview(d time.Duration) Workloads {
 func (w *window) row(t *track) Workload {
 	s := Sparkline{w.numbers(), w.numbers(), w.numbers(), w.numbers()}
 	all := w.read(t, func(i int, step *step, counted *sums) {
-		served := requestsOf(counted, ofServed, t.served.list)
-		made := requestsOf(counted, ofMade, t.made.list)
+		served := servedBy(t, counted)
+		made := madeBy(t, counted)
 		s.PerSecond[i], s.ClientPerSecond[i] = ratio(float64(served.count), step.seconds), ratio(float64(made.count), step.seconds)
 		s.P99[i], s.ErrorRatio[i] = served.slots.quantile(0.99), served.errorRatio()
 	})
@@ -43,8 +43,8 @@ func (w *window) row(t *track) Workload {
 
 // summary describes a workload by what it counted in a window.
 func (w *window) summary(t *track, all *sums, s Sparkline) Workload {
-	served := requestsOf(all, ofServed, t.served.list)
-	made := requestsOf(all, ofMade, t.made.list)
+	served := servedBy(t, all)
+	made := madeBy(t, all)
 	tcp := connectionsOf(all)
 	return Workload{
 		Identity:    t.identity(),
@@ -85,7 +85,7 @@ func worstLink(t *track, counted *sums) (worst *Link) {
 func queueRatio(counted *sums, time uint64) Number {
 	var queue uint64
 	if v := counted.get(ofQueue, 0); v != nil {
-		queue = v[queueTime]
+		queue = v[timeOf]
 	}
 	return min(ratio(float64(queue), float64(time)), 1)
 }

@@ -11,7 +11,7 @@ import (
 
 // cumulative returns the vector that a series has counted in all.
 func (e *entry[K]) cumulative(k kind) []uint64 {
-	v := make([]uint64, widths[k])
+	v := make([]uint64, k.cumulativeWidth())
 	if e.before != nil {
 		readVector(e.before, func(i int, n uint64) { v[i] = n })
 	}

@@ -13,33 +13,40 @@ type requests struct {
 	tls           uint64
 }
 
-// requestsOf adds up the requests of a kind.
-func requestsOf(counted *sums, k kind, list []entry[metrics.Request]) (r requests) {
-	for _, i := range counted.kinds[k].used {
-		r.add(counted.kinds[k].at[i], list[i].key)
+// servedBy adds up the requests that a workload served.
+func servedBy(t *track, counted *sums) (r requests) {
+	r.sum(counted, ofServed, t.served.list)
+	for _, i := range counted.kinds[ofServedLatency].used {
+		r.slots.add(counted.kinds[ofServedLatency].at[i])
 	}
 	return r
 }
 
-func (r *requests) add(v []uint64, key metrics.Request) {
-	n := countOf(v)
-	r.slots.add(v[requestSlots:])
-	r.time += v[requestTime]
-	r.count += n
-	if key.Failed() {
-		r.failed += n
+// madeBy adds up the requests that a workload made.
+func madeBy(t *track, counted *sums) (r requests) {
+	r.sum(counted, ofMade, t.made.list)
+	for _, i := range counted.kinds[ofMadeLatency].used {
+		r.slots.add(counted.kinds[ofMadeLatency].at[i])
 	}
-	if key.TLS {
-		r.tls += n
+	return r
+}
+
+// sum adds up all but the distribution.
+func (r *requests) sum(counted *sums, k kind, list []entry[metrics.Request]) {
+	for _, i := range counted.kinds[k].used {
+		r.add(counted.kinds[k].at[i], list[i].key)
 	}
 }
 
-// countOf is how many requests a vector has.
-func countOf(v []uint64) (n uint64) {
-	for _, c := range v[requestSlots:] {
-		n += c
+func (r *requests) add(v []uint64, key metrics.Request) {
+	r.time += v[timeOf]
+	r.count += v[countOf]
+	if key.Failed() {
+		r.failed += v[countOf]
 	}
-	return n
+	if key.TLS {
+		r.tls += v[countOf]
+	}
 }
 
 func (r *requests) errorRatio() Number { return ratio(float64(r.failed), float64(r.count)) }

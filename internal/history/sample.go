@@ -17,6 +17,15 @@ type taking struct {
 	view *metrics.View
 	// owners are the tracks of this view's workloads; nil: no room.
 	owners map[*workload.Labels]*track
+	// latencies are what has been added to the distributions.
+	latencies map[latencyOf]*slots
+}
+
+// latencyOf is a distribution in a frame.
+type latencyOf struct {
+	track *track
+	kind  kind
+	index int
 }
 
 // take makes a frame of what was added since the last one. It changes nothing if it fails.
@@ -29,7 +38,7 @@ func (h *History) take(v *metrics.View) error {
 		return fmt.Errorf("%d buckets of round-trip times, more than %d", len(h.rtt)+1, maxRTTSlots)
 	}
 	h.sample++
-	t := taking{h, v, make(map[*workload.Labels]*track, len(h.tracks))}
+	t := taking{h, v, make(map[*workload.Labels]*track, len(h.tracks)), make(map[latencyOf]*slots, len(h.tracks))}
 	for _, m := range v.Moved {
 		h.move(v, m)
 	}
@@ -126,8 +135,8 @@ func (h *History) move(v *metrics.View, m metrics.Move) {
 	}
 }
 
-// count adds what a series has counted since the last sample to the pending record of its workload. fill makes its cumulative vector.
-func count[K comparable](t *taking, w *track, s *series[K], k kind, key K, counted uint64, fill func([]uint64)) int {
+// place returns the index of a series, -1 if there is no room for it.
+func place[K comparable](t *taking, s *series[K], key K) int {
 	at := s.find(key)
 	if at < 0 {
 		if t.series >= t.options.limitSeries {
@@ -137,12 +146,19 @@ func count[K comparable](t *taking, w *track, s *series[K], k kind, key K, count
 		at = s.insert(key, t.sample)
 		t.series++
 	}
-	e := &s.list[at]
-	e.seen = t.sample
-	if e.counted == counted {
-		return at
+	s.list[at].seen = t.sample
+	return at
+}
+
+// count calls add with what a series has counted since the last sample, if it has counted anything. fill makes its cumulative
+// vector; counted changes whenever that does.
+func count[K comparable](t *taking, s *series[K], k kind, key K, counted uint64, fill func([]uint64), add func(at int, delta []uint64)) {
+	at := place(t, s, key)
+	if at < 0 || s.list[at].counted == counted {
+		return
 	}
-	now, delta := t.cumulative[:widths[k]], t.scratch[:widths[k]]
+	e := &s.list[at]
+	now, delta := t.cumulative[:k.cumulativeWidth()], t.scratch[:k.cumulativeWidth()]
 	clear(now)
 	fill(now)
 	copy(delta, now)
@@ -157,9 +173,13 @@ func count[K comparable](t *taking, w *track, s *series[K], k kind, key K, count
 	e.before, e.counted = exact(e.before, t.buffer), counted
 	if slices.IndexFunc(delta, func(n uint64) bool { return n > 0 }) >= 0 {
 		e.held = t.sample
-		w.pending = appendEntry(w.pending, k, at, delta)
+		add(at, delta)
 	}
-	return at
+}
+
+// pend returns a function that adds to the pending record of a workload.
+func (w *track) pend(k kind) func(int, []uint64) {
+	return func(at int, delta []uint64) { w.pending = appendEntry(w.pending, k, at, delta) }
 }
 
 // exact copies b to a slice of little more than its length.
@@ -181,42 +201,66 @@ func total(s metrics.Series) uint64 {
 
 // traffic takes requests and connections.
 func (t *taking) traffic() {
-	requests := func(all iter.Seq2[metrics.Request, metrics.Series], k kind, of func(*track) *series[metrics.Request]) {
-		for key, s := range all {
-			if w := t.trackOf(s.Workload); w != nil {
-				count(t, w, of(w), k, key, total(s), func(v []uint64) {
-					v[requestTime] = microseconds(s.Histogram)
-					t.view.Native(s.Histogram, (*[metrics.NativeSlots]uint64)(v[requestSlots:]))
-				})
+	for key, s := range t.view.Served() {
+		if w := t.trackOf(s.Workload); w != nil {
+			t.requests(w, &w.served, ofServed, key, s, ofServedLatency, 0)
+		}
+	}
+	for key, s := range t.view.Made() {
+		if w := t.trackOf(s.Workload); w != nil {
+			if at := place(t, &w.asked, key.Peer); at >= 0 {
+				w.asked.list[at].held = t.sample
+				t.requests(w, &w.made, ofMade, key, s, ofMadeLatency, at)
 			}
 		}
 	}
-	requests(t.view.Served(), ofServed, func(w *track) *series[metrics.Request] { return &w.served })
-	requests(t.view.Made(), ofMade, func(w *track) *series[metrics.Request] { return &w.made })
+	for at, v := range t.latencies {
+		at.track.pending = appendEntry(at.track.pending, at.kind, at.index, v[:])
+	}
 	for key, s := range t.view.Queue() {
 		if w := t.trackOf(s.Workload); w != nil {
-			count(t, w, &w.queue, ofQueue, key, total(s), func(v []uint64) {
-				v[queueCount], v[queueTime] = s.Histogram.Count(), microseconds(s.Histogram)
-			})
+			count(t, &w.queue, ofQueue, key, total(s), func(v []uint64) {
+				v[countOf], v[timeOf] = s.Histogram.Count(), microseconds(s.Histogram)
+			}, w.pend(ofQueue))
 		}
 	}
 	for key, s := range t.view.Connections() {
 		if w := t.trackOf(s.Workload); w != nil {
-			count(t, w, &w.edges, ofEdges, key, total(s), func(v []uint64) {
+			count(t, &w.edges, ofEdges, key, total(s), func(v []uint64) {
 				copy(v, s.Counts[:metrics.EdgeCounts])
 				v[edgeTime] = microseconds(s.Histogram)
 				copy(v[edgeSlots:], s.Histogram.Buckets)
-			})
+			}, w.pend(ofEdges))
 		}
 	}
 	for key, s := range t.view.Listeners() {
 		if w := t.trackOf(s.Workload); w != nil {
 			drops := s.Counts[metrics.ListenerDrops]
-			if at := count(t, w, &w.listeners, ofListeners, key, drops, func(v []uint64) { v[listenerDrops] = drops }); at >= 0 {
+			count(t, &w.listeners, ofListeners, key, drops, func(v []uint64) { v[listenerDrops] = drops }, w.pend(ofListeners))
+			if at := w.listeners.find(key); at >= 0 {
 				w.listeners.list[at].gauges = [2]uint64{s.Counts[metrics.ListenerQueue], s.Counts[metrics.ListenerLimit]}
 			}
 		}
 	}
+}
+
+// requests takes those of one status, and adds their latency to that of others.
+func (t *taking) requests(w *track, list *series[metrics.Request], k kind, key metrics.Request, s metrics.Series, latency kind, index int) {
+	count(t, list, k, key, total(s), func(v []uint64) {
+		v[requestTime] = microseconds(s.Histogram)
+		t.view.Native(s.Histogram, (*[metrics.NativeSlots]uint64)(v[requestSlots:]))
+	}, func(at int, delta []uint64) {
+		into := latencyOf{w, latency, index}
+		if t.latencies[into] == nil {
+			t.latencies[into] = new(slots)
+		}
+		t.latencies[into].add(delta[requestSlots:])
+		two := [2]uint64{timeOf: delta[requestTime]}
+		for _, n := range delta[requestSlots:] {
+			two[countOf] += n
+		}
+		w.pending = appendEntry(w.pending, k, at, two[:])
+	})
 }
 
 // coverage takes classes.
@@ -224,7 +268,7 @@ func (t *taking) coverage() {
 	classes := func(all iter.Seq2[metrics.Class, metrics.Series], k kind, of func(*track) *series[metrics.Class]) {
 		for key, s := range all {
 			if w := t.trackOf(s.Workload); w != nil {
-				count(t, w, of(w), k, key, total(s), func(v []uint64) { copy(v, s.Counts) })
+				count(t, of(w), k, key, total(s), func(v []uint64) { copy(v, s.Counts) }, w.pend(k))
 			}
 		}
 	}

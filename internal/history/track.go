@@ -26,6 +26,7 @@ type track struct {
 	coverage  series[metrics.Class]
 	bytes     series[metrics.Class]
 	listeners series[netip.AddrPort]
+	asked     series[metrics.Peer] // whom ofMadeLatency is by
 
 	active [2]uint64 // by position in ofActive, at the last sample
 	oldest [2]uint64 // nanoseconds
@@ -48,7 +49,7 @@ const idBytes = 12
 
 // lists are all series of a workload.
 func (t *track) lists() []list {
-	return []list{&t.served, &t.made, &t.queue, &t.edges, &t.coverage, &t.bytes, &t.listeners}
+	return []list{&t.served, &t.made, &t.queue, &t.edges, &t.coverage, &t.bytes, &t.listeners, &t.asked}
 }
 
 // list is a series[K] of whatever keys.
@@ -168,7 +169,7 @@ func (s *series[K]) absorb(o *series[K], k kind, sample uint64) (added int) {
 			added++
 		}
 		to := &s.list[at]
-		sum := make([]uint64, widths[k])
+		sum := make([]uint64, k.cumulativeWidth())
 		for _, b := range [][]byte{from.before, to.before} {
 			if b != nil {
 				readVector(b, func(i int, n uint64) { sum[i] += n })

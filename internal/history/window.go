@@ -40,6 +40,8 @@ func (h *History) window(d time.Duration, steps int) *window {
 		samples += n
 		joined = joined || n > 1
 	}
+	// Frames may reach beyond d; the steps must not change with that.
+	samples = min(samples, int((d+Interval-1)/Interval))
 	w.samples = (samples + steps - 1) / steps
 	if joined || w.samples > 1 {
 		w.samples = (w.samples + together - 1) / together * together

@@ -3,7 +3,7 @@
 import { html, useEffect, useRef, useState } from "./ui.js";
 import { COLUMNS } from "./explain.js";
 import { age } from "./format.js";
-import { WINDOWS, go, link, replace } from "./route.js";
+import { WINDOWS, current, go, link, replace } from "./route.js";
 
 /** @param {{at: import("./route.js").Route, data: any, shown: number, all: number}} props */
 export function Controls({ at, data, shown, all }) {
@@ -32,8 +32,11 @@ function Filter({ at }) {
   const [text, setText] = useState(at.filter);
   const typed = useRef(at.filter);
   useEffect(() => {
-    if (at.filter !== typed.current) setText(at.filter); // not typed here: the back button
-    typed.current = at.filter;
+    // Effects come late: the address may be ahead of at, by what was typed since.
+    const { filter } = current();
+    if (filter === typed.current) return;
+    typed.current = filter; // by the back button
+    setText(filter);
   }, [at.filter]);
   return html`<label class="filter">Filter
     <input type="search" value=${text} placeholder="namespace, workload or pod" autocomplete="off" spellcheck=${false} onInput=${(/** @type {any} */ e) => {
