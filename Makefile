@@ -21,7 +21,7 @@ CLUSTER ?=
 # Of the nodes that `make cluster` brings up: flags of `nodes up`.
 NODES ?=
 
-.PHONY: help run build test test-kernels test-cluster cluster bench-cluster image chart verify-chart kernels doctor docs/modes.md verifier-table generate verify-generated lint bench fuzz prometheus clean
+.PHONY: help run build test test-kernels test-cluster cluster bench-cluster image chart verify-chart kernels doctor docs/modes.md verifier-table generate verify-generated lint bench fuzz prometheus page-test clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -105,6 +105,10 @@ fuzz: ## Run every fuzz target for FUZZTIME (30s).
 prometheus: build ## Let a real Prometheus scrape a running agent. Installs it.
 	@scripts/deps.sh prometheus
 	@scripts/prometheus.sh
+
+page-test: build ## Open the agent's page in headless Chromium. Installs it; leaves screenshots in build/page.
+	@scripts/deps.sh page
+	@scripts/page.sh
 
 clean: ## Remove what the other targets built.
 	rm -rf bin build

@@ -83,7 +83,8 @@ export function Plot({ times, cursor, onCursor, height, label, describe, ticks, 
 function timeTicks(times, width, step) {
   if (times.length < 2 || !step) return [];
   const perPixel = (times[times.length - 1] - times[0]) / (times.length - 1) / step;
-  const every = [10e3, 30e3, 60e3, 120e3, 300e3].find((e) => e / perPixel >= 50) ?? 600e3;
+  const least = width * perPixel > 120e3 ? 30e3 : 10e3; // no "1.2 min"
+  const every = [10e3, 30e3, 60e3, 120e3, 300e3].find((e) => e >= least && e / perPixel >= 50) ?? 600e3;
   const ticks = [{ x: width, text: "now", anchor: "end" }];
   for (let ago = every; width - ago / perPixel >= 20; ago += every) {
     ticks.push({ x: width - ago / perPixel, text: ago < 60e3 ? `−${ago / 1e3} s` : `−${+(ago / 60e3).toFixed(1)} min`, anchor: "middle" });
@@ -190,6 +191,16 @@ function areaPath(values, below, box, y) {
 }
 
 /**
+ * Closes the area below a line.
+ * @param {[number, number]} run
+ * @param {Box} box
+ */
+function foot([a, b], box) {
+  const [left, right] = a === b ? [box.x(a), box.x(b + 1)] : [box.x(a) + box.step / 2, box.x(b) + box.step / 2];
+  return `L${right.toFixed(1)} ${box.height}H${left.toFixed(1)}Z`;
+}
+
+/**
  * The course of one number, without axes. What it shows is in the numbers beside it, so a screen reader passes it over.
  * @param {{values: (number | null)[]}} props
  */
@@ -200,8 +211,10 @@ export function Sparkline({ values }) {
   const step = values.length ? width / values.length : 0;
   const box = { width, height, step, x: (/** @type {number} */ i) => i * step };
   const y = (/** @type {number} */ v) => 2 + (height - 4) * (1 - v / max);
+  const line = linePath(values, box, y);
+  const area = runs(values).map((run) => linePath(values.map((v, i) => (i < run[0] || i > run[1] ? null : v)), box, y) + foot(run, box)).join("");
   return html`<svg class="spark" viewBox="0 0 ${width} ${height}" preserveAspectRatio="none" aria-hidden="true">
-    <path class="area spark-area" d=${areaPath(values, null, box, y)} />
-    <path class="line spark-line" d=${linePath(values, box, y)} />
+    <path class="area spark-area" d=${area} />
+    <path class="line spark-line" d=${line} />
   </svg>`;
 }

@@ -20,7 +20,7 @@ export function Controls({ at, data, shown, all }) {
         ])}
       </select></label>
     <${Window} at=${at} preferred="5m" data=${data} />
-    <p class="matches" role="status">${at.filter ? `${shown} of ${all} workloads` : `${all} workloads`}</p>
+    <p class="matches" role="status">${at.filter ? `${shown} of ${all} workloads` : all === 1 ? "1 workload" : `${all} workloads`}</p>
   </form>`;
 }
 

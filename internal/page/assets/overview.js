@@ -30,7 +30,7 @@ export function Overview({ data, at }) {
   const all = data.workloads;
   const rows = sorted(all.filter((/** @type {any} */ w) => matches(w, at.filter)), at);
   return html`<h1 class="visually-hidden">Workloads</h1>
-    ${quiet(all) ? html`<${Quiet} />` : html`<${Findings} workloads=${all} at=${at} />`}
+    ${quiet(all) ? html`<${Quiet} />` : rows.length > 0 && html`<${Findings} workloads=${rows} at=${at} />`}
     <${Controls} at=${at} data=${data} shown=${rows.length} all=${all.length} />
     ${rows.length || !at.filter
       ? html`<${Table} rows=${rows} at=${at} />`
@@ -95,7 +95,7 @@ function Row({ w, at }) {
     </th>
     <td role="cell" class="c-rate" data-name="Requests">
       ${r.count || r.active
-        ? html`<${Sparkline} values=${spark} /><span>${rate(r.per_second)}</span>`
+        ? html`<${Sparkline} values=${spark} /><span class="amount">${rate(r.per_second)}</span>`
         : html`<span class="quiet">no HTTP${w.tcp.bytes_sent_per_second + w.tcp.bytes_received_per_second > 0 ? ` · TCP ${byteRate(w.tcp.bytes_sent_per_second + w.tcp.bytes_received_per_second)}` : ""}</span>`}
       ${judge.opaque(w) && html`<a class="mark" href=${link({ view: "coverage", workload: "" }, at)} data-route><${Badge} level="note">${percent(w.opaque_ratio)} opaque<//></a>`}
     </td>
