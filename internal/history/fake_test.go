@@ -2,6 +2,7 @@ package history
 
 import (
 	"context"
+	"maps"
 	"math/rand/v2"
 	"net/netip"
 	"slices"
@@ -69,10 +70,7 @@ func newHost(t testing.TB, change func(*Options)) *host {
 func (h *host) Snapshot() (*kernel.Snapshot, error) {
 	s := h.snapshot
 	s.HTTP, s.Queue, s.Edges, s.Coverage = slices.Clone(s.HTTP), slices.Clone(s.Queue), slices.Clone(s.Edges), slices.Clone(s.Coverage)
-	s.Workloads = make(map[kernel.WorkloadID]kernel.Workload)
-	for id, w := range h.snapshot.Workloads {
-		s.Workloads[id] = w
-	}
+	s.Workloads = maps.Clone(s.Workloads)
 	return &s, h.err
 }
 

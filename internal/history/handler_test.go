@@ -42,7 +42,7 @@ func shop(t testing.TB) *host {
 	return h
 }
 
-func ask(t *testing.T, h http.Handler, target string, fields ...string) *http.Response {
+func ask(t *testing.T, h http.Handler, target string, fields ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, target, nil)
 	for i := 0; i < len(fields); i += 2 {
@@ -50,16 +50,7 @@ func ask(t *testing.T, h http.Handler, target string, fields ...string) *http.Re
 	}
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
-	return w.Result()
-}
-
-func body(t *testing.T, r *http.Response) string {
-	t.Helper()
-	b, err := io.ReadAll(r.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(b)
+	return w
 }
 
 // The answers are a promise. What depends on the machine is masked.
@@ -73,11 +64,11 @@ func TestGolden(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := ask(t, h.Handler(), target)
-			if r.StatusCode != http.StatusOK || r.Header.Get("Content-Type") != "application/json" || r.Header.Get("Cache-Control") != "private, no-cache" {
-				t.Fatalf("status %d, %v", r.StatusCode, r.Header)
+			if r.Code != http.StatusOK || r.Header().Get("Content-Type") != "application/json" || r.Header().Get("Cache-Control") != "private, no-cache" {
+				t.Fatalf("status %d, %v", r.Code, r.Header())
 			}
 			var got bytes.Buffer
-			if err := json.Indent(&got, []byte(body(t, r)), "", "\t"); err != nil {
+			if err := json.Indent(&got, r.Body.Bytes(), "", "\t"); err != nil {
 				t.Fatal(err)
 			}
 			got.WriteByte('\n')
@@ -122,11 +113,11 @@ func TestMistakes(t *testing.T) {
 		WorkloadPath + "?window=1m30s&id=" + id: {200, ""},
 	} {
 		r := ask(t, h.Handler(), target)
-		text := body(t, r)
-		if r.StatusCode != want.status || !strings.Contains(text, want.text) {
-			t.Errorf("%s: %d %s", target, r.StatusCode, text)
+		text := r.Body.String()
+		if r.Code != want.status || !strings.Contains(text, want.text) {
+			t.Errorf("%s: %d %s", target, r.Code, text)
 		}
-		if want.status == 400 && (strings.Count(text, "\n") != 1 || !strings.HasPrefix(r.Header.Get("Content-Type"), "text/plain")) {
+		if want.status == 400 && (strings.Count(text, "\n") != 1 || !strings.HasPrefix(r.Header().Get("Content-Type"), "text/plain")) {
 			t.Errorf("%s: not a line of text: %q", target, text)
 		}
 	}
@@ -140,32 +131,32 @@ func TestMistakes(t *testing.T) {
 func TestNoSampleYet(t *testing.T) {
 	h := newHost(t, nil)
 	r := ask(t, h.Handler(), WorkloadsPath)
-	if text := body(t, r); r.StatusCode != http.StatusServiceUnavailable || r.Header.Get("Retry-After") != "5" || r.Header.Get("Cache-Control") != "no-store" || !strings.Contains(text, "no sample yet") {
-		t.Errorf("%d %v %s", r.StatusCode, r.Header, text)
+	if text := r.Body.String(); r.Code != http.StatusServiceUnavailable || r.Header().Get("Retry-After") != "5" || r.Header().Get("Cache-Control") != "no-store" || !strings.Contains(text, "no sample yet") {
+		t.Errorf("%d %v %s", r.Code, r.Header(), text)
 	}
 }
 
 // Who has the answer does not get it again until there is something new.
 func TestETag(t *testing.T) {
 	h := shop(t)
-	tag := ask(t, h.Handler(), WorkloadsPath).Header.Get("ETag")
+	tag := ask(t, h.Handler(), WorkloadsPath).Header().Get("ETag")
 	for field, want := range map[string]int{tag: 304, `"a", ` + tag: 304, strings.TrimPrefix(tag, "W/"): 304, `"a"`: 200, "": 200} {
 		r := ask(t, h.Handler(), WorkloadsPath, "If-None-Match", field)
-		if text := body(t, r); r.StatusCode != want || (text == "") != (want == 304) || r.Header.Get("ETag") != tag {
-			t.Errorf("%s: status %d, %d bytes", field, r.StatusCode, len(text))
+		if text := r.Body.String(); r.Code != want || (text == "") != (want == 304) || r.Header().Get("ETag") != tag {
+			t.Errorf("%s: status %d, %d bytes", field, r.Code, len(text))
 		}
 	}
 	h.next(Interval)
-	if r := ask(t, h.Handler(), WorkloadsPath, "If-None-Match", tag); r.StatusCode != 200 {
-		t.Errorf("after a sample: %d", r.StatusCode)
+	if r := ask(t, h.Handler(), WorkloadsPath, "If-None-Match", tag); r.Code != 200 {
+		t.Errorf("after a sample: %d", r.Code)
 	}
 }
 
 func TestGzip(t *testing.T) {
 	h := shop(t)
-	plain := body(t, ask(t, h.Handler(), WorkloadsPath))
+	plain := ask(t, h.Handler(), WorkloadsPath).Body.String()
 	r := ask(t, h.Handler(), WorkloadsPath, "Accept-Encoding", "gzip") // httptest's client is at 192.0.2.1
-	if r.Header.Get("Content-Encoding") != "gzip" {
+	if r.Header().Get("Content-Encoding") != "gzip" {
 		t.Fatal("it is not compressed")
 	}
 	z, err := gzip.NewReader(r.Body)

@@ -135,7 +135,7 @@ func (s *sums) decode(record []byte) {
 
 // add adds other sums of the same workload.
 func (s *sums) add(o *sums) {
-	for k := range kind(numKinds) {
+	for k := range numKinds {
 		for _, i := range o.kinds[k].used {
 			into := s.vector(k, i)
 			for j, n := range o.kinds[k].at[i] {
@@ -155,7 +155,7 @@ func (k kind) join(a, b uint64) uint64 {
 
 // encode appends a record.
 func (s *sums) encode(b []byte) []byte {
-	for k := range kind(numKinds) {
+	for k := range numKinds {
 		for _, i := range s.kinds[k].used {
 			b = appendEntry(b, k, i, s.kinds[k].at[i])
 		}

@@ -4,6 +4,7 @@ import (
 	"math/rand/v2"
 	"runtime"
 	"testing"
+	"time"
 )
 
 // TestMemory measures the heap that a full history of 200 busy workloads takes: each serves 20 requests/s with four statuses, makes 16,
@@ -24,10 +25,8 @@ func TestMemory(t *testing.T) {
 	}
 	with := heap()
 	room := past.room()
-	h.History = nil
 	frames := past.bytes
-	runtime.KeepAlive(past)
-	past = nil
+	*past = History{}
 	took := int(with) - int(heap())
 	t.Logf("%d workloads: %.2f MB of heap, of which %.2f MB are the samples of %.0f s", workloads, float64(took)/(1<<20), float64(frames)/(1<<20), room.Seconds)
 	if took > target {
@@ -45,4 +44,39 @@ func heap() uint64 {
 	var m runtime.MemStats
 	runtime.ReadMemStats(&m)
 	return m.HeapAlloc
+}
+
+// BenchmarkSample measures what a sample of 200 busy workloads takes, the kernel side's part left out.
+func BenchmarkSample(b *testing.B) {
+	random := rand.New(rand.NewPCG(1, 2))
+	h := newHost(b, nil)
+	h.busy(random, 200)
+	h.next(Interval)
+	for b.Loop() {
+		b.StopTimer()
+		h.busy(random, 200)
+		b.StartTimer()
+		h.next(Interval)
+	}
+}
+
+// BenchmarkOverview measures the answer about 200 busy workloads.
+func BenchmarkOverview(b *testing.B) {
+	random := rand.New(rand.NewPCG(1, 2))
+	h := newHost(b, nil)
+	for range int(Span / Interval) {
+		h.busy(random, 200)
+		h.next(Interval)
+	}
+	for _, window := range []time.Duration{time.Minute, Span} {
+		b.Run(window.String(), func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				_, _, err := h.answer("", func() (any, error) { return h.overview(window), nil })
+				if err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }

@@ -45,7 +45,7 @@ const intro = `# Metrics
 <!-- Generated from internal/metrics by "go generate ./internal/metrics". Do not edit. -->
 
 Every metric that Fathom exports, with what it measures. Beside these, the agent exports the usual ` + "`go_*` and `process_*`" + `
-metrics about itself.
+metrics about itself, and ` + "`fathom_history_*`" + ` about [what it keeps](api.md#how-much-it-keeps) for the page and ` + "`fathom top`" + `.
 
 - **Histograms** carry classic buckets (bounds set by ` + "`--buckets`" + `) and, where Prometheus scrapes protobuf, native
   buckets of schema 3 as well (8 per power of two) from 2<sup>-17</sup> s (7.6 µs) to 2<sup>8</sup> s (256 s). What is

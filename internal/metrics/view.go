@@ -3,6 +3,7 @@ package metrics
 import (
 	"context"
 	"iter"
+	"maps"
 	"net/netip"
 
 	"github.com/fathomhq/fathom/internal/kernel"
@@ -216,9 +217,5 @@ func (v *View) Chosen(l *workload.Labels) map[string]string {
 	if len(v.e.chosen) == 0 {
 		return nil
 	}
-	chosen := make(map[string]string, len(v.e.chosen))
-	for name, value := range v.e.chosenLabels(l) {
-		chosen[name] = value
-	}
-	return chosen
+	return maps.Collect(v.e.chosenLabels(l))
 }

@@ -3,6 +3,7 @@ package top
 import (
 	"encoding/pem"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -35,9 +36,10 @@ func TestAddress(t *testing.T) {
 	}
 	plain := httptest.NewServer(http.HandlerFunc(answers))
 	defer plain.Close()
-	secure := httptest.NewTLSServer(http.HandlerFunc(answers))
+	secure := httptest.NewUnstartedServer(http.HandlerFunc(answers))
+	secure.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, slog.LevelError)
+	secure.StartTLS()
 	defer secure.Close()
-	secure.Config.ErrorLog = nil
 	socket := filepath.Join(dir, "agent.sock")
 	l, err := net.Listen("unix", socket)
 	if err != nil {

@@ -82,13 +82,13 @@ func opaqueLines(workloads []history.WorkloadCoverage) (lines []string) {
 			if c.Readable || c.Class == "idle" || c.BytesReceived+c.BytesSent == 0 {
 				continue
 			}
-			text := "  " + printable(c.Class)
+			parts := []string{"  " + printable(c.Class)}
 			for _, r := range c.Reasons {
 				if r.Connections > 0 {
-					text += ", " + reasonLine(&r)
+					parts = append(parts, reasonLine(&r))
 				}
 			}
-			lines = append(lines, text)
+			lines = append(lines, strings.Join(parts, ", "))
 		}
 	}
 	return lines

@@ -20,6 +20,7 @@ func (m *model) detailLines() []string {
 	}
 	w := &d.Workload
 	room := max(20, m.width-24)
+	names := max(16, min(40, m.width-68)) // of peers, in lines with numbers
 	add := func(format string, a ...any) { lines = append(lines, fmt.Sprintf(format, a...)) }
 	heading := func(text string) { lines = append(lines, "", bold.Render(text)) }
 
@@ -48,14 +49,14 @@ func (m *model) detailLines() []string {
 		add("%s requests/s, %s errors, mean %s, p50 %s, p90 %s, p99 %s", rate(w.Client.PerSecond), percent(w.Client.ErrorRatio),
 			duration(w.Client.Latency.Mean), duration(w.Client.Latency.P50), duration(w.Client.Latency.P90), duration(w.Client.Latency.P99))
 		for _, p := range d.Client.Peers {
-			add("%-40s %8s/s %7s errors  p50 %7s  p99 %7s", peerName(p.End), rate(p.PerSecond), percent(p.ErrorRatio),
+			add("%-*s %8s/s %7s errors  p50 %7s  p99 %7s", names, peerName(p.End), rate(p.PerSecond), percent(p.ErrorRatio),
 				duration(p.Latency.P50), duration(p.Latency.P99))
 		}
 	}
 	if len(d.Peers) > 0 {
 		heading("TCP by peer")
 		for _, p := range d.Peers {
-			add("%-7s %-40s  out %7s/s  in %7s/s  retrans %6s  rtt %6s%s", printable(p.Role), peerName(p.End), bytesOf(p.BytesSentPerSecond),
+			add("%-7s %-*s  out %7s/s  in %7s/s  retrans %6s  rtt %6s%s", printable(p.Role), names, peerName(p.End), bytesOf(p.BytesSentPerSecond),
 				bytesOf(p.BytesReceivedPerSecond), percent(p.RetransmitRatio), duration(p.RTT.P50), troubles(&p))
 		}
 	}

@@ -76,7 +76,7 @@ func (m *model) lines(t *testing.T) []string {
 // names are the workloads on the screen, in order.
 func (m *model) names() string {
 	var names []string
-	for _, l := range strings.Split(m.text(), "\n") {
+	for l := range strings.SplitSeq(m.text(), "\n") {
 		for _, name := range []string{"frontend", "payments", "cart"} {
 			if strings.HasPrefix(l, name) {
 				names = append(names, name)
@@ -310,7 +310,7 @@ func TestQuestions(t *testing.T) {
 }
 
 func TestDetailsScreen(t *testing.T) {
-	m := start(t, 100, 60, shop())
+	m := start(t, 130, 60, shop())
 	m.keys("down", "enter")
 	if !strings.Contains(m.text(), "cart, kind process, node n1") || !strings.Contains(m.text(), "asking") {
 		t.Error(m.text())

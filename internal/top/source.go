@@ -70,7 +70,7 @@ type Agent struct {
 type Row struct {
 	Node string `json:"node"`
 	history.Workload
-	agent int // index of Endpoint
+	agent string // Pod of the Endpoint
 }
 
 // key identifies a row from one report to the next.
@@ -93,7 +93,7 @@ func (s *Source) Overview(ctx context.Context, window time.Duration) (*Report, e
 		return nil, err
 	}
 	r := &Report{Agents: []Agent{}, Workloads: []Row{}}
-	for i, a := range answers {
+	for _, a := range answers {
 		agent := Agent{Node: a.node, Pod: a.pod}
 		if a.err != nil {
 			agent.Error = oneLine(a.err)
@@ -105,7 +105,7 @@ func (s *Source) Overview(ctx context.Context, window time.Duration) (*Report, e
 		r.Time, r.WindowSeconds = max(r.Time, a.body.Time), max(r.WindowSeconds, a.body.WindowSeconds)
 		for _, w := range a.body.Workloads {
 			if s.Namespace == "" || w.Namespace == s.Namespace {
-				r.Workloads = append(r.Workloads, Row{Node: a.node, Workload: w, agent: i})
+				r.Workloads = append(r.Workloads, Row{Node: a.node, Workload: w, agent: a.pod})
 			}
 		}
 	}
@@ -118,8 +118,8 @@ func (s *Source) Details(ctx context.Context, row *Row, window time.Duration) (*
 	if err != nil {
 		return nil, err
 	}
-	for i, a := range agents {
-		if a.Node != "" && a.Node != row.Node || a.Node == "" && i != row.agent {
+	for _, a := range agents {
+		if a.Node != "" && a.Node != row.Node || a.Pod != row.agent {
 			continue
 		}
 		query := windowQuery(window)

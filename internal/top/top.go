@@ -52,8 +52,8 @@ func Run(ctx context.Context, o Options) error {
 	program := tea.NewProgram(newModel(ctx, o, order),
 		tea.WithContext(ctx), tea.WithInput(o.Input), tea.WithOutput(o.Output), tea.WithoutSignalHandler())
 	_, err = program.Run()
-	if ctx.Err() != nil || errors.Is(err, tea.ErrInterrupted) {
-		return nil // asked to end
+	if errors.Is(err, tea.ErrProgramKilled) && ctx.Err() != nil {
+		err = nil // asked to end
 	}
 	return err
 }

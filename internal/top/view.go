@@ -103,7 +103,7 @@ func (m *model) message() string {
 	if notShown > 0 {
 		return alarm.Render(count(notShown, "workload is", "workloads are") + " not shown, as the history is full; /metrics has them")
 	}
-	if m.filter != "" {
+	if m.filter != "" && m.screen == showTable {
 		return fmt.Sprintf("filter: %s (%d of %d; esc ends it)", m.filter, len(m.shown), len(m.report.Workloads))
 	}
 	return ""

@@ -1,0 +1,258 @@
+package prometheus
+
+import (
+	"bytes"
+	"fmt"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"regexp"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/creack/pty"
+	"github.com/hinshun/vt10x"
+)
+
+// screen is a program on a terminal.
+type screen struct {
+	t     *testing.T
+	cmd   *exec.Cmd
+	file  *os.File
+	term  vt10x.Terminal
+	ended chan error
+
+	mu  sync.Mutex
+	raw bytes.Buffer // all that it wrote
+}
+
+// open starts `fathom top` on a terminal.
+func open(t *testing.T, agent string, env ...string) *screen {
+	t.Helper()
+	const columns, rows = 120, 30
+	s := &screen{t: t, term: vt10x.New(vt10x.WithSize(columns, rows)), ended: make(chan error, 1)}
+	s.cmd = exec.Command(binary, "top", "--interval=1s", "--address="+agent)
+	for _, v := range os.Environ() {
+		if !strings.HasPrefix(v, "NO_COLOR=") && !strings.HasPrefix(v, "CLICOLOR") && !strings.HasPrefix(v, "COLORTERM=") && !strings.HasPrefix(v, "TMUX=") {
+			s.cmd.Env = append(s.cmd.Env, v)
+		}
+	}
+	s.cmd.Env = append(append(s.cmd.Env, "TERM=xterm-256color"), env...)
+	var err error
+	if s.file, err = pty.StartWithSize(s.cmd, &pty.Winsize{Rows: rows, Cols: columns}); err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		data := make([]byte, 64<<10)
+		for {
+			n, err := s.file.Read(data)
+			s.mu.Lock()
+			s.raw.Write(data[:n])
+			s.mu.Unlock()
+			_, _ = s.term.Write(data[:n])
+			if err != nil { // the program has closed its end
+				s.ended <- s.cmd.Wait()
+				return
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		_ = s.cmd.Process.Kill()
+		_ = s.file.Close()
+	})
+	return s
+}
+
+// shows waits until the screen has a text, given as a regular expression.
+func (s *screen) shows(want string) {
+	s.t.Helper()
+	pattern := regexp.MustCompile(want)
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		text := s.term.String()
+		if pattern.MatchString(text) {
+			return
+		}
+		if time.Now().After(end) {
+			s.t.Fatalf("no %s on the screen:\n%s", want, text)
+		}
+	}
+}
+
+func (s *screen) press(keys string) {
+	s.t.Helper()
+	if _, err := s.file.WriteString(keys); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+func (s *screen) resize(columns, rows int) {
+	s.t.Helper()
+	s.term.Resize(columns, rows)
+	if err := pty.Setsize(s.file, &pty.Winsize{Rows: uint16(rows), Cols: uint16(columns)}); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// ends waits for the program's end, and expects that it left the terminal as it was.
+func (s *screen) ends() {
+	s.t.Helper()
+	select {
+	case err := <-s.ended:
+		if err != nil {
+			s.t.Errorf("it ended with %v", err)
+		}
+	case <-time.After(patience):
+		s.t.Fatal("it does not end")
+	}
+	if !strings.Contains(s.written(), "\x1b[?1049l") {
+		s.t.Error("it left the alternate screen open")
+	}
+}
+
+func (s *screen) written() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.raw.String()
+}
+
+// relay leads to an agent until it is closed.
+func relay(t *testing.T, agent string) *httptest.Server {
+	t.Helper()
+	server := httptest.NewServer(httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: agent}))
+	t.Cleanup(server.Close)
+	return server
+}
+
+// visit makes requests, some of which fail, until the test ends.
+func visit(t *testing.T) {
+	t.Helper()
+	n := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if n++; n%10 == 0 {
+			w.WriteHeader(statusSlow)
+		}
+	}))
+	done := make(chan struct{})
+	var client sync.WaitGroup
+	client.Go(func() {
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(5 * time.Millisecond):
+			}
+			if resp, err := http.Get(server.URL); err == nil {
+				_ = resp.Body.Close()
+			}
+		}
+	})
+	t.Cleanup(func() {
+		close(done)
+		client.Wait()
+		server.Close()
+	})
+}
+
+// colour is a sequence that sets one.
+var colour = regexp.MustCompile(`\x1b\[([0-9;]*;)?(3[0-8]|4[0-8]|9[0-7]|10[0-7])(;[0-9;]*)?m`)
+
+// TestTop looks at a real agent under load in a real terminal.
+func TestTop(t *testing.T) {
+	agent := startAgent(t)
+	between := relay(t, agent)
+	visit(t)
+	s := open(t, between.URL)
+	s.shows(`WORKLOAD .*REQ/S +ERRORS +P50 +P90 +P99 +QUEUE`)
+	s.shows(`(?m)^prometheus\.test +[1-9]\d+ +[0-9.]+% +[0-9.]+[um]s +[0-9.]+[um]s`)
+
+	s.press("/")
+	s.press("no such thing")
+	s.shows(`filter: no such thing_`)
+	s.press("\r")
+	s.shows(`filter: no such thing \(0 of \d+`)
+	s.press("\x1b")
+	s.shows(`(?m)^prometheus\.test`)
+	s.press("/" + self + "\r")
+	s.shows(`filter: prometheus\.test \(1 of \d+`)
+	s.press("\r")
+	s.shows(`prometheus\.test, kind process, node`)
+	s.shows(`Latency over time`)
+	s.shows(`requests/s`)
+	s.press("\x1b[F") // end
+	s.shows(`Connections by what is on them`)
+	s.press("\x1b")
+	s.shows(`filter: prometheus\.test \(1 of`) // else the terminal takes both for Alt-C
+	s.press("c")
+	s.shows(`of the bytes are opaque`)
+	s.press("?")
+	s.shows(`near 100% means overload`)
+	s.press("\x1b")
+	s.shows(`q quit +arrows move`)
+	s.press("w")
+	s.shows(`last 5m `)
+	s.resize(44, 12)
+	s.shows(`(?m)^WORKLOAD +REQ/S +ERRORS +P99( +QUEUE)? *$`)
+	s.resize(120, 30)
+	s.shows(`REQ/S +ERRORS +P50`)
+	if !colour.MatchString(s.written()) { // a tenth of the requests fails
+		t.Error("no colours")
+	}
+
+	between.CloseClientConnections()
+	between.Close()
+	s.shows(`OLD NUMBERS, of .* ago: cannot reach the agent at`)
+	s.shows(`(?m)^prometheus\.test +[1-9]\d+`)
+	s.press("q")
+	s.ends()
+}
+
+// TestTopEnds: Ctrl-C and SIGTERM end it, too, and NO_COLOR is respected.
+func TestTopEnds(t *testing.T) {
+	agent := startAgent(t)
+	visit(t)
+	for name, end := range map[string]func(*screen){
+		"ctrl-c":  func(s *screen) { s.press("\x03") },
+		"SIGTERM": func(s *screen) { _ = s.cmd.Process.Signal(syscall.SIGTERM) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, agent, "NO_COLOR=1")
+			s.shows(`(?m)^prometheus\.test +[1-9]\d+ +[1-9]`)
+			end(s)
+			s.ends()
+			if found := colour.FindString(s.written()); found != "" {
+				t.Errorf("a colour: %q", found)
+			}
+		})
+	}
+}
+
+// TestTopAlone: nobody answers.
+func TestTopAlone(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := l.Addr().String()
+	l.Close()
+	s := open(t, address)
+	s.shows(`cannot reach the agent at ` + regexp.QuoteMeta(address))
+	s.press("q")
+	s.ends()
+
+	var stderr bytes.Buffer
+	cmd := exec.Command(binary, "top", "--once", "--address="+address)
+	cmd.Stderr = &stderr
+	if err := cmd.Run(); cmd.ProcessState.ExitCode() != 1 {
+		t.Errorf("%v: %s", err, &stderr)
+	}
+	if want := fmt.Sprintf("fathom: cannot reach the agent at %s: ", address); !strings.HasPrefix(stderr.String(), want) || !strings.Contains(stderr.String(), "is the agent running there") {
+		t.Errorf("%s", &stderr)
+	}
+}
