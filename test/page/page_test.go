@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,6 +40,7 @@ func TestPage(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t, browser, address)) })
 	}
+	t.Run("hostile name", func(t *testing.T) { hostileName(t, open(t, browser, address)) })
 	t.Run("stop", func(t *testing.T) { stops(t, browser) })
 	t.Run("nothing yet", func(t *testing.T) { nothingYet(t, browser, address) })
 }
@@ -320,6 +325,32 @@ func looks(t *testing.T, b *tab) {
 				b.screenshot(fmt.Sprintf("%s-%s-%d", view.name, scheme, width))
 			}
 		}
+	}
+}
+
+// Processes choose their names. Whatever is in one is text.
+func hostileName(t *testing.T, b *tab) {
+	const name = "<img src=x>" // at most 15 bytes, and no slash
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	program := filepath.Join(t.TempDir(), name)
+	if err := os.Symlink(self, program); err != nil {
+		t.Fatal(err)
+	}
+	server := serve(t, func(http.ResponseWriter, *http.Request) {})
+	cmd := exec.Command(program)
+	cmd.Env = append(os.Environ(), askVariable+"=http://"+server)
+	if output, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", name, err, output)
+	}
+	b.visit("?filter=" + url.QueryEscape(name))
+	b.becomes(fmt.Sprintf(`document.querySelector(".workloads tbody a")?.innerText === %q`, name))
+	b.do(chromedp.Click(chromedp.CSS(".workloads tbody a")))
+	b.says("h1", name)
+	if n := eval[int](b, `document.querySelectorAll("img").length`); n != 0 {
+		t.Errorf("%d images", n)
 	}
 }
 
