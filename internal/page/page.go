@@ -18,6 +18,8 @@ import (
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
+//go:generate go run ./gen -o api.d.ts
+
 //go:embed assets
 var embedded embed.FS
 

@@ -76,7 +76,7 @@ type tab struct {
 }
 
 // open opens a tab. It fails the test at its end for what was written to the console, and for requests to others than the agent.
-func open(t *testing.T, browser context.Context, address string) *tab {
+func open(browser context.Context, t *testing.T, address string) *tab {
 	t.Helper()
 	ctx, cancel := chromedp.NewContext(browser)
 	t.Cleanup(cancel)
@@ -236,9 +236,9 @@ func (b *tab) screenshot(name string) {
 }
 
 // press presses a key of github.com/chromedp/chromedp/kb.
-func (b *tab) press(key string, options ...chromedp.KeyOption) {
+func (b *tab) press(key string) {
 	b.Helper()
-	b.do(chromedp.KeyEvent(key, options...))
+	b.do(chromedp.KeyEvent(key))
 }
 
 // before runs a script in each document that is opened from now on, before those of the page.

@@ -30,7 +30,7 @@ func TestPage(t *testing.T) {
 	browser := newBrowser(t)
 	startOpaque(t)
 	address := startDemo(t)
-	marked(t, browser, address)
+	marked(browser, t, address)
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, *tab)
@@ -38,11 +38,11 @@ func TestPage(t *testing.T) {
 		{"first sight", firstSight}, {"sort", sorts}, {"filter", filters}, {"open", opens}, {"coverage", coverage}, {"agent", agent},
 		{"links", links}, {"looks", looks}, {"pause", pauses}, {"keyboard", keyboard},
 	} {
-		t.Run(test.name, func(t *testing.T) { test.run(t, open(t, browser, address)) })
+		t.Run(test.name, func(t *testing.T) { test.run(t, open(browser, t, address)) })
 	}
-	t.Run("hostile name", func(t *testing.T) { hostileName(t, open(t, browser, address)) })
-	t.Run("stop", func(t *testing.T) { stops(t, browser) })
-	t.Run("nothing yet", func(t *testing.T) { nothingYet(t, browser, address) })
+	t.Run("hostile name", func(t *testing.T) { hostileName(t, open(browser, t, address)) })
+	t.Run("stop", func(t *testing.T) { stops(browser, t) })
+	t.Run("nothing yet", func(t *testing.T) { nothingYet(browser, t, address) })
 }
 
 // row is an expression for the row of a workload, wherever it is now.
@@ -51,8 +51,8 @@ func row(name string) string {
 }
 
 // marked waits until the page has seen enough of the demonstration to judge it.
-func marked(t *testing.T, browser context.Context, address string) {
-	b := open(t, browser, address)
+func marked(browser context.Context, t *testing.T, address string) {
+	b := open(browser, t, address)
 	b.visit("")
 	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Second) {
 		if text := b.text(".findings"); strings.Contains(text, "overloaded") && strings.Contains(text, "loses packets") {
@@ -136,17 +136,19 @@ func checkOrder(t *testing.T, column, direction string, cells []string) {
 		t.Errorf("%s is %q", column, direction)
 	}
 	for i := 1; i < len(cells); i++ {
-		fine := false
-		if column == "name" {
-			fine = (cells[i-1] <= cells[i]) == (direction == "ascending") || cells[i-1] == cells[i]
-		} else {
-			before, after := number(t, cells[i-1]), number(t, cells[i])
-			fine = after < 0 || before >= 0 && (before <= after) == (direction == "ascending") || before == after
-		}
-		if !fine {
+		if !inOrder(t, column, direction == "ascending", cells[i-1], cells[i]) {
 			t.Errorf("%s %s: %q is before %q", column, direction, cells[i-1], cells[i])
 		}
 	}
+}
+
+// inOrder tells whether a cell may stand before another. Those without a number are last in both directions.
+func inOrder(t *testing.T, column string, ascending bool, before, after string) bool {
+	if column == "name" {
+		return before == after || (before < after) == ascending
+	}
+	x, y := number(t, before), number(t, after)
+	return y < 0 || x >= 0 && (x == y || (x < y) == ascending)
 }
 
 // A filter narrows the table while it is typed, and is in the link.
@@ -355,10 +357,10 @@ func hostileName(t *testing.T, b *tab) {
 }
 
 // When the agent does not answer any more, the page says so, keeps the numbers, and goes on when it is back.
-func stops(t *testing.T, browser context.Context) {
+func stops(browser context.Context, t *testing.T) {
 	address := freeAddress(t)
 	stop := startAgent(t, address)
-	b := open(t, browser, address)
+	b := open(browser, t, address)
 	b.do(chromedp.Navigate(b.base + "/"))
 	b.becomes(`document.querySelector(".workloads tbody tr, .empty")`)
 	b.becomes(`document.querySelector(".workloads tbody tr")`)
@@ -380,8 +382,8 @@ func stops(t *testing.T, browser context.Context) {
 }
 
 // An agent on a host without any traffic says what to do. There is always some here, so it is left out of the agent's answer.
-func nothingYet(t *testing.T, browser context.Context, address string) {
-	b := open(t, browser, leaveOut(t, address, func(workload string) bool { return workload != "fathom" }))
+func nothingYet(browser context.Context, t *testing.T, address string) {
+	b := open(browser, t, leaveOut(t, address, func(workload string) bool { return workload != "fathom" }))
 	b.look(wide, "light")
 	b.visit("")
 	b.says("main", "No requests yet")

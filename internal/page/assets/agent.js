@@ -11,10 +11,10 @@ import { age, bytes, count, percent, rate } from "./format.js";
  */
 const core = (v) => (v === null || v === 0 || v >= 0.01 ? percent(v) : v < 0.0001 ? "< 0.01 %" : `${(v * 100).toFixed(2)} %`);
 
-/** @param {import("./app.js").ViewProps} props */
+/** @param {{data: API.AgentReport, at: import("./route.js").Route}} props */
 export function Agent({ data, at }) {
   const [cursor, setCursor] = useState(-1);
-  const times = data.times.map((/** @type {number} */ t) => t * 1000);
+  const times = data.times.map((t) => t * 1000);
   const over = { times, cursor: Math.min(cursor, times.length - 1), onCursor: setCursor };
   const tiles = [
     ["CPU of the agent", `${core(data.cpu_ratio)} of a core`],
@@ -42,11 +42,11 @@ export function Agent({ data, at }) {
     <div class="columns">
       <${Panel} title="Programs in the kernel"><${Scroll} label="Programs in the kernel"><table>
         <thead><tr><th scope="col">Program</th><th scope="col">Runs</th><th scope="col">CPU</th></tr></thead>
-        <tbody>${data.programs.map((/** @type {any} */ p) => html`<tr key=${p.name}><th scope="row">${p.name}</th><td>${rate(p.runs_per_second)}</td><td>${core(p.ratio)}</td></tr>`)}</tbody>
+        <tbody>${data.programs.map((p) => html`<tr key=${p.name}><th scope="row">${p.name}</th><td>${rate(p.runs_per_second)}</td><td>${core(p.ratio)}</td></tr>`)}</tbody>
       </table><//><//>
       <${Panel} title="Taps"><p class="sub">Where the kernel is hooked, and how.</p><${Scroll} label="Taps"><table>
         <thead><tr><th scope="col">Tap</th><th scope="col">Mode</th></tr></thead>
-        <tbody>${data.taps.map((/** @type {any} */ t) => html`<tr key=${t.name}><th scope="row">${t.name}</th>
+        <tbody>${data.taps.map((t) => html`<tr key=${t.name}><th scope="row">${t.name}</th>
           <td>${t.mode === "none" ? html`<${Badge} level="bad">not attached<//> ${t.error}` : t.mode}</td></tr>`)}</tbody>
       </table><//><//>
     </div>

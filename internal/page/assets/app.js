@@ -12,8 +12,6 @@ import { Agent } from "./agent.js";
 /** Answers that bring nothing new for so long, in seconds, mean that the agent has stopped to measure. */
 const STALE = 20;
 
-/** @typedef {{data: any, at: route.Route}} ViewProps */
-
 /** @type {Record<string, {path: (r: route.Route) => string, title: (r: route.Route, data: any) => string, view: any}>} */
 const VIEWS = {
   "": { path: (r) => `workloads?window=${r.window || "5m"}`, title: () => "Workloads", view: Overview },

@@ -5,7 +5,7 @@ import { COLUMNS } from "./explain.js";
 import { age } from "./format.js";
 import { WINDOWS, current, go, link, replace } from "./route.js";
 
-/** @param {{at: import("./route.js").Route, data: any, shown: number, all: number}} props */
+/** @param {{at: import("./route.js").Route, data: API.Head, shown: number, all: number}} props */
 export function Controls({ at, data, shown, all }) {
   return html`<form class="controls" role="search" aria-label="Workloads" onSubmit=${(/** @type {Event} */ e) => e.preventDefault()}>
     <${Filter} at=${at} />
@@ -48,7 +48,7 @@ function Filter({ at }) {
 
 /**
  * How much time the numbers cover.
- * @param {{at: import("./route.js").Route, preferred: string, data: any}} props
+ * @param {{at: import("./route.js").Route, preferred: string, data: API.Head}} props
  */
 export function Window({ at, preferred, data }) {
   const chosen = at.window || preferred;

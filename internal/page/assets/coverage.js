@@ -8,9 +8,9 @@ import { Window } from "./controls.js";
 import { fullName } from "./names.js";
 import { link } from "./route.js";
 
-/** @param {import("./app.js").ViewProps} props */
+/** @param {{data: API.CoverageReport, at: import("./route.js").Route}} props */
 export function Coverage({ data, at }) {
-  const opaque = data.workloads.filter((/** @type {any} */ w) => w.opaque_ratio > 0);
+  const opaque = data.workloads.filter((w) => (w.opaque_ratio ?? 0) > 0);
   return html`
     <div class="title"><div><h1>Coverage</h1><p class="sub">What Fathom can read of this host's TCP, and what it cannot.</p></div>
       <form><${Window} at=${at} preferred="15m" data=${data} /></form></div>
@@ -25,10 +25,10 @@ export function Coverage({ data, at }) {
 
 /**
  * Why connections cannot be read, and what to do.
- * @param {{classes: any[]}} props
+ * @param {{classes: API.Class[]}} props
  */
 function Opaque({ classes }) {
-  const rows = classes.filter((c) => !c.readable && c.class !== "idle").flatMap((c) => c.reasons.map((/** @type {any} */ r) => ({ c, r })))
+  const rows = classes.filter((c) => !c.readable && c.class !== "idle").flatMap((c) => c.reasons.map((r) => ({ c, r })))
     .filter(({ c, r }) => r.connections > 0 || moved(c) > 0);
   return html`<${Panel} title="What is opaque, and why">
     ${rows.length === 0 ? html`<p><${Badge} level="good">nothing<//> Every connection with bytes could be read.</p>` : html`
@@ -40,12 +40,12 @@ function Opaque({ classes }) {
     </table><//>`}<//>`;
 }
 
-/** @param {{workloads: any[], at: import("./route.js").Route}} props */
+/** @param {{workloads: API.WorkloadCoverage[], at: import("./route.js").Route}} props */
 function Workloads({ workloads, at }) {
   return html`<${Panel} title="Workloads with opaque bytes"><${Scroll} label="Workloads with opaque bytes"><table>
     <thead><tr><th scope="col">Workload</th><th scope="col">Opaque</th><th scope="col">Most of it</th><th scope="col">Bytes</th></tr></thead>
     <tbody>${workloads.map((w) => {
-      const worst = w.classes.filter((/** @type {any} */ c) => !c.readable && c.class !== "idle").sort((/** @type {any} */ a, /** @type {any} */ b) => moved(b) - moved(a))[0];
+      const worst = w.classes.filter((c) => !c.readable && c.class !== "idle").sort((a, b) => moved(b) - moved(a))[0];
       return html`<tr key=${w.id}><th scope="row"><a href=${link({ view: "workload", workload: w.id }, at)} data-route>${fullName(w)}</a></th>
         <td><${Share} value=${w.opaque_ratio} text=${percent(w.opaque_ratio)} /></td>
         <td>${worst ? CLASS_NAMES[worst.class] ?? worst.class : ""}</td>
@@ -55,14 +55,14 @@ function Workloads({ workloads, at }) {
 
 /**
  * Whether the numbers are exact.
- * @param {{data: any}} props
+ * @param {{data: API.CoverageReport}} props
  */
 function Losses({ data }) {
   const rows = [
-    ...data.lost.map((/** @type {any} */ l) => ({ ...l, what: count(l.count), all: count(l.total) })),
-    ...data.lost_bytes.map((/** @type {any} */ l) => ({ ...l, reason: `${l.reason}, ${l.direction}`, what: bytes(l.bytes), all: bytes(l.total) })),
+    ...data.lost.map((l) => ({ ...l, what: count(l.count), all: count(l.total) })),
+    ...data.lost_bytes.map((l) => ({ ...l, reason: `${l.reason}, ${l.direction}`, what: bytes(l.bytes), all: bytes(l.total) })),
   ].filter((l) => l.total > 0);
-  const now = data.lost.some((/** @type {any} */ l) => l.count > 0) || data.lost_bytes.some((/** @type {any} */ l) => l.bytes > 0);
+  const now = data.lost.some((l) => l.count > 0) || data.lost_bytes.some((l) => l.bytes > 0);
   return html`<${Panel} title="What is lost">
     <p>${now ? html`<${Badge} level="note">not exact<//> In this time some events or bytes are missing from the numbers.` : html`<${Badge} level="good">exact<//> In this time every event and every byte is accounted for.`}</p>
     ${rows.length > 0 && html`<${Scroll} label="What is lost"><table class="prose">
@@ -71,7 +71,7 @@ function Losses({ data }) {
     </table><//>`}<//>`;
 }
 
-/** @param {{tables: any[]}} props */
+/** @param {{tables: API.Table[]}} props */
 function Tables({ tables }) {
   return html`<${Panel} title="Room in the kernel">
     <p class="sub">Every table has a limit. What finds one full is counted together as “overflow”; raise the limit with the agent's --max-… flags.</p>

@@ -6,24 +6,22 @@ import * as judge from "./judge.js";
 import { fullName, peerName } from "./names.js";
 import { link } from "./route.js";
 
-/** @param {{workloads: any[], at: import("./route.js").Route}} props */
+/** @param {{workloads: API.Workload[], at: import("./route.js").Route}} props */
 export function Findings({ workloads, at }) {
-  const of = (/** @type {any} */ w) => html`<a href=${link({ view: "workload", workload: w.id }, at)} data-route>${fullName(w)}</a>`;
-  const most = (/** @type {(w: any) => any} */ test, /** @type {(w: any) => number} */ by) =>
+  const of = (/** @type {API.Workload} */ w) => html`<a href=${link({ view: "workload", workload: w.id }, at)} data-route>${fullName(w)}</a>`;
+  const most = (/** @type {(w: API.Workload) => unknown} */ test, /** @type {(w: API.Workload) => number} */ by) =>
     workloads.filter(test).sort((a, b) => by(b) - by(a));
 
-  const failing = most((w) => judge.fails(w.served), (w) => w.served.error_ratio);
-  const sum = (/** @type {any} */ w) => judge.failedConnects(w.tcp).reduce((n, [, m]) => n + m, 0);
-  const connects = (/** @type {any} */ w) => judge.failedConnects(w.tcp).map(([why, n]) => `${n} ${why}`).join(", ");
+  const failing = most((w) => judge.fails(w.served), (w) => w.served.error_ratio ?? 0);
+  const lossy = most(judge.lossyLink, (w) => w.worst_link?.retransmit_ratio ?? 0);
+  const sum = (/** @type {API.Workload} */ w) => judge.failedConnects(w.tcp).reduce((n, [, m]) => n + m, 0);
+  const connects = (/** @type {API.Workload} */ w) => judge.failedConnects(w.tcp).map(([why, n]) => `${n} ${why}`).join(", ");
   const refused = most((w) => sum(w) > 0, sum);
   const found = [
-    ...most(judge.overloaded, (w) => w.queue_ratio).map((w) => html`<li key=${`q${w.id}`}><${Badge} level="bad">overloaded<//>
-      <span>${of(w)}: requests wait ${duration(w.queue_ratio * w.served.latency.mean)} of ${duration(w.served.latency.mean)}, on average, before it reads them.</span></li>`),
-    ...most(judge.lossyLink, (w) => judge.lossyLink(w).retransmit_ratio).map((w) => {
-      const l = judge.lossyLink(w);
-      return html`<li key=${`r${w.id}`}><${Badge} level="bad">loses packets<//>
-        <span>${of(w)}: the link to ${peerName(l)}; ${percent(l.retransmit_ratio)} of the segments had to be sent again.</span></li>`;
-    }),
+    ...most(judge.overloaded, judge.queueSeconds).map((w) => html`<li key=${`q${w.id}`}><${Badge} level="bad">overloaded<//>
+      <span>${of(w)}: requests wait ${duration(judge.queueSeconds(w))} of ${duration(w.served.latency.mean)}, on average, before it reads them.</span></li>`),
+    ...lossy.map((w) => w.worst_link && html`<li key=${`r${w.id}`}><${Badge} level="bad">loses packets<//>
+      <span>${of(w)}: the link to ${peerName(w.worst_link)}; ${percent(w.worst_link.retransmit_ratio)} of the segments had to be sent again.</span></li>`),
     failing.length > 0 && html`<li key="e"><${Badge} level="bad">errors<//>
       <span>${failing.slice(0, NAMED).map((w, i) => html`${i > 0 && ", "}${of(w)} ${percent(w.served.error_ratio)}`)}${failing.length > NAMED && ` and ${failing.length - NAMED} more`} of the requests failed.</span></li>`,
     refused.length > 0 && html`<li key="c"><${Badge} level="note">connects fail<//>

@@ -20,46 +20,52 @@ const OPAQUE_RATIO = 0.05;
 
 /**
  * What a row of the overview shows: what the workload serves or, if that is nothing, what it asks.
- * @param {any} w
+ * @param {API.Workload} w
  */
 export function shown(w) {
   return w.served.count || w.served.active || !w.client.count ? w.served : w.client;
 }
 
-/** @param {any} w */
+/** @param {API.Workload} w */
 export const callerOnly = (w) => shown(w) === w.client;
 
-/** @param {any} w */
-export const overloaded = (w) => w.queue_ratio >= QUEUE_RATIO && w.queue_ratio * w.served.latency.mean >= QUEUE_SECONDS;
+/**
+ * How long its requests wait unread, on average, in seconds.
+ * @param {API.Workload} w
+ */
+export const queueSeconds = (w) => (w.queue_ratio ?? 0) * (w.served.latency.mean ?? 0);
+
+/** @param {API.Workload} w */
+export const overloaded = (w) => (w.queue_ratio ?? 0) >= QUEUE_RATIO && queueSeconds(w) >= QUEUE_SECONDS;
 
 /**
  * TCP of a workload, or of one peer.
- * @param {any} tcp
+ * @param {API.TCP} tcp
  */
-export const losesPackets = (tcp) => tcp.retransmit_ratio >= RETRANSMIT_RATIO && resent(tcp) >= RETRANSMITS;
+export const losesPackets = (tcp) => (tcp.retransmit_ratio ?? 0) >= RETRANSMIT_RATIO && resent(tcp) >= RETRANSMITS;
 
 /**
  * Segments with data that were sent again.
- * @param {any} tcp
+ * @param {API.TCP} tcp
  * @returns {number}
  */
 export const resent = ({ retransmits: r }) => r.timeout + r.fast + r.probe;
 
-/** @param {any} requests */
-export const fails = (requests) => requests.error_ratio >= ERROR_RATIO && requests.error_ratio * requests.count >= ERRORS;
+/** @param {{error_ratio: number | null, count: number}} requests */
+export const fails = ({ error_ratio: ratio, count }) => (ratio ?? 0) >= ERROR_RATIO && (ratio ?? 0) * count >= ERRORS;
 
-/** @param {any} w */
-export const opaque = (w) => w.opaque_ratio >= OPAQUE_RATIO;
+/** @param {API.Workload} w */
+export const opaque = (w) => (w.opaque_ratio ?? 0) >= OPAQUE_RATIO;
 
 /**
  * The link of a workload that loses most, if it loses much: in the sums over all links it may drown.
- * @param {any} w
+ * @param {API.Workload} w
  */
-export const lossyLink = (w) => (w.worst_link?.retransmit_ratio >= RETRANSMIT_RATIO ? w.worst_link : null);
+export const lossyLink = (w) => (w.worst_link && (w.worst_link.retransmit_ratio ?? 0) >= RETRANSMIT_RATIO ? w.worst_link : null);
 
 /**
  * How often connects failed, and why: [["refused", 3]].
- * @param {any} tcp
+ * @param {API.TCP} tcp
  * @returns {[string, number][]}
  */
 export const failedConnects = (tcp) => Object.entries(tcp.connect_failures).map(([why, n]) => [why.replace("_", " "), n]);

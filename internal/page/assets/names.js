@@ -2,13 +2,13 @@
 
 /**
  * Namespace and name: "shop/cart", or the name alone.
- * @param {any} w
+ * @param {API.Identity} w
  */
 export const fullName = (w) => (w.namespace ? `${w.namespace}/${w.workload}` : w.workload);
 
 /**
  * What is known of a workload beside its name.
- * @param {any} w
+ * @param {API.Identity} w
  * @returns {string[]}
  */
 export function details(w) {
@@ -16,12 +16,13 @@ export function details(w) {
   const parts = [/** @type {Record<string, string>} */ (kind)[w.workload_kind] ?? w.workload_kind];
   if (w.pod && w.pod !== w.workload) parts.push(`pod ${w.pod}`);
   if (w.container && w.container !== w.workload) parts.push(`container ${w.container}`);
+  for (const [label, value] of Object.entries(w.labels ?? {})) parts.push(`${label.replace(/^(label|annotation)_/, "")} ${value}`);
   return parts.filter(Boolean);
 }
 
 /**
  * The other end of connections: an address, or a service with its namespace.
- * @param {any} p
+ * @param {API.End} p
  */
 export function peerName(p) {
   if (p.peer) return p.peer;
@@ -31,10 +32,10 @@ export function peerName(p) {
 
 /**
  * Whether a filter's words are all in the names of a workload.
- * @param {any} w
+ * @param {API.Identity} w
  * @param {string} filter
  */
 export function matches(w, filter) {
-  const text = [w.namespace, w.workload, w.workload_kind, w.pod, w.container].join(" ").toLowerCase();
+  const text = [w.namespace, w.workload, w.workload_kind, w.pod, w.container, ...Object.values(w.labels ?? {})].join(" ").toLowerCase();
   return filter.toLowerCase().split(/[\s/]+/).every((word) => text.includes(word));
 }

@@ -12,7 +12,7 @@ import { go, link } from "./route.js";
 
 /**
  * What a column sorts by.
- * @type {Record<string, (w: any) => number | string | null>}
+ * @type {Record<string, (w: API.Workload) => number | string | null>}
  */
 const SORT = {
   name: fullName,
@@ -25,10 +25,10 @@ const SORT = {
   retransmits: (w) => (judge.lossyLink(w) ?? w.tcp).retransmit_ratio,
 };
 
-/** @param {import("./app.js").ViewProps} props */
+/** @param {{data: API.Workloads, at: import("./route.js").Route}} props */
 export function Overview({ data, at }) {
   const all = data.workloads;
-  const rows = sorted(all.filter((/** @type {any} */ w) => matches(w, at.filter)), at);
+  const rows = sorted(all.filter((w) => matches(w, at.filter)), at);
   return html`<h1 class="visually-hidden">Workloads</h1>
     ${quiet(all) ? html`<${Quiet} />` : rows.length > 0 && html`<${Findings} workloads=${rows} at=${at} />`}
     <${Controls} at=${at} data=${data} shown=${rows.length} all=${all.length} />
@@ -39,7 +39,7 @@ export function Overview({ data, at }) {
     <${Legend} />`;
 }
 
-/** @param {any[]} workloads @param {import("./route.js").Route} at */
+/** @param {API.Workload[]} workloads @param {import("./route.js").Route} at */
 function sorted(workloads, { sort, ascending }) {
   const value = SORT[sort] ?? SORT.rate;
   const sign = ascending ? 1 : -1;
@@ -52,7 +52,7 @@ function sorted(workloads, { sort, ascending }) {
   });
 }
 
-/** @param {{rows: any[], at: import("./route.js").Route}} props */
+/** @param {{rows: API.Workload[], at: import("./route.js").Route}} props */
 function Table({ rows, at }) {
   return html`<div class="panel table-panel"><table class="workloads" role="table">
     <caption class="visually-hidden">Workloads. The buttons in the head sort.</caption>
@@ -80,7 +80,10 @@ function Head({ column: { id, name, why }, at }) {
   </th>`;
 }
 
-/** @param {{w: any, at: import("./route.js").Route}} props */
+/** @type {("p50" | "p90" | "p99")[]} */
+const QUANTILES = ["p50", "p90", "p99"];
+
+/** @param {{w: API.Workload, at: import("./route.js").Route}} props */
 function Row({ w, at }) {
   const r = judge.shown(w);
   const caller = judge.callerOnly(w);
@@ -88,6 +91,7 @@ function Row({ w, at }) {
   const losing = lossy || judge.losesPackets(w.tcp);
   const spark = caller ? w.series.client_per_second : w.series.per_second;
   const name = fullName(w);
+  const tcp = (w.tcp.bytes_sent_per_second ?? 0) + (w.tcp.bytes_received_per_second ?? 0);
   return html`<tr role="row" class=${r.count ? "" : "no-http"}>
     <th role="rowheader" scope="row" class="c-name">
       <a href=${link({ view: "workload", workload: w.id }, at)} data-route>${name}</a>
@@ -96,11 +100,11 @@ function Row({ w, at }) {
     <td role="cell" class="c-rate" data-name="Requests">
       ${r.count || r.active
         ? html`<${Sparkline} values=${spark} /><span class="amount">${rate(r.per_second)}</span>`
-        : html`<span class="quiet">no HTTP${w.tcp.bytes_sent_per_second + w.tcp.bytes_received_per_second > 0 ? ` · TCP ${byteRate(w.tcp.bytes_sent_per_second + w.tcp.bytes_received_per_second)}` : ""}</span>`}
+        : html`<span class="quiet">no HTTP${tcp > 0 ? ` · TCP ${byteRate(tcp)}` : ""}</span>`}
       ${judge.opaque(w) && html`<a class="mark" href=${link({ view: "coverage", workload: "" }, at)} data-route><${Badge} level="note">${percent(w.opaque_ratio)} opaque<//></a>`}
     </td>
     <td role="cell" class="c-errors" data-name="Errors">${percent(r.error_ratio)}${judge.fails(r) && html`<${Badge} level="bad">errors<//>`}</td>
-    ${["p50", "p90", "p99"].map((q) => html`<td role="cell" class="c-${q}" data-name=${q}>${duration(r.latency[q])}</td>`)}
+    ${QUANTILES.map((q) => html`<td role="cell" class="c-${q}" data-name=${q}>${duration(r.latency[q])}</td>`)}
     <td role="cell" class="c-queue" data-name="Queue share">
       <${Share} value=${w.queue_ratio} text=${percent(w.queue_ratio)} />${judge.overloaded(w) && html`<${Badge} level="bad">overloaded<//>`}</td>
     <td role="cell" class="c-retransmits" data-name="Retransmits">${percent((lossy ?? w.tcp).retransmit_ratio)}${losing && html`<${Badge} level="bad">loses packets<//>`}${lossy && html`<span class="sub">to ${peerName(lossy)}</span>`}</td>
@@ -118,7 +122,7 @@ const OWN = /^fathom(\.service)?$/;
 
 /**
  * Whether nothing has asked for anything yet, but those who look at the agent.
- * @param {any[]} workloads
+ * @param {API.Workload[]} workloads
  */
 const quiet = (workloads) => !workloads.some((w) => w.served.count > 0 && !OWN.test(w.workload));
 

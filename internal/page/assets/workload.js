@@ -11,11 +11,16 @@ import * as judge from "./judge.js";
 import { details, fullName, peerName } from "./names.js";
 import { link } from "./route.js";
 
-/** @param {import("./app.js").ViewProps} props */
+/**
+ * What charts share: their time axis, and a cursor.
+ * @typedef {{times: number[], cursor: number, onCursor: (i: number) => void}} Over
+ */
+
+/** @param {{data: API.WorkloadDetails, at: import("./route.js").Route}} props */
 export function Workload({ data, at }) {
   const [cursor, setCursor] = useState(-1); // one for all charts: they share their time axis
   const w = data.workload;
-  const times = data.times.map((/** @type {number} */ t) => t * 1000);
+  const times = data.times.map((t) => t * 1000);
   const over = { times, cursor: Math.min(cursor, times.length - 1), onCursor: setCursor };
   const serves = w.served.count > 0 || w.served.active > 0;
   const asks = w.client.count > 0 || w.client.active > 0;
@@ -41,13 +46,14 @@ export function Workload({ data, at }) {
 
 /**
  * What to make of the numbers.
- * @param {{w: any, peers: any[], at: import("./route.js").Route}} props
+ * @param {{w: API.Workload, peers: API.Peer[], at: import("./route.js").Route}} props
  */
 function Verdict({ w, peers, at }) {
-  const lossy = peers.filter(judge.losesPackets).sort((a, b) => b.retransmit_ratio - a.retransmit_ratio);
-  const queue = w.queue_ratio * w.served.latency.mean;
+  const lossy = peers.filter(judge.losesPackets).sort((a, b) => (b.retransmit_ratio ?? 0) - (a.retransmit_ratio ?? 0));
+  const queue = judge.queueSeconds(w);
+  const mean = w.served.latency.mean ?? 0;
   const lines = [
-    judge.overloaded(w) && html`<li><${Badge} level="bad">overloaded<//> <span>Of ${duration(w.served.latency.mean)} that a request takes on average, it waits ${duration(queue)} unread. The work itself takes ${duration(w.served.latency.mean - queue)}. More instances or threads would help; faster code too.</span></li>`,
+    judge.overloaded(w) && html`<li><${Badge} level="bad">overloaded<//> <span>Of ${duration(mean)} that a request takes on average, it waits ${duration(queue)} unread. The work itself takes ${duration(mean - queue)}. More instances or threads would help; faster code too.</span></li>`,
     ...lossy.slice(0, 3).map((p) => html`<li><${Badge} level="bad">loses packets<//> <span>The link to ${peerName(p)}: ${percent(p.retransmit_ratio)} of ${count(p.segments_sent)} segments had to be sent again.</span></li>`),
     judge.fails(w.served) && html`<li><${Badge} level="bad">errors<//> <span>${percent(w.served.error_ratio)} of ${count(w.served.count)} requests failed.</span></li>`,
     judge.opaque(w) && html`<li><${Badge} level="note">opaque<//> <span>${percent(w.opaque_ratio)} of its bytes cannot be read, so there are requests that are not in these numbers. <a href=${link({ view: "coverage", workload: "" }, at)} data-route>Why, and what to do</a></span></li>`,
@@ -55,7 +61,7 @@ function Verdict({ w, peers, at }) {
   return lines.length > 0 && html`<section class="panel findings" aria-label="What stands out"><ul>${lines}</ul></section>`;
 }
 
-/** @param {{w: any, requests: any, caller: boolean}} props */
+/** @param {{w: API.Workload, requests: API.Requests, caller: boolean}} props */
 function Tiles({ w, requests: r, caller }) {
   const tiles = [
     [caller ? "Requests it makes" : "Requests", rate(r.per_second)],
@@ -71,7 +77,7 @@ function Tiles({ w, requests: r, caller }) {
   return html`<dl class="tiles">${tiles.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 }
 
-/** @param {{data: any, over: any}} props */
+/** @param {{data: API.WorkloadDetails, over: Over}} props */
 function Served({ data, over }) {
   const s = data.series;
   const quantiles = [
@@ -95,7 +101,7 @@ function Served({ data, over }) {
 
 /**
  * Requests per second by status, summed over methods; 2xx first.
- * @param {any[]} statuses
+ * @param {API.Status[]} statuses
  * @param {number} n
  */
 function byStatus(statuses, n) {
@@ -115,7 +121,7 @@ function statusClass(status) {
 
 /**
  * The requests that a workload makes of others.
- * @param {{data: any, over: any}} props
+ * @param {{data: API.WorkloadDetails, over: Over}} props
  */
 function Asks({ data, over }) {
   const { client } = data;
@@ -128,14 +134,14 @@ function Asks({ data, over }) {
     <${Heatmap} ...${over} label="Latency of the requests that it makes over time" heatmap=${client.heatmap} lines=${quantiles} />
     <${Scroll} label="Requests that it makes, by whom it asks"><table>
       <thead><tr><th scope="col">Asks</th><th scope="col">Requests</th><th scope="col">Errors</th><th scope="col">p50</th><th scope="col">p90</th><th scope="col">p99</th></tr></thead>
-      <tbody>${client.peers.map((/** @type {any} */ p) => html`<tr key=${peerName(p)}><th scope="row">${peerName(p)}</th>
+      <tbody>${client.peers.map((p) => html`<tr key=${peerName(p)}><th scope="row">${peerName(p)}</th>
         <td>${rate(p.per_second)}</td><td>${percent(p.error_ratio)}${judge.fails(p) && html` <${Badge} level="bad">errors<//>`}</td>
         <td>${duration(p.latency.p50)}</td><td>${duration(p.latency.p90)}</td><td>${duration(p.latency.p99)}</td></tr>`)}</tbody>
     </table><//>
   <//>`;
 }
 
-/** @param {{peers: any[]}} props */
+/** @param {{peers: API.Peer[]}} props */
 function Peers({ peers }) {
   if (!peers.length) return null;
   return html`<${Panel} title="TCP by peer" class="wide"><p class="sub">${CHARTS.peers}</p>
@@ -159,14 +165,14 @@ function Kinds({ retransmits }) {
   return kinds.length > 0 && html`<span class="sub">${kinds.map(([kind, n]) => `${n} ${kind}`).join(", ")}</span>`;
 }
 
-/** @param {{tcp: any}} props */
+/** @param {{tcp: API.TCP}} props */
 function Broken({ tcp }) {
   const resets = tcp.resets_sent + tcp.resets_received;
   const parts = [resets > 0 && `${count(resets)} resets`, ...judge.failedConnects(tcp).map(([why, n]) => `${count(n)} ${why}`)].filter(Boolean);
   return parts.length > 0 && html`<span class="sub">${parts.join(", ")}</span>`;
 }
 
-/** @param {{statuses: any[]}} props */
+/** @param {{statuses: API.Status[]}} props */
 function Statuses({ statuses }) {
   const all = statuses.reduce((sum, s) => sum + s.count, 0);
   return html`<${Panel} title="Answers"><${Scroll} label="Answers"><table>
@@ -176,7 +182,7 @@ function Statuses({ statuses }) {
   </table><//><//>`;
 }
 
-/** @param {{listeners: any[]}} props */
+/** @param {{listeners: API.Listener[]}} props */
 function Listeners({ listeners }) {
   return html`<${Panel} title="Where it listens"><${Scroll} label="Where it listens"><table>
     <thead><tr><th scope="col">Address</th><th scope="col">Wait for accept</th><th scope="col">May wait</th><th scope="col">Dropped</th></tr></thead>
