@@ -81,8 +81,7 @@ func (g *generator) declare(t reflect.Type) error {
 	}
 	g.seen[t] = true
 	var extends, fields []string
-	for i := range t.NumField() {
-		f := t.Field(i)
+	for f := range t.Fields() {
 		name, err := g.typeOf(f.Type)
 		if err != nil {
 			return fmt.Errorf("%s.%s: %w", t.Name(), f.Name, err)
@@ -97,7 +96,7 @@ func (g *generator) declare(t reflect.Type) error {
 		}
 		fields = append(fields, fmt.Sprintf("    %s: %s;\n", key, name))
 	}
-	fmt.Fprintf(g, "\n  interface %s", t.Name())
+	g.WriteString("\n  interface " + t.Name())
 	if len(extends) > 0 {
 		g.WriteString(" extends " + strings.Join(extends, ", "))
 	}
