@@ -33,7 +33,7 @@ build: ## Build bin/fathom. Needs Go only: the BPF objects are committed.
 	@mkdir -p bin
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/fathom ./cmd/fathom
 
-test: ## Run all tests: unit tests, race detector, sanitizers, integration. Installs what they need.
+test: build ## Run all tests: unit tests, race detector, sanitizers, integration. Installs what they need.
 	@scripts/deps.sh test
 	@scripts/test.sh $(TEST)
 
@@ -49,7 +49,7 @@ test-cluster: ## Test Fathom in the Kubernetes cluster of KUBECONFIG, where it i
 cluster: ## Bring up two real nodes here, install the chart, run test-cluster in both cgroup layouts. As root.
 	@scripts/cluster.sh $(NODES)
 
-bench-cluster: build ## Measure the directory against the API server of KUBECONFIG, with 20,000 pods. Makes and removes them.
+bench-cluster: build ## Measure directory and agent against the API server of KUBECONFIG, with 20,000 pods. Makes and removes them.
 	go run ./bench/cluster $(CLUSTER)
 
 image: ## Build the container image, without Docker, below build/image.

@@ -249,7 +249,7 @@ static __always_inline void conn_classify_end(struct conn *c, struct sock *sk, u
 		classify(c->slot, CLASS_TLS, COVERAGE_OPAQUE + opaque_reason(c));
 	} else if (bpf_core_field_exists(tp->is_mptcp) && load_as(struct tcp_sock, tp, is_mptcp)) {
 		classify(c->slot, CLASS_MPTCP, COVERAGE_NONE);
-	} else if (unseen) {
+	} else if (unseen || c->request.after_gap) {
 		classify(c->slot, CLASS_UNREADABLE, COVERAGE_UNTAPPED);
 	} else if (c->request.prefix_len || c->response.prefix_len || c->attempts) {
 		classify(c->slot, CLASS_OTHER, COVERAGE_NONE);

@@ -58,4 +58,11 @@ __noinline int classify(u32 slot, u32 class, u32 reason)
 	return 0;
 }
 
+/* The beginning of a connection was not seen, nor has it been recognised since: there is a limit to it. */
+static __always_inline void try_again(struct conn *c)
+{
+	if (++c->attempts > MAX_ATTEMPTS)
+		classify(c->slot, CLASS_UNREADABLE, COVERAGE_UNTAPPED);
+}
+
 #endif

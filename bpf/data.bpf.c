@@ -32,7 +32,12 @@ __noinline int note_gap(u32 slot, u32 direction, u32 gap, u32 position)
 		return 0;
 	count_lost_bytes(direction, BYTES_UNTAPPED, gap);
 	if (c->class == CLASS_UNKNOWN) {
-		classify(slot, CLASS_UNREADABLE, COVERAGE_UNTAPPED);
+		if (!(c->flags & CONN_TLS)) { /* its plaintext is seen elsewhere */
+			c->request.after_gap = GAP_FIRST;
+			clear_prefix(&c->request);
+			clear_prefix(&c->response);
+			try_again(c);
+		}
 		return 0;
 	}
 	if (c->class != CLASS_HTTP1 || c->opaque)

@@ -131,14 +131,17 @@ __noinline int find_role(u32 slot, u64 address, u32 iovs, u64 flags_and_length, 
 	} else if (http1_response(prefix[0], prefix[1], n, &status) == HTTP1_YES) {
 		c->role = direction == READ ? ROLE_CLIENT : ROLE_SERVER;
 		classify(slot, CLASS_HTTP1, COVERAGE_NONE);
+		c->request.after_gap = GAP_NONE;
 		count_lost(LOST_REQUEST, 1);
 	} else {
 		class = preface_class(prefix[0], prefix[1], n);
-		if (class == CLASS_TLS && tls_begins(slot))
-			return 0;
-		if (class == CLASS_TLS || class == CLASS_HTTP2)
+		if (class == CLASS_TLS && reads_tls)
+			c->opaque |= OPAQUE_TLS;
+		else if (class == CLASS_TLS || class == CLASS_HTTP2)
 			classify(slot, class, COVERAGE_NONE);
-		else if (++c->attempts > 16)
+		else if (c->request.after_gap)
+			try_again(c);
+		else if (++c->attempts > MAX_ATTEMPTS)
 			classify(slot, CLASS_OTHER, COVERAGE_NONE);
 		return 0;
 	}
@@ -177,17 +180,28 @@ static __always_inline bool server_spoke_first(struct conn *c, struct sock *sk, 
 
 	if (c->class != CLASS_UNKNOWN || c->request.prefix_len)
 		return false;
+	if (direction == READ && write_pending(c))
+		return false; /* the hook of the request's write is late */
+	if (c->request.after_gap) { /* it answers what was not seen */
+		try_again(c);
+		return true;
+	}
 	if (direction == READ) {
-		if (write_pending(c))
-			return false; /* the hook of the request's write is late */
 		classify(c->slot, CLASS_OTHER, COVERAGE_SERVER_FIRST);
 		return true;
 	}
 	if (c->flags & CONN_RX_KNOWN && load(tp, copied_seq) != c->rx_pos)
-		classify(c->slot, CLASS_UNREADABLE, COVERAGE_UNTAPPED);
+		try_again(c);
 	else
 		classify(c->slot, CLASS_OTHER, COVERAGE_SERVER_FIRST);
 	return true;
+}
+
+/* If TLS was just recognised: up to 6.12 the stack is too short to do this where that was. */
+static __always_inline void follow_tls(struct conn *c)
+{
+	if (c->opaque & OPAQUE_TLS && !(c->flags & CONN_TLS))
+		tls_begins(c->slot);
 }
 
 static __always_inline void look_at(struct conn *c, struct sock *sk, const struct passage *p, int flags)
@@ -215,13 +229,16 @@ static __always_inline void look_at(struct conn *c, struct sock *sk, const struc
 				  (p->source != FROM_REGISTERS ? KERNEL_IOVECS : 0) | p->length,
 				  p->direction);
 			is_request = (c->role == ROLE_SERVER) == (p->direction == READ);
-			if (!c->role)
+			if (!c->role) {
+				follow_tls(c);
 				return;
+			}
 		}
 		fault = feed_buffer(c, is_request, p, &b);
 	}
 	if (fault)
 		count_unreadable(p->slot, is_request, fault, p->direction, p->length);
+	follow_tls(c);
 }
 
 #endif

@@ -247,6 +247,7 @@ struct thread_info {
 
 struct task_struct {
 	struct thread_info thread_info;
+	void *stack;
 	unsigned int flags;
 	struct files_struct *files;
 	struct css_set *cgroups;

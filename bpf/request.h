@@ -3,7 +3,7 @@
 #ifndef FATHOM_REQUEST_H
 #define FATHOM_REQUEST_H
 
-/* The first bytes of a connection were no request. */
+/* The first bytes of a connection, or the first behind a gap, were no request. */
 static __always_inline void classify_other(struct conn *c, struct side *side)
 {
 	u8 class = preface_class(side->prefix[0], side->prefix[1], side->prefix_len);
@@ -11,9 +11,14 @@ static __always_inline void classify_other(struct conn *c, struct side *side)
 	if (class == CLASS_UNKNOWN)
 		return;
 	clear_prefix(side);
-	if (class == CLASS_TLS && tls_begins(c->slot))
+	if (class == CLASS_TLS && reads_tls) {
+		c->opaque |= OPAQUE_TLS;
 		return;
-	classify(c->slot, class, COVERAGE_NONE);
+	}
+	if (class == CLASS_OTHER && side->after_gap) /* or the rest of a request */
+		try_again(c);
+	else
+		classify(c->slot, class, COVERAGE_NONE);
 }
 
 /* Starts the clock of the request whose first byte has the sequence number SEQ. */
@@ -88,9 +93,13 @@ __noinline int request_verdict(u64 lo, u64 hi, u32 length)
 static __always_inline int judge_after_gap(struct side *side, int verdict)
 {
 	if ((verdict & 0xff) == HTTP1_YES && verdict >> 8 != METHOD_OTHER) {
+		if (side->after_gap == GAP_FIRST)
+			count_lost(LOST_GAP, 1); /* what it hid was HTTP as well */
 		side->after_gap = GAP_NONE;
 		return verdict;
 	}
+	if (side->after_gap == GAP_FIRST)
+		return HTTP1_NO;
 	if (side->after_gap == GAP_BEFORE)
 		count_lost(LOST_GAP, 1);
 	side->after_gap = GAP_COUNTED;

@@ -184,11 +184,12 @@ static __always_inline void tls_call_begins(struct tls_caller *who, u32 function
 	call->sent = 0;
 	call->fed = 0;
 	call->function = function;
-	if (function != TLS_WRITE)
-		return;
-	c = tls_session_conn(handle);
-	if (c)
-		c->plain_writing = length;
+	if (function == TLS_WRITE) {
+		c = tls_session_conn(handle);
+		if (c)
+			c->plain_writing = length;
+	}
+	count_run(PROG_TLS_CALL, run_is_counted(call->began) ? call->began : 0);
 }
 
 /* How many bytes a call has moved, from what it returned. */
@@ -320,29 +321,11 @@ static __always_inline u64 tls_written_at(struct conn *c, struct tls_call *call,
 	return call->sent && (s32)(c->responses - c->requests) <= 0 ? call->sent_first : call->began;
 }
 
-/* A function of a library returns. */
-static __always_inline void tls_call_ends(struct tls_caller *who, s64 result)
+/* What a call of a library has moved becomes plaintext of its connection. */
+static __always_inline void tls_call_moved(struct tls_caller *who, struct tls_call *call, u32 function, s64 moved, u64 now)
 {
-	struct tls_call *call = bpf_map_lookup_elem(&tls_calls, who);
-	struct conn *c;
-	u32 function;
-	s64 moved;
-	u64 now;
+	struct conn *c = tls_conn_of_call(call, function);
 
-	if (!call || !call->function)
-		return;
-	function = call->function;
-	call->function = TLS_NONE;
-	moved = tls_moved(call, result);
-	if (moved <= 0 || moved > 0x7fffffff) {
-		/* Nothing was received for this session, or nothing but the handshake. */
-		c = function == TLS_WRITE ? tls_session_conn(call->handle) : NULL;
-		if (c)
-			c->plain_writing = 0;
-		return;
-	}
-	c = tls_conn_of_call(call, function);
-	now = bpf_ktime_get_ns();
 	if (c) {
 		if (function == TLS_WRITE)
 			now = tls_written_at(c, call, now);
@@ -362,6 +345,32 @@ static __always_inline void tls_call_ends(struct tls_caller *who, s64 result)
 	} else if (function == TLS_READ) {
 		count_lost(LOST_TLS_SOCKET, 1);
 	}
+}
+
+/* A function of a library returns. */
+static __always_inline void tls_call_ends(struct tls_caller *who, s64 result)
+{
+	struct tls_call *call = bpf_map_lookup_elem(&tls_calls, who);
+	struct conn *c;
+	u32 function;
+	s64 moved;
+	u64 now;
+
+	if (!call || !call->function)
+		return;
+	now = bpf_ktime_get_ns();
+	function = call->function;
+	call->function = TLS_NONE;
+	moved = tls_moved(call, result);
+	if (moved > 0 && moved <= 0x7fffffff) {
+		tls_call_moved(who, call, function, moved, now);
+	} else if (function == TLS_WRITE) {
+		/* Nothing was sent of this session, or nothing but the handshake. */
+		c = tls_session_conn(call->handle);
+		if (c)
+			c->plain_writing = 0;
+	}
+	count_run(PROG_TLS_RETURN, run_is_counted(now) ? now : 0);
 }
 
 #endif

@@ -31,13 +31,29 @@ static __always_inline struct tls_caller calling_goroutine(u64 g)
 	return who;
 }
 
-/* The goroutine that makes the system call in which a tap runs. 0 before 5.15, where the user's registers are not to be had. */
+/*
+ * Before 5.15 no helper finds the user's registers, which are at the top of the kernel's stack: task_pt_regs() in
+ * arch/x86/include/asm/processor.h, with THREAD_SIZE of page_64_types.h. On arm64 that size depends on the pages'; 0 there.
+ */
+static __always_inline u64 goroutine_on_stack(void)
+{
+	u64 g = 0;
+#if defined(__TARGET_ARCH_x86)
+	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
+	u64 top = (u64)BPF_CORE_READ(task, stack) + 16384;
+
+	bpf_probe_read_kernel(&g, sizeof(g), (void *)(top - bpf_core_type_size(struct pt_regs) + bpf_core_field_offset(struct pt_regs, r14)));
+#endif
+	return g;
+}
+
+/* The goroutine that makes the system call in which a tap runs; 0 if that is not to be had. */
 static __always_inline u64 goroutine_in_kernel(void)
 {
 	struct pt_regs *regs;
 
 	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_task_pt_regs))
-		return 0;
+		return goroutine_on_stack();
 	regs = (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
 	return GOROUTINE(regs);
 }
@@ -77,10 +93,7 @@ static __always_inline void tls_note_received(struct tls_caller *who, struct con
 	call->received_at = now;
 }
 
-/*
- * The first bytes of a connection are a TLS record. Returns false if TLS is not read: then its class is all that is
- * to be known.
- */
+/* The first bytes of a connection are a TLS record, and TLS is read. */
 __noinline int tls_begins(u32 slot)
 {
 	struct tls_process *p, unknown = {};
@@ -88,10 +101,9 @@ __noinline int tls_begins(u32 slot)
 	struct tls_caller who = calling_kernel();
 	u32 process = who.process, *asked;
 
-	if (!c || !reads_tls)
-		return false;
+	if (!c)
+		return 0;
 	c->flags |= CONN_TLS;
-	c->opaque |= OPAQUE_TLS;
 	c->tls_process = process;
 	if (c->flags & CONN_JOINED) { /* this may be a request already, not a handshake */
 		c->tls_arrived = TLS_ARRIVAL_MISSED;
@@ -99,18 +111,18 @@ __noinline int tls_begins(u32 slot)
 	}
 	p = bpf_map_lookup_elem(&tls_processes, &process);
 	if (p)
-		return true;
+		return 0;
 	if (bpf_map_update_elem(&tls_processes, &process, &unknown, BPF_NOEXIST))
-		return true; /* asked already, or full: counted below, once per process would need room, too */
+		return 0; /* asked already, or full: counted below, once per process would need room, too */
 	asked = bpf_ringbuf_reserve(&tls_asked, sizeof(*asked), 0);
 	if (!asked) {
 		bpf_map_delete_elem(&tls_processes, &process);
 		count_lost(LOST_TLS_ASKED, 1);
-		return true;
+		return 0;
 	}
 	*asked = process;
 	bpf_ringbuf_submit(asked, 0);
-	return true;
+	return 0;
 }
 
 #endif

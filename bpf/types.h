@@ -364,6 +364,7 @@ enum gap {
 	GAP_NONE,
 	GAP_BEFORE,	/* the next bytes may be the rest of a request */
 	GAP_COUNTED,	/* they were, and it was counted as lost */
+	GAP_FIRST,	/* nothing was recognised before it */
 };
 
 /* One direction of a connection, as far as a parser needs it. */
@@ -420,7 +421,7 @@ struct conn {
 	u8 role;
 	u8 reason;	/* enum coverage_reason */
 	u8 opaque;	/* the bytes on the socket are not looked at: OPAQUE_ below */
-	u8 attempts;	/* of recognising a joined connection */
+	u8 attempts;	/* of recognising a connection whose beginning was not seen */
 	u32 class;	/* enum conn_class; set once, by compare-and-swap */
 	u32 workload;
 	u32 edge;
@@ -466,6 +467,9 @@ struct conn {
 	u32 plain_writing; /* of a call that is under way */
 	u32 pad3;	/* to a multiple of 64 bytes */
 };
+
+/* How many pieces of a connection whose beginning was not seen are looked at. */
+#define MAX_ATTEMPTS 16
 
 #define CACHE_LINE 64
 _Static_assert(__builtin_offsetof(struct conn, arrivals) == CACHE_LINE, "conn: first line");

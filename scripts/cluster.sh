@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tests Fathom on real nodes: brings up two here (test/nodes), installs the chart as a user would, runs make test-cluster, and
 # takes them down. Twice: with the cgroup mounts of this machine and paths as of the driver cgroupfs, and with cgroup v2
-# alone and paths as of systemd.
+# alone, paths as of systemd, and agents that read TLS.
 #     scripts/cluster.sh [FLAGS of nodes up]      such as -index 3, where another cluster runs
 #     scripts/cluster.sh down                     takes down what a run left that was killed
 # Environment: LAYOUTS="cgroupfs systemd"; CLUSTER, arguments for go test; FATHOM_REQUIRE_TOOLS=1, by which a skipped test is a failure.
@@ -12,7 +12,7 @@ cd "$(dirname "$0")/.."
 name="test" # of the cluster
 out=build/cluster
 read -ra layouts <<<"${LAYOUTS:-cgroupfs systemd}"
-declare -A cgroup=([cgroupfs]=host [systemd]=v2)
+declare -A cgroup=([cgroupfs]=host [systemd]=v2) https=([cgroupfs]=false [systemd]=true)
 
 die() {
 	echo "$0: $*" >&2
@@ -81,10 +81,10 @@ explain() {
 	printf '\nAll logs are in %s.\n' "$out/$1"
 }
 
-# flags of the chart. There is no registry and no DNS; and root in a nested machine may lack CAP_SYS_RESOURCE (bit 24 in
-# linux/capability.h), which nothing can be given then.
+# chart_flags LAYOUT prints flags of the chart. There is no registry and no DNS; and root in a nested machine may lack
+# CAP_SYS_RESOURCE (bit 24 in linux/capability.h), which nothing can be given then.
 chart_flags() {
-	echo --set image.tag=dev,image.pullPolicy=Never --set "directory.service.clusterIP=$FATHOM_NODES_DIRECTORY"
+	echo --set "agent.tls.enabled=${https[$1]}" --set image.tag=dev,image.pullPolicy=Never --set "directory.service.clusterIP=$FATHOM_NODES_DIRECTORY"
 	local held
 	held=$(awk '/^CapBnd:/ {print $2}' /proc/self/status)
 	((0x$held >> 24 & 1)) || echo --set agent.capabilities.profile=minimal
@@ -93,8 +93,10 @@ chart_flags() {
 # tests LAYOUT runs them, and fails if one was skipped that has to run, or none ran. The test that stops the API server takes
 # two minutes and has nothing to do with layouts: once is enough.
 tests() {
-	local log=$out/$1/tests.log arguments=${CLUSTER:-}
-	[[ $1 == "${layouts[0]}" ]] || arguments+=" -skip TestAPIServerStopped"
+	local log=$out/$1/tests.log arguments=${CLUSTER:-} without=
+	[[ $1 == "${layouts[0]}" ]] || without+="|TestAPIServerStopped"
+	${https[$1]} || without+="|TestTLS"
+	[[ -z $without ]] || arguments+=" -skip '^(${without#|})'"
 	# shellcheck disable=SC2016 # the inner shell expands it
 	run bash -c 'set -o pipefail; make test-cluster CLUSTER="$1" 2>&1 | tee "$0"' "$log" "$arguments" || return
 	if ! grep -q '^--- PASS' "$log"; then
@@ -115,7 +117,7 @@ try() {
 		-image "build/image/fathom-$arch.docker.tar" -image "$out/prometheus.tar" \
 		-program localhost/fathom-test-service:dev="$out/service" "$@" || return
 	eval "$(bin/nodes env -name "$name")"
-	read -ra flags < <(chart_flags | xargs)
+	read -ra flags < <(chart_flags "$layout" | xargs)
 	run bin/helm install fathom deploy/helm/fathom --namespace fathom --create-namespace --wait --timeout 3m "${flags[@]}" || return
 	say "$layout: Fathom is installed"
 	tests "$layout"

@@ -16,7 +16,7 @@ qemu=(libaio1 libbpf1 libcapstone4 libdaxctl1 libfdt1 libfuse3-3 libglib2.0-0 li
 case ${1:-} in
 test) packages=("${compiler[@]}" libclang-rt-19-dev binutils curl gcc libc6-dev libgnutls28-dev libssl-dev iproute2 liburing-dev nginx nodejs python3 wrk) ;;
 generate) packages=("${compiler[@]}" protobuf-compiler) ;;
-guests) packages=(gcc libc6-dev liburing-dev) ;;
+guests) packages=(gcc libc6-dev libgnutls28-dev libssl-dev liburing-dev) ;;
 bench) packages=(nginx wrk) ;;
 prometheus) packages=(prometheus) ;;
 page) packages=(chromium-headless-shell fonts-dejavu-core node-typescript) ;;

@@ -19,3 +19,6 @@ scripts/test-c.sh
 test/integration/testdata/build.sh
 section "integration tests: BPF on this kernel, real servers and clients"
 go test -count=1 -timeout 40m "${as_root[@]}" "$@" ./test/integration/...
+
+section "the agent beside programs that speak TLS"
+go test -count=1 -timeout 10m "${as_root[@]}" "$@" ./test/https/...

@@ -18,7 +18,8 @@ package history
 //   - Times are Unix seconds, durations and latencies are seconds, rates are per second, ratios are from 0 to 1.
 //   - Lists are never null. Numbers without "total" in their name are of the window.
 //   - What is plotted over time has one value per element of "times", the end of each step, oldest first. Steps are
-//     aligned to the samples, so that a step shows the same numbers until it leaves; only the newest may be incomplete.
+//     aligned to the samples, so that a step shows the same numbers until it leaves; only the first and the last may be
+//     incomplete.
 //   - Labels have the names and values that they have in the metrics.
 //   - Names stay; new ones may be added.
 
@@ -75,7 +76,7 @@ type Identity struct {
 // Workloads is the answer of /api/v1/workloads.
 type Workloads struct {
 	Head
-	// StepSeconds and Times are those of [Workload.Series]: 30 steps at most.
+	// StepSeconds and Times are those of [Workload.Series]: 31 steps at most.
 	StepSeconds float64   `json:"step_seconds"`
 	Times       []float64 `json:"times"`
 	// Workloads are all that the metrics show or that counted something in the window, those with most requests first.
@@ -175,7 +176,7 @@ type Sparkline struct {
 // WorkloadDetails is the answer of /api/v1/workload.
 type WorkloadDetails struct {
 	Head
-	// StepSeconds and Times are those of all that is over time: 60 steps at most.
+	// StepSeconds and Times are those of all that is over time: 61 steps at most.
 	StepSeconds float64   `json:"step_seconds"`
 	Times       []float64 `json:"times"`
 	// Workload has the numbers of the whole window; its Series are empty.
@@ -395,7 +396,7 @@ type AgentReport struct {
 	// TableBytes is the memory of the tables in the kernel. It is not part of ResidentBytes.
 	TableBytes uint64 `json:"table_bytes"`
 
-	// Over time: 60 steps at most.
+	// Over time: 61 steps at most.
 	StepSeconds float64   `json:"step_seconds"`
 	Times       []float64 `json:"times"`
 	CPURatios   []Number  `json:"cpu_ratios"`

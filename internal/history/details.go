@@ -73,18 +73,18 @@ func (g *detailing) step(i int, s *step, counted *sums) {
 	g.made[i].add(made.slots[:])
 
 	for _, at := range counted.kinds[ofServed].used {
-		over(g.statuses, at, g.window)[i] = ratio(float64(counted.kinds[ofServed].at[at][countOf]), s.seconds)
+		over(g.statuses, at, g.window, 0)[i] = ratio(float64(counted.kinds[ofServed].at[at][countOf]), s.seconds)
 	}
 	for _, at := range counted.kinds[ofEdges].used {
 		one := connections(counted.kinds[ofEdges].at[at])
-		over(g.peers, at, g.window)[i] = one.retransmitRatio()
+		over(g.peers, at, g.window, None())[i] = one.retransmitRatio()
 	}
 }
 
-// over returns the graph of a series.
-func over(graphs map[int][]Number, at int, w *window) []Number {
+// over returns the graph of a series; idle is what it shows where that counted nothing.
+func over(graphs map[int][]Number, at int, w *window, idle Number) []Number {
 	if graphs[at] == nil {
-		graphs[at] = w.numbers()
+		graphs[at] = slices.Repeat([]Number{idle}, len(w.steps))
 	}
 	return graphs[at]
 }
@@ -103,7 +103,7 @@ func (g *detailing) statusList(all *sums, k kind, list []entry[metrics.Request],
 			Mean: ratio(float64(v[timeOf])/1e6, float64(n)), PerSecond: []Number{},
 		}
 		if k == ofServed {
-			s.PerSecond = over(g.statuses, i, g.window)
+			s.PerSecond = over(g.statuses, i, g.window, 0)
 		}
 		out = append(out, s)
 	}
@@ -128,7 +128,7 @@ func (g *detailing) peerList(all *sums) []Peer {
 	out := []Peer{}
 	for _, i := range all.kinds[ofEdges].used {
 		key, one := g.edges.list[i].key, connections(all.kinds[ofEdges].at[i])
-		retransmits := over(g.peers, i, g.window)
+		retransmits := over(g.peers, i, g.window, None())
 		out = append(out, Peer{Role: key.Role.String(), End: endOf(key.Peer), TCP: one.public(g.window), RetransmitRatios: retransmits})
 	}
 	bytes := func(p Peer) Number { return p.BytesReceivedPerSecond + p.BytesSentPerSecond }

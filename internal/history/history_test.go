@@ -344,6 +344,10 @@ func TestDetails(t *testing.T) {
 	id := h.begin(1, unit("web"))
 	const samples = 70
 	for i := range samples {
+		if i == samples-3 {
+			e := h.edge(id, kernel.RoleClient, "10.0.0.9:80")
+			e.SegmentsSent += 5
+		}
 		h.serve(id, 200, 10*ms, 30*ms)
 		h.serve(id, 404, ms)
 		h.wait(id, 4*ms, 4*ms, 4*ms)
@@ -403,6 +407,9 @@ func TestDetails(t *testing.T) {
 	if d.Peers[0].Peer != "10.0.0.2:80" || slow.Role != "client" || !near(slow.RetransmitRatio, 0.1) || slow.Retransmits["probe"] != 12 || slow.ConnectFailures["refused"] != 24 ||
 		slow.ResetsReceived != 12 || len(slow.ConnectFailures) != 1 || slow.RTT.Mean.Exists() || !near(slow.RetransmitRatios[4], 0.1) {
 		t.Errorf("peers %+v", d.Peers)
+	}
+	if late := d.Peers[2]; late.Peer != "10.0.0.9:80" || late.RetransmitRatios[0].Exists() || !near(late.RetransmitRatios[n-3], 0) {
+		t.Errorf("a peer of one moment: %+v", late)
 	}
 	if r := d.Peers[0].RTT; !near(r.Mean, 0.00035) || !near(r.P50, 0.000128) || r.P99 <= 0.000512 || r.P99 > 0.001 {
 		t.Errorf("round-trip time %+v", r)

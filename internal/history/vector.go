@@ -12,7 +12,7 @@ const (
 	gapMore = 1<<gapBits - 1
 )
 
-// appendVector encodes v.
+// appendVector encodes v, whose numbers are below 2^62.
 func appendVector(b []byte, v []uint64) []byte {
 	n := 0
 	for _, x := range v {

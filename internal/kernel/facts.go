@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -25,16 +26,22 @@ type facts struct {
 	retransmitError bool
 	// fetchingAtomics: atomic instructions that return what was there before (5.12).
 	fetchingAtomics bool
+	// harmlessReturns: no seccomp filter kills a process for a return probe.
+	harmlessReturns bool
 	// preempted: tasks that run in the kernel are preempted, as far as that can be found out.
 	preempted bool
 }
 
 func readFacts() (*facts, error) {
-	running, err := runningRelease()
+	text, err := releaseText()
 	if err != nil {
 		return nil, err
 	}
-	f := &facts{release: running, cache: btf.NewCache()}
+	running, err := parseRelease(text)
+	if err != nil {
+		return nil, err
+	}
+	f := &facts{release: running, harmlessReturns: harmlessReturns(text, runtime.GOARCH), cache: btf.NewCache()}
 	if f.types, err = kernelTypes(f.cache); err != nil {
 		return nil, err
 	}

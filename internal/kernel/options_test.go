@@ -50,9 +50,10 @@ func TestNames(t *testing.T) {
 		seen[name] = true
 	}
 	for reason := range bpfCoverageReasonCOVERAGE_COUNT {
-		last := bpfCoverageReasonCOVERAGE_UNREADABLE + bpfCoverageReason(bpfBufferFaultFAULT_COUNT)
-		used := reason != bpfCoverageReasonCOVERAGE_NONE && reason != bpfCoverageReasonCOVERAGE_UNREADABLE &&
-			(reason < last || reason == bpfCoverageReasonCOVERAGE_UNTAPPED)
+		fault, opaque := reason-bpfCoverageReasonCOVERAGE_UNREADABLE, reason-bpfCoverageReasonCOVERAGE_OPAQUE
+		used := reason != bpfCoverageReasonCOVERAGE_NONE && (reason < bpfCoverageReasonCOVERAGE_UNREADABLE ||
+			fault > 0 && fault < bpfCoverageReason(bpfBufferFaultFAULT_COUNT) || opaque < bpfCoverageReason(bpfOpaqueOPAQUE_COUNT) ||
+			reason == bpfCoverageReasonCOVERAGE_UNTAPPED)
 		if got := coverageReason(reason); (got != "") != used {
 			t.Errorf("coverage reason %d is called %q", reason, got)
 		}

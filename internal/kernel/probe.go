@@ -166,11 +166,19 @@ func processesHidden() bool {
 // that of the vDSO, which it reads from /proc/self/mem: a process that has its capabilities from its file
 // may not open that.)
 func runningRelease() (release, error) {
+	text, err := releaseText()
+	if err != nil {
+		return 0, err
+	}
+	return parseRelease(text)
+}
+
+func releaseText() (string, error) {
 	var u unix.Utsname
 	if err := unix.Uname(&u); err != nil {
-		return 0, fmt.Errorf("ask for the kernel's release: %w", err)
+		return "", fmt.Errorf("ask for the kernel's release: %w", err)
 	}
-	return parseRelease(unix.ByteSliceToString(u.Release[:]))
+	return unix.ByteSliceToString(u.Release[:]), nil
 }
 
 // parseRelease reads the beginning of a release such as 6.1.0-50-cloud-amd64.
@@ -180,4 +188,22 @@ func parseRelease(text string) (release, error) {
 		return 0, fmt.Errorf("kernel release %q: %w", text, err)
 	}
 	return linux(major, minor), nil
+}
+
+// harmlessReturns tells whether return probes do no harm on a release of the kernel. On x86-64 they are a system call from 6.11
+// on (upstream ff474a78cef5), for which seccomp filters kill a process until 6.14 (upstream cf6cb56ef244, in the stable releases
+// 6.12.14 and 6.13.3). A release that does not tell its third number is taken for one without.
+func harmlessReturns(text, arch string) bool {
+	r, err := parseRelease(text)
+	if err != nil {
+		return false
+	}
+	if arch != "amd64" || r < linux(6, 11) || r >= linux(6, 14) {
+		return true
+	}
+	var major, minor, patch uint32
+	if _, err := fmt.Sscanf(text, "%d.%d.%d", &major, &minor, &patch); err != nil {
+		return false
+	}
+	return r == linux(6, 12) && patch >= 14 || r == linux(6, 13) && patch >= 3
 }

@@ -125,3 +125,17 @@ func TestParseRelease(t *testing.T) {
 		t.Errorf("this kernel: %s, %v", now, err)
 	}
 }
+
+func TestHarmlessReturns(t *testing.T) {
+	for text, want := range map[string]bool{
+		"5.10.0-32-cloud-amd64": true, "6.10.14": true, "6.11.0-29-generic": false, "6.12": false, "6.12.13": false, "6.12.14": true,
+		"6.12.107+deb13-cloud-amd64": true, "6.13.2": false, "6.13.3-arch1-1": true, "6.14.0-rc1": true, "7.3.4": true, "": false,
+	} {
+		if got := harmlessReturns(text, "amd64"); got != want {
+			t.Errorf("%q: %t", text, got)
+		}
+	}
+	if !harmlessReturns("6.12.1", "arm64") {
+		t.Error("arm64 has no such system call")
+	}
+}

@@ -24,11 +24,7 @@ const (
 // multiProbes is the function behind links of many uprobes, of Linux 6.6: they need no capability once the program is loaded.
 const multiProbes = "bpf_uprobe_multi_link_attach"
 
-// Return probes are a system call from 6.11 on (upstream ff474a78cef5), which seccomp filters kill a process for
-// until 6.14 (upstream cf6cb56ef244).
 var (
-	returnsBySyscall   = linux(6, 11)
-	returnsBySeccomp   = linux(6, 14)
 	tlsProgramNames    = []string{"tls_read", "tls_read_ex", "tls_write", "tls_write_ex", "tls_write_ex2", "tls_return_int", "tls_return_size", "tls_free", "go_read", "go_write", "go_return", "go_close"}
 	tlsTracepointNames = map[string]string{"sched_process_exec": "raw_exec", "sched_process_exit": "raw_exit"}
 )
@@ -45,7 +41,7 @@ type tlsProbes struct {
 // loadTLS loads the programs for probes in TLS libraries.
 func (k *Kernel) loadTLS(l *loader) (err error) {
 	t := &tlsProbes{programs: make(map[string]*ebpf.Program), multi: l.facts.hasFunction(multiProbes)}
-	t.returns = l.facts.release < returnsBySyscall || l.facts.release >= returnsBySeccomp
+	t.returns = l.facts.harmlessReturns
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, t.close())
@@ -139,6 +135,10 @@ func (k *Kernel) ForgetTLS(process uint32) error {
 	return nil
 }
 
+// errReturns: a library cannot do without return probes. It is a matter of permission, as for [fs.ErrPermission].
+var errReturns = fmt.Errorf("%w: its functions return by jumps, and return probes make seccomp filters kill processes on Linux 6.11 to 6.13, "+
+	"but for 6.12.14 and 6.13.3 and later", os.ErrPermission)
+
 // AttachTLS attaches probes to a library in the file at path, for all processes that map it. The path is needed for
 // the call only. Closing what it returns detaches them.
 func (k *Kernel) AttachTLS(path string, library tlslib.Library) (io.Closer, error) {
@@ -151,6 +151,9 @@ func (k *Kernel) AttachTLS(path string, library tlslib.Library) (io.Closer, erro
 	}
 	var all probes
 	for _, p := range k.tls.plan(library) {
+		if p.returns && !k.tls.returns {
+			return nil, errReturns
+		}
 		if err := k.tls.attach(file, p, &all); err != nil {
 			return nil, errors.Join(explainProbe(fmt.Errorf("attach %s: %w", p.program, err)), all.Close())
 		}

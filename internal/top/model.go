@@ -302,7 +302,7 @@ func (m *model) follow() {
 
 // scroll moves a text that is longer than the screen.
 func (m *model) scroll(key string) {
-	page := max(1, m.height-chrome)
+	page := m.page()
 	switch key {
 	case "up", "k":
 		m.offset--

@@ -230,7 +230,12 @@ func TestNarrow(t *testing.T) {
 // An agent that does not answer is told of; its last numbers stay, marked as old.
 func TestUnreachable(t *testing.T) {
 	broken := errors.New("cannot reach the agent at here: connection refused: is the agent running there")
-	m := start(t, 100, 24, nil)
+	m := start(t, 40, 24, nil)
+	m.Update(gotReport{err: broken})
+	if text := strings.Join(m.lines(t), " "); !strings.Contains(text, "there") { // the end, too
+		t.Error(text)
+	}
+	m = start(t, 100, 24, nil)
 	if !strings.Contains(m.text(), "asking ...") {
 		t.Error(m.text())
 	}
@@ -310,7 +315,7 @@ func TestQuestions(t *testing.T) {
 }
 
 func TestDetailsScreen(t *testing.T) {
-	m := start(t, 130, 60, shop())
+	m := start(t, 140, 60, shop())
 	m.keys("down", "enter")
 	if !strings.Contains(m.text(), "cart, kind process, node n1") || !strings.Contains(m.text(), "asking") {
 		t.Error(m.text())

@@ -20,11 +20,11 @@ var (
 	sorted   = lipgloss.NewStyle().Bold(true).Underline(true)
 )
 
-// chrome are the lines around what is shown: state, message, and help.
-const chrome = 3
+// page is how many lines there are for what is shown: without state, message, and help.
+func (m *model) page() int { return max(1, m.height-2-len(m.messageLines())) }
 
 // tableHeight is how many rows there is room for, below the titles.
-func (m *model) tableHeight() int { return max(1, m.height-chrome-1) }
+func (m *model) tableHeight() int { return max(1, m.page()-1) }
 
 // table lays out the rows for the screen.
 func (m *model) table() *table { return newTable(m.shown, m.width, true, m.order.column) }
@@ -42,7 +42,7 @@ func (m *model) View() tea.View {
 	case showHelp:
 		body = m.part(strings.Split(helpText, "\n"))
 	}
-	lines := append([]string{m.state(), m.message()}, body...)
+	lines := append(append([]string{m.state()}, m.messageLines()...), body...)
 	for len(lines) < m.height-1 {
 		lines = append(lines, "")
 	}
@@ -59,7 +59,7 @@ func (m *model) View() tea.View {
 // part is what the screen shows of a longer text. Long lines are wrapped.
 func (m *model) part(text []string) []string {
 	lines := strings.Split(ansi.Wrap(strings.Join(text, "\n"), m.width, ""), "\n")
-	page := max(1, m.height-chrome)
+	page := m.page()
 	m.offset = max(0, min(m.offset, len(lines)-page))
 	return lines[m.offset:min(len(lines), m.offset+page)]
 }
@@ -73,6 +73,9 @@ func (m *model) state() string {
 			parts = append(parts, count(n, "agent", "agents"))
 		}
 		parts = append(parts, time.Unix(int64(m.report.Time), 0).Format(time.TimeOnly))
+		if m.filter != "" && !m.editing && m.screen == showTable {
+			parts = append(parts, fmt.Sprintf("filter: %s (%d of %d; esc ends it)", m.filter, len(m.shown), len(m.report.Workloads)))
+		}
 	}
 	if m.paused {
 		parts = append(parts, bold.Render("PAUSED"))
@@ -80,7 +83,13 @@ func (m *model) state() string {
 	return strings.Join(parts, "  ")
 }
 
-// message is the second line: what is wrong, or how rows were chosen.
+// messageLines is the message, in as many lines as it needs, up to four: it ends with what to do.
+func (m *model) messageLines() []string {
+	lines := strings.Split(ansi.Wrap(m.message(), m.width, ""), "\n")
+	return lines[:min(len(lines), 4)]
+}
+
+// message is below the state: what is wrong, or the filter while it is written.
 func (m *model) message() string {
 	switch {
 	case m.editing:
@@ -102,9 +111,6 @@ func (m *model) message() string {
 	}
 	if notShown > 0 {
 		return alarm.Render(count(notShown, "workload is", "workloads are") + " not shown, as the history is full; /metrics has them")
-	}
-	if m.filter != "" && m.screen == showTable {
-		return fmt.Sprintf("filter: %s (%d of %d; esc ends it)", m.filter, len(m.shown), len(m.report.Workloads))
 	}
 	return ""
 }

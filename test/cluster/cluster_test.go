@@ -103,6 +103,8 @@ type workload struct {
 	port        int // default servicePort
 	node        string
 	add         []corev1.Capability
+	tls         bool // it speaks HTTPS
+	first       string
 }
 
 // deploy makes a Deployment of the test's service with a Service before it, waits until its pods run, and returns the URL
@@ -122,6 +124,15 @@ func (c *cluster) deploy(w workload) string {
 			Ports:           []corev1.ContainerPort{{Name: "http", ContainerPort: int32(w.port)}, {Name: "control", ContainerPort: controlPort}},
 		}},
 	}
+	scheme := "http"
+	environment := &pod.Containers[0].Env
+	if w.tls {
+		scheme = "https"
+		*environment = append(*environment, corev1.EnvVar{Name: "TLS", Value: "1"})
+	}
+	if w.first != "" {
+		*environment = append(*environment, corev1.EnvVar{Name: "FIRST", Value: w.first})
+	}
 	must(c.api.AppsV1().Deployments(c.namespace).Create(c.Context(), &appsv1.Deployment{
 		ObjectMeta: metav1.ObjectMeta{Name: w.name},
 		Spec: appsv1.DeploymentSpec{
@@ -134,7 +145,7 @@ func (c *cluster) deploy(w workload) string {
 		Spec:       corev1.ServiceSpec{Selector: labels, Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt(w.port)}}},
 	}, metav1.CreateOptions{}))
 	c.running(w.name, int(w.replicas))
-	return "http://" + service.Spec.ClusterIP + "/" // a cluster may have no DNS
+	return scheme + "://" + service.Spec.ClusterIP + ":80/" // a cluster may have no DNS
 }
 
 // running waits until just n pods of a Deployment run, and answer, and returns them.

@@ -58,8 +58,10 @@ func (c chain) differences() string {
 }
 
 // edges compares both ends of the traffic between services.
-func (c chain) edges(s scraped) (wrong string) {
-	for _, p := range calls {
+func (c chain) edges(s scraped) (wrong string) { return c.edgesOf(s, calls...) }
+
+func (c chain) edgesOf(s scraped, pairs ...pair) (wrong string) {
+	for _, p := range pairs {
 		client := fmt.Sprintf("%s role=client peer_namespace=%s peer_workload=%s peer_service=%s", c.of(p.from), c.namespace, p.to, p.to)
 		server := fmt.Sprintf("%s role=server peer_namespace=%s peer_workload=%s", c.of(p.to), c.namespace, p.from)
 		for _, m := range []struct{ at, there string }{

@@ -75,6 +75,12 @@ const nobody = "nobody"
 // missedRun counts the runs of programs that the kernel skipped.
 const missedRun = "lost missed_run"
 
+// missedArrival counts those of the tap that sees bytes arrive.
+const (
+	arrivals      = "data_arrived"
+	missedArrival = "missed_run of " + arrivals
+)
+
 // count flattens a snapshot. Exchanges are named "SIDE METHOD STATUS", where the
 // side is the helper and the role has to agree; connections "SIDE class CLASS".
 func count(s *kernel.Snapshot) tally {
@@ -109,6 +115,9 @@ func count(s *kernel.Snapshot) tally {
 	}
 	for _, p := range s.Programs {
 		out[missedRun] += p.Missed
+		if p.Name == arrivals {
+			out[missedArrival] += p.Missed
+		}
 	}
 	for _, l := range s.LostBytes {
 		out["lost "+l.Direction+" bytes "+l.Reason] += l.Bytes

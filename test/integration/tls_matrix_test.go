@@ -44,7 +44,7 @@ func TestTLSMatrix(t *testing.T) {
 	}
 	seen := b.f.snapshot()
 	for _, h := range seen.HTTP {
-		if name := side(seen.Workloads[h.Workload]); name != "" && !h.TLS && !h.Overflow {
+		if name := side(seen.Workloads[h.Workload]); name != "" && name != nobody && !h.TLS && !h.Overflow {
 			t.Errorf("%s %s %d is not marked as TLS", name, h.Method, h.Status)
 		}
 	}
@@ -87,6 +87,7 @@ func (b *tlsBench) in(t *testing.T) *tlsBench {
 
 func tlsRows() []tlsRow {
 	rows := []tlsRow{
+		{name: "go", serve: serveGoPeer, ask: askGo(16)},
 		{name: "python asyncio server", serve: servePythonAsyncio, ask: askGo(16)},
 		{name: "python http.client", serve: serveGoPeer, ask: askPython},
 		{name: "python asyncio server, python http.client", serve: servePythonAsyncio, ask: askPython},
@@ -259,6 +260,9 @@ var multiarch = map[string]string{"amd64": "x86_64-linux-gnu", "arm64": "aarch64
 // command returns the program, with its arguments, that drives the library.
 func (l tlsLibrary) command(b *tlsBench, before []string, args ...string) []string {
 	b.Helper()
+	if os.Getenv("FATHOM_ALONE") != "" {
+		return l.commandAlone(b, before, args...)
+	}
 	driver := b.build("peer-"+l.driver, "gcc", "-D_GNU_SOURCE", "-O2", "-Wall", "-Wextra", "-Werror", "-pthread",
 		"testdata/tls/peer.c", "testdata/tls/"+l.driver+".c", "-ldl")
 	folders := l.folders(b)
@@ -278,6 +282,32 @@ func (l tlsLibrary) command(b *tlsBench, before []string, args ...string) []stri
 		b.Setenv("LD_LIBRARY_PATH", folders[0])
 	}
 	return append(command, args...)
+}
+
+// commandAlone is command where nothing is installed: with what testdata/build.sh has put together.
+func (l tlsLibrary) commandAlone(b *tlsBench, before []string, args ...string) []string {
+	b.Helper()
+	if len(l.releases) > 0 {
+		b.Skipf("%s is not in this guest", l.name)
+	}
+	dir, err := filepath.Abs("testdata/tls-alone-" + runtime.GOARCH)
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := os.Stat(dir); err != nil {
+		b.Skipf("%s is not in this guest", l.name)
+	}
+	library, err := filepath.Glob(filepath.Join(dir, l.file))
+	if err != nil || len(library) != 1 {
+		b.Fatalf("%s: %v %v", l.file, library, err)
+	}
+	loader, err := filepath.Glob(filepath.Join(dir, "ld-linux-*.so.*"))
+	if err != nil || len(loader) != 1 {
+		b.Fatalf("the dynamic linker: %v %v", loader, err)
+	}
+	b.probe(library[0])
+	command := []string{loader[0], "--library-path", dir, filepath.Join(dir, "peer-"+l.driver)}
+	return append(append(append(command, before...), library[0]), args...)
 }
 
 func (l tlsLibrary) serve(style string, before ...string) func(*tlsBench) string {

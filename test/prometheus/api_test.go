@@ -102,6 +102,9 @@ func TestAPI(t *testing.T) {
 		}
 	}
 
+	if p.query(t, "fathom_history_bytes") == 0 || p.query(t, "fathom_history_workloads") == 0 || p.query(t, "sum(fathom_history_not_shown_total)") != 0 {
+		t.Error("the metrics of the history are wrong")
+	}
 	report := once(t, agent)
 	for _, r := range report.Workloads {
 		if r.Workload.Workload == self && (r.Served.Count != uint64(all) || r.ID != row.ID) {

@@ -2,6 +2,7 @@ package prometheus
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"sync"
@@ -19,6 +21,8 @@ import (
 
 	"github.com/creack/pty"
 	"github.com/hinshun/vt10x"
+
+	"github.com/fathomhq/fathom/internal/top"
 )
 
 // screen is a program on a terminal.
@@ -36,9 +40,14 @@ type screen struct {
 // open starts `fathom top` on a terminal.
 func open(t *testing.T, agent string, env ...string) *screen {
 	t.Helper()
+	return openWith(t, []string{"top", "--interval=1s", "--address=" + agent}, env...)
+}
+
+func openWith(t *testing.T, args []string, env ...string) *screen {
+	t.Helper()
 	const columns, rows = 120, 30
 	s := &screen{t: t, term: vt10x.New(vt10x.WithSize(columns, rows)), ended: make(chan error, 1)}
-	s.cmd = exec.Command(binary, "top", "--interval=1s", "--address="+agent)
+	s.cmd = exec.Command(binary, args...)
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "NO_COLOR=") && !strings.HasPrefix(v, "CLICOLOR") && !strings.HasPrefix(v, "COLORTERM=") && !strings.HasPrefix(v, "TMUX=") {
 			s.cmd.Env = append(s.cmd.Env, v)
@@ -255,4 +264,69 @@ func TestTopAlone(t *testing.T) {
 	if want := fmt.Sprintf("fathom: cannot reach the agent at %s: ", address); !strings.HasPrefix(stderr.String(), want) || !strings.Contains(stderr.String(), "is the agent running there") {
 		t.Errorf("%s", &stderr)
 	}
+}
+
+// TestTopCluster: `fathom top -A` finds agents by the chart's labels and asks them through the API server's proxy. One of the two does not answer.
+func TestTopCluster(t *testing.T) {
+	agent := startAgent(t)
+	visit(t)
+	to := httputil.NewSingleHostReverseProxy(&url.URL{Scheme: "http", Host: agent})
+	proxied := "/api/v1/namespaces/fathom/pods/http:agent-1:10777/proxy"
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case r.URL.Path == "/api/v1/pods":
+			pod := func(name, node string) string {
+				return fmt.Sprintf(`{"metadata": {"namespace": "fathom", "name": %q}, "spec": {"nodeName": %q, "containers": [{"name": "agent"}]}, "status": {"phase": "Running"}}`, name, node)
+			}
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = fmt.Fprintf(w, `{"apiVersion": "v1", "kind": "PodList", "items": [%s, %s]}`, pod("agent-1", "node-1"), pod("agent-2", "node-2"))
+		case strings.HasPrefix(r.URL.Path, proxied):
+			http.StripPrefix(proxied, to).ServeHTTP(w, r)
+		default:
+			http.Error(w, "connection refused", http.StatusServiceUnavailable)
+		}
+	}))
+	t.Cleanup(server.Close)
+	config := filepath.Join(t.TempDir(), "config")
+	const format = `{"apiVersion": "v1", "kind": "Config", "current-context": "test", "clusters": [{"name": "c", "cluster": {"server": %q}}], "contexts": [{"name": "test", "context": {"cluster": "c"}}]}`
+	if err := os.WriteFile(config, fmt.Appendf(nil, format, server.URL), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	var r top.Report
+	for end := time.Now().Add(patience); ; time.Sleep(200 * time.Millisecond) {
+		out, err := exec.Command(binary, "top", "-A", "--once", "--json", "--kubeconfig="+config).Output()
+		if err != nil {
+			t.Fatalf("%v", err)
+		}
+		if err := json.Unmarshal(out, &r); err != nil {
+			t.Fatal(err)
+		}
+		if len(r.Workloads) > 0 && r.Workloads[0].Served.Count > 0 {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("%+v", r)
+		}
+	}
+	if r.Workloads[0].Node != "node-1" || len(r.Agents) != 2 || r.Agents[0].Error != "" || r.Agents[1].Node != "node-2" || r.Agents[1].Error == "" {
+		t.Errorf("%+v", r.Agents)
+	}
+	out, err := exec.Command(binary, "top", "-n", "shop", "--once", "--json", "--kubeconfig="+config).Output()
+	if err := json.Unmarshal(out, &r); err != nil || len(r.Workloads) != 0 {
+		t.Errorf("%d workloads in a namespace without any, %v", len(r.Workloads), err)
+	}
+	if err != nil {
+		t.Error(err)
+	}
+	s := openWith(t, []string{"top", "-A", "--interval=1s", "--kubeconfig=" + config})
+	s.shows(`2 agents`)
+	s.shows(`no answer from the agents on node-2`)
+	s.shows(`(?m)^prometheus\.test +[1-9]\d+`)
+	s.press("/" + self + "\r")
+	s.shows(`\(1 of`)
+	s.press("\r")
+	s.shows(`prometheus\.test, kind process, node node-1`)
+	s.shows(`Latency over time`)
+	s.press("q")
+	s.ends()
 }

@@ -7,11 +7,14 @@
 //	                    all were answered, or with background=1 at once; with loss=5 new connections lose 5 % of what arrives
 //	GET :8081/truth     what was served and made so far, as JSON
 //
+// With TLS=1 port 8080 speaks HTTPS, and NEXT may be of such a one.
+//
 // With FIRST=close it makes one request to NEXT as soon as it runs, and closes the connection; with FIRST=keep it keeps it. Requests to port 8081 are answered with statuses of their own, by which the comparison leaves them out.
 package main
 
 import (
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -51,7 +54,10 @@ type service struct {
 
 func main() {
 	s := &service{next: os.Getenv("NEXT")}
-	s.client.Transport = &http.Transport{MaxIdleConnsPerHost: 64, DialContext: s.lossy.dial}
+	s.client.Transport = &http.Transport{
+		MaxIdleConnsPerHost: 64, DialContext: s.lossy.dial,
+		TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // the certificate is made anew by each service
+	}
 	if err := s.run(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
@@ -77,9 +83,21 @@ func (s *service) run() error {
 		s.client.Transport.(*http.Transport).DisableKeepAlives = first == "close"
 		go s.make(1, 1, 0)
 	}
+	if os.Getenv("TLS") != "" {
+		certificate, err := selfSigned()
+		if err != nil {
+			return err
+		}
+		// HTTP/2 is not what is tested.
+		servers[0].TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"http/1.1"}}
+	}
 	failed := make(chan error, len(servers))
 	for _, server := range servers {
-		go func() { failed <- server.ListenAndServe() }()
+		listen := server.ListenAndServe
+		if server.TLSConfig != nil {
+			listen = func() error { return server.ListenAndServeTLS("", "") }
+		}
+		go func() { failed <- listen() }()
 	}
 	select {
 	case err := <-failed:

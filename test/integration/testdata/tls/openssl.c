@@ -6,7 +6,12 @@
 
 #include "tls.h"
 
+#ifdef STATIC /* linked into the program, not loaded from PATH */
+#define load(path) NULL
+#define NEED(f) f
+#else
 #define NEED(f) ((__typeof__(f) *)need(library, #f))
+#endif
 
 static void *library;
 static bool ex;

@@ -1,0 +1,67 @@
+package integration
+
+import (
+	"fmt"
+	"net"
+	"os/exec"
+	"strings"
+	"testing"
+
+	"github.com/fathomhq/fathom/internal/kernel"
+)
+
+// TestTLSLosses brings about the losses that only TLS has.
+func TestTLSLosses(t *testing.T) {
+	t.Run("tls_asked", func(t *testing.T) {
+		f := load(t, kernel.Options{TLS: true}) // and nobody answers what is asked
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer l.Close()
+		go func() {
+			for {
+				c, err := l.Accept()
+				if err != nil {
+					return
+				}
+				_ = c.Close()
+			}
+		}()
+		before := f.count()
+		// More processes than the queue of 4,096 bytes holds, each with the beginning of a handshake.
+		script := fmt.Sprintf(`for i in {1..300}; do (printf '\x16\x03\x01\x00\x05hello' > /dev/tcp/127.0.0.1/%s); done`, port(l.Addr().String()))
+		if out, err := exec.Command(program(t, "bash"), "-c", script).CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		if f.count().sub(before)["lost tls_asked"] == 0 {
+			t.Error("none were lost")
+		}
+	})
+	t.Run("tls_socket", func(t *testing.T) {
+		b := newTLSBench(t, 0)
+		certificate, key := certificateFiles(t)
+		before := b.f.count()
+		// A session of two ends in one process, which never comes near a socket.
+		out, err := exec.Command(python(b), "-c", fmt.Sprintf(`
+import ssl
+accepting = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+accepting.load_cert_chain(%q, %q)
+up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+server = accepting.wrap_bio(up, down, server_side=True)
+client = ssl._create_unverified_context().wrap_bio(down, up)
+for end in client, server, client, server:
+	try:
+		end.do_handshake()
+	except ssl.SSLWantReadError:
+		pass
+client.write(b'GET / HTTP/1.1\r\n\r\n')
+print(server.read().decode())`, certificate, key)).CombinedOutput()
+		if err != nil || !strings.HasPrefix(string(out), "GET /") {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		if n := b.f.count().sub(before)["lost tls_socket"]; n != 1 {
+			t.Errorf("%d were lost, want 1", n)
+		}
+	})
+}
