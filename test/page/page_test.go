@@ -280,6 +280,10 @@ func pauses(t *testing.T, b *tab) {
 	if b.text("tbody") != shown {
 		t.Error("the numbers changed while paused")
 	}
+	b.do(chromedp.Click(chromedp.CSS(`nav a[href*="coverage"]`)))
+	b.says("h1", "Coverage") // what was not shown yet is, all the same
+	b.do(chromedp.Click(chromedp.CSS(`nav a`)))
+	b.becomes(fmt.Sprintf(`document.querySelector("tbody")?.innerText === %q`, shown))
 	b.do(chromedp.Click(chromedp.CSS(".pause")))
 	b.says(".fresh", "live")
 	b.becomes(fmt.Sprintf(`document.querySelector("tbody").innerText !== %q`, shown))

@@ -31,7 +31,7 @@ export function Agent({ data, at }) {
   const memory = [{ name: "resident", class: "s-service", values: data.resident_bytes_at }];
   return html`
     <div class="title"><div><h1>Agent</h1><p class="sub">Fathom ${data.version} on ${data.node}: Linux ${data.kernel}, ${data.architecture}, ${data.cpus} CPUs.</p></div>
-      <form><${Window} at=${at} preferred="15m" data=${data} /></form></div>
+      <${Window} at=${at} preferred="15m" data=${data} /></div>
     <dl class="tiles">${tiles.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
     <div class="columns charts">
       <${Panel} title="CPU"><p class="sub">Shares of one core. “In the kernel” is what the taps add to the work of others.</p>

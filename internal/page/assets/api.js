@@ -18,14 +18,16 @@ const PATIENCE = 10000;
 
 /**
  * Polls an end point for as long as the page is visible and not paused.
- * @param {string} path relative to api/v1/ @param {boolean} paused @returns {Report & {retry: () => void}}
+ * @param {string} path relative to api/v1/
+ * @param {boolean} paused
+ * @returns {Report & {retry: () => void}}
  */
 export function useReport(path, paused) {
   const key = path.replace(/window=[^&]*/, ""); // another window changes the numbers, not what they are of
   const [reports, setReports] = useState(/** @type {Record<string, Report>} */ ({}));
   const again = useRef(() => {});
   useEffect(() => {
-    if (paused) return;
+    if (paused && reports[key]?.path === path) return; // what was not shown yet is asked for once
     let timer = 0;
     const abort = new AbortController();
     const ask = async () => {
@@ -35,10 +37,10 @@ export function useReport(path, paused) {
       if (abort.signal.aborted) return;
       setReports((old) => keep(old, key, next(old[key], path, answer)));
       clearTimeout(timer);
-      timer = setTimeout(ask, EVERY);
+      if (!paused) timer = setTimeout(ask, EVERY);
     };
     again.current = ask;
-    document.addEventListener("visibilitychange", ask);
+    if (!paused) document.addEventListener("visibilitychange", ask);
     ask();
     return () => {
       abort.abort();

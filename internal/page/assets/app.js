@@ -91,11 +91,11 @@ function Header({ at, report, paused, onPause }) {
  */
 function Freshness({ report, paused }) {
   const now = useClock(!paused);
-  const { changed, error } = report;
+  const { changed, error, status } = report;
   if (paused) return html`<p class="fresh">paused${changed ? ` at ${clock(changed)}` : ""}</p>`;
   if (!changed) return html`<p class="fresh">connecting</p>`;
   const old = (now - changed) / 1000;
-  if (error) return html`<p class="fresh lost">not connected · ${age(old)} old</p>`;
+  if (error) return html`<p class="fresh lost">${status ? "error" : "not connected"} · ${age(old)} old</p>`;
   if (old > STALE) return html`<p class="fresh lost">no new numbers · ${age(old)} old</p>`;
   return html`<p class="fresh live"><span class="pulse" aria-hidden="true"></span>live · ${age(old)} old</p>`;
 }

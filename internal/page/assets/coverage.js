@@ -13,7 +13,7 @@ export function Coverage({ data, at }) {
   const opaque = data.workloads.filter((w) => (w.opaque_ratio ?? 0) > 0);
   return html`
     <div class="title"><div><h1>Coverage</h1><p class="sub">What Fathom can read of this host's TCP, and what it cannot.</p></div>
-      <form><${Window} at=${at} preferred="15m" data=${data} /></form></div>
+      <${Window} at=${at} preferred="15m" data=${data} /></div>
     <${Panel} title=${data.opaque_ratio === null ? "No bytes yet" : `${percent(1 - data.opaque_ratio)} of the bytes are on connections that Fathom reads`}>
       <p class="sub">TCP numbers are complete for all of them. Requests, latency and errors are those of HTTP/1.</p>
       <${Classes} classes=${data.classes} /><//>

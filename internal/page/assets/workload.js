@@ -28,7 +28,7 @@ export function Workload({ data, at }) {
     <p class="back"><a href=${link({ view: "", workload: "" }, at)} data-route>← All workloads</a></p>
     <div class="title">
       <div><h1>${fullName(w)}</h1><p class="sub">${[...details(w), w.gone && "gone"].filter(Boolean).join(" · ")}</p></div>
-      <form><${Window} at=${at} preferred="15m" data=${data} /></form>
+      <${Window} at=${at} preferred="15m" data=${data} />
     </div>
     <${Verdict} w=${w} peers=${data.peers} at=${at} />
     <${Tiles} w=${w} requests=${serves || !asks ? w.served : w.client} caller=${!serves && asks} />
