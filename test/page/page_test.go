@@ -55,12 +55,19 @@ func marked(browser context.Context, t *testing.T, address string) {
 	b := open(browser, t, address)
 	b.visit("")
 	for end := time.Now().Add(time.Minute); ; time.Sleep(time.Second) {
-		if text := b.text(".findings"); strings.Contains(text, "overloaded") && strings.Contains(text, "loses packets") {
+		found := b.texts(".findings li")
+		if finds(found, "overloaded", payments) && finds(found, "loses packets", frontend) {
 			return
-		} else if time.Now().After(end) {
-			t.Fatalf("the page finds: %s", text)
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the page finds: %q", found)
 		}
 	}
+}
+
+// finds tells whether a line of what stands out says something of a workload.
+func finds(lines []string, badge, workload string) bool {
+	return slices.ContainsFunc(lines, func(line string) bool { return strings.Contains(line, badge) && strings.Contains(line, workload) })
 }
 
 // Who is overloaded, and which link loses packets, can be read without a click.
@@ -75,11 +82,8 @@ func firstSight(t *testing.T, b *tab) {
 		.reduce((sum, e) => sum + e.encodedBodySize, performance.getEntriesByType("navigation")[0].encodedBodySize) + " bytes transferred"`))
 
 	for _, want := range []struct{ badge, workload string }{{"overloaded", payments}, {"loses packets", frontend}} {
-		found := slices.ContainsFunc(b.texts(".findings li"), func(line string) bool {
-			return strings.Contains(line, want.badge) && strings.Contains(line, want.workload)
-		})
-		if !found {
-			t.Errorf("it is not said that %s is %s: %q", want.workload, want.badge, b.texts(".findings li"))
+		if !finds(b.texts(".findings li"), want.badge, want.workload) {
+			t.Errorf("it is not said that %s is %s. The page says:\n%s", want.workload, want.badge, b.text("main"))
 		}
 	}
 	b.becomes(row(payments) + `.querySelector(".c-queue").innerText.includes("overloaded")`)

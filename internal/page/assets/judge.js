@@ -39,7 +39,7 @@ export const queueSeconds = (w) => (w.queue_ratio ?? 0) * (w.served.latency.mean
 export const overloaded = (w) => (w.queue_ratio ?? 0) >= QUEUE_RATIO && queueSeconds(w) >= QUEUE_SECONDS;
 
 /**
- * TCP of a workload, or of one peer.
+ * TCP with one peer.
  * @param {API.TCP} tcp
  */
 export const losesPackets = (tcp) => (tcp.retransmit_ratio ?? 0) >= RETRANSMIT_RATIO && resent(tcp) >= RETRANSMITS;

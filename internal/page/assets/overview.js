@@ -88,7 +88,6 @@ function Row({ w, at }) {
   const r = judge.shown(w);
   const caller = judge.callerOnly(w);
   const lossy = judge.lossyLink(w);
-  const losing = lossy || judge.losesPackets(w.tcp);
   const spark = caller ? w.series.client_per_second : w.series.per_second;
   const name = fullName(w);
   const tcp = (w.tcp.bytes_sent_per_second ?? 0) + (w.tcp.bytes_received_per_second ?? 0);
@@ -107,7 +106,7 @@ function Row({ w, at }) {
     ${QUANTILES.map((q) => html`<td role="cell" class="c-${q}" data-name=${q}>${duration(r.latency[q])}</td>`)}
     <td role="cell" class="c-queue" data-name="Queue share">
       <${Share} value=${w.queue_ratio} text=${percent(w.queue_ratio)} />${judge.overloaded(w) && html`<${Badge} level="bad">overloaded<//>`}</td>
-    <td role="cell" class="c-retransmits" data-name="Retransmits">${percent((lossy ?? w.tcp).retransmit_ratio)}${losing && html`<${Badge} level="bad">loses packets<//>`}${lossy && html`<span class="sub">to ${peerName(lossy)}</span>`}</td>
+    <td role="cell" class="c-retransmits" data-name="Retransmits">${percent((lossy ?? w.tcp).retransmit_ratio)}${lossy && html`<${Badge} level="bad">loses packets<//>`}${lossy && html`<span class="sub">to ${peerName(lossy)}</span>`}</td>
   </tr>`;
 }
 
