@@ -6,6 +6,7 @@
  */
 const QUEUE_RATIO = 0.5;
 const QUEUE_SECONDS = 0.005;
+const QUEUED = 20; // requests; fewer say nothing yet
 
 /** Healthy networks send well below 1 % again. A handful says nothing yet. */
 const RETRANSMIT_RATIO = 0.01;
@@ -36,7 +37,7 @@ export const callerOnly = (w) => shown(w) === w.client;
 export const queueSeconds = (w) => (w.queue_ratio ?? 0) * (w.served.latency.mean ?? 0);
 
 /** @param {API.Workload} w */
-export const overloaded = (w) => (w.queue_ratio ?? 0) >= QUEUE_RATIO && queueSeconds(w) >= QUEUE_SECONDS;
+export const overloaded = (w) => (w.queue_ratio ?? 0) >= QUEUE_RATIO && queueSeconds(w) >= QUEUE_SECONDS && w.served.count >= QUEUED;
 
 /**
  * TCP with one peer.

@@ -53,7 +53,7 @@ function Verdict({ w, peers, at }) {
   const queue = judge.queueSeconds(w);
   const mean = w.served.latency.mean ?? 0;
   const lines = [
-    judge.overloaded(w) && html`<li><${Badge} level="bad">overloaded<//> <span>Of ${duration(mean)} that a request takes on average, it waits ${duration(queue)} unread. The work itself takes ${duration(mean - queue)}. More instances or threads would help; faster code too.</span></li>`,
+    judge.overloaded(w) && html`<li><${Badge} level="bad">overloaded<//> <span>Of ${duration(mean)} that a request takes on average, it waits ${duration(queue)} unread.${mean > queue && ` The work itself takes ${duration(mean - queue)}.`} More instances or threads would help; faster code too.</span></li>`,
     ...lossy.slice(0, 3).map((p) => html`<li><${Badge} level="bad">loses packets<//> <span>The link to ${peerName(p)}: ${percent(p.retransmit_ratio)} of ${count(p.segments_sent)} segments had to be sent again.</span></li>`),
     judge.fails(w.served) && html`<li><${Badge} level="bad">errors<//> <span>${percent(w.served.error_ratio)} of ${count(w.served.count)} requests failed.</span></li>`,
     judge.opaque(w) && html`<li><${Badge} level="note">opaque<//> <span>${percent(w.opaque_ratio)} of its bytes cannot be read, so there are requests that are not in these numbers. <a href=${link({ view: "coverage", workload: "" }, at)} data-route>Why, and what to do</a></span></li>`,
