@@ -13,6 +13,9 @@ section() { printf '\n== %s\n' "$*"; }
 section "unit tests, with the race detector"
 go test -race -timeout 15m "${as_root[@]}" "$@" ./cmd/... ./internal/... ./bpf/... ./bench/...
 
+section "memory of the history, without the race detector, which takes some itself"
+go test -count=1 -timeout 5m -run TestMemory -v ./internal/history
+
 section "parsers on the host: sanitizers, corpora, a little fuzzing"
 scripts/test-c.sh
 

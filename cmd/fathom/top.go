@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strings"
 	"time"
 
@@ -54,7 +53,7 @@ Examples:
     fathom top --address=https://node1.example.org:10777 --ca-file=ca.crt --username=ops --password-file=password
     fathom top -n shop                      the namespace shop, on all nodes of the cluster
     fathom top --once --sort=p99
-    fathom top --once --json | jq '.workloads[] | select(.queue_ratio > 0.5) | .workload'
+    fathom top --once --json | jq '.workloads[] | select(.queue_ratio > 0.5 and .served.latency.p99 > 0.1) | .workload'
 
 In a cluster it reaches the agents through the API server, which takes the rights to list pods and to get pods/proxy.
 
@@ -63,14 +62,14 @@ Exit status: 0 when asked to end, 1 if no agent answers (with --once), 2 if the 
 
 // Validate is called by kong.
 func (c *topCommand) Validate() error {
-	names := top.Columns()
+	if err := top.CheckSort(c.Sort); err != nil {
+		return fmt.Errorf("--sort: %w", err)
+	}
 	switch {
 	case c.Window < history.Interval || c.Window > history.Span:
 		return fmt.Errorf("--window: %s is not between %s and %s", c.Window, history.Interval, history.Span)
 	case c.Interval < time.Second:
 		return fmt.Errorf("--interval: %s is less than 1s", c.Interval)
-	case !slices.Contains(names, strings.TrimPrefix(c.Sort, "-")):
-		return fmt.Errorf("--sort: there is no column %q; there are: %s", c.Sort, strings.Join(names, ", "))
 	case c.Namespace != "" && c.AllNamespaces:
 		return errors.New("--namespace and --all-namespaces exclude each other")
 	case (c.CertFile == "") != (c.KeyFile == ""):

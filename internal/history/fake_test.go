@@ -204,9 +204,12 @@ func (h *host) row(name string, window time.Duration) *Workload {
 	return nil
 }
 
-// busy lets n workloads do what a busy service does, for one sample.
-func (h *host) busy(random *rand.Rand, n int) {
-	for i := range n {
+// busyWorkloads are as many as the history's target of memory is for.
+const busyWorkloads = 200
+
+// busy lets them do what busy services do, for one sample.
+func (h *host) busy(random *rand.Rand) {
+	for i := range busyWorkloads {
 		id := kernel.WorkloadID(i + 1)
 		if _, ok := h.snapshot.Workloads[id]; !ok {
 			h.begin(id, workload.Labels{

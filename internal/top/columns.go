@@ -100,6 +100,12 @@ type order struct {
 	reverse bool
 }
 
+// CheckSort tells whether Options.Sort can be used.
+func CheckSort(text string) error {
+	_, err := parseOrder(text)
+	return err
+}
+
 // parseOrder reads the name of a column; with - before it, in the opposite order.
 func parseOrder(text string) (order, error) {
 	name, reverse := strings.CutPrefix(text, "-")
@@ -108,7 +114,7 @@ func parseOrder(text string) (order, error) {
 			return order{&columns[i], reverse}, nil
 		}
 	}
-	return order{}, fmt.Errorf("--sort: there is no column %q; there are: %s", name, strings.Join(Columns(), ", "))
+	return order{}, fmt.Errorf("there is no column %q; there are: %s", name, strings.Join(Columns(), ", "))
 }
 
 // sort sorts rows: names ascending, numbers descending, what does not exist last.
