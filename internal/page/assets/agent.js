@@ -35,9 +35,9 @@ export function Agent({ data, at }) {
     <dl class="tiles">${tiles.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>
     <div class="columns charts">
       <${Panel} title="CPU"><p class="sub">Shares of one core. “In the kernel” is what the taps add to the work of others.</p>
-        <${TimeChart} ...${over} label="CPU" series=${cpu} stacked format=${core} /><//>
+        <${TimeChart} ...${over} label="CPU" series=${cpu} format=${core} /><//>
       <${Panel} title="Memory"><p class="sub">Of the agent's process. The tables in the kernel come on top.</p>
-        <${TimeChart} ...${over} label="Memory" series=${memory} stacked format=${bytes} /><//>
+        <${TimeChart} ...${over} label="Memory" series=${memory} format=${bytes} /><//>
     </div>
     <div class="columns">
       <${Panel} title="Programs in the kernel"><${Scroll} label="Programs in the kernel"><table>

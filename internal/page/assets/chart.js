@@ -113,12 +113,13 @@ export function niceTicks(max) {
  */
 
 /**
- * Series over time, on top of each other or as lines.
- * @param {{times: number[], series: Series[], stacked?: boolean, height?: number, label: string,
- *   format: (v: number | null) => string, cursor: number, onCursor: (i: number) => void}} props
+ * Series over time, on top of each other.
+ * @param {{times: number[], series: Series[], label: string, format: (v: number | null) => string,
+ *   cursor: number, onCursor: (i: number) => void}} props
  */
-export function TimeChart({ times, series, stacked = false, height = 140, label, format, cursor, onCursor }) {
-  const tops = stack(series, stacked);
+export function TimeChart({ times, series, label, format, cursor, onCursor }) {
+  const height = 140;
+  const tops = stack(series);
   const max = Math.max(0, ...tops.flatMap((s) => s.map((v) => v ?? 0)));
   const values = niceTicks(max);
   const top = values[values.length - 1];
@@ -128,9 +129,7 @@ export function TimeChart({ times, series, stacked = false, height = 140, label,
 
   const draw = (/** @type {Box} */ box) => {
     const y = (/** @type {number} */ v) => box.height * (1 - v / top);
-    return series.map((s, i) => (stacked
-      ? html`<path class="area ${s.class}" d=${areaPath(tops[i], i ? tops[i - 1] : null, box, y)} />`
-      : html`<path class="line ${s.class}" d=${linePath(tops[i], box, y)} />`));
+    return series.map((s, i) => html`<path class="area ${s.class}" d=${areaPath(tops[i], tops[i - 1], box, y)} />`);
   };
   return html`<${Plot} ...${{ times, cursor, onCursor, height, label, describe, ticks, draw }} />
     <ul class="legend" aria-hidden="true">
@@ -139,19 +138,25 @@ export function TimeChart({ times, series, stacked = false, height = 140, label,
     </ul>`;
 }
 
-/** @param {Series[]} series @param {boolean} stacked @returns {(number | null)[][]} */
-function stack(series, stacked) {
-  if (!stacked) return series.map((s) => s.values);
+/**
+ * The upper edges of series that lie on each other; null where none has a value.
+ * @param {Series[]} series
+ * @returns {(number | null)[][]}
+ */
+function stack(series) {
   /** @type {(number | null)[]} */
   let below = [];
-  return series.map((s) => (below = s.values.map((v, i) => (v === null && (below[i] ?? null) === null ? null : (v ?? 0) + (below[i] ?? 0)))));
+  return series.map(({ values }) => {
+    below = values.map((v, i) => (v === null && (below[i] ?? null) === null ? null : (v ?? 0) + (below[i] ?? 0)));
+    return below;
+  });
 }
 
 /**
  * Runs of steps that have a value, as [first, last].
  * @param {(number | null)[]} values
  */
-export function runs(values) {
+function runs(values) {
   /** @type {[number, number][]} */
   const found = [];
   values.forEach((v, i) => {
@@ -175,7 +180,7 @@ export function linePath(values, box, y) {
 
 /**
  * Steps, filled down to the series below.
- * @param {(number | null)[]} values @param {(number | null)[] | null} below @param {Box} box @param {(v: number) => number} y
+ * @param {(number | null)[]} values @param {(number | null)[] | undefined} below @param {Box} box @param {(v: number) => number} y
  */
 function areaPath(values, below, box, y) {
   return runs(values).map(([a, b]) => {

@@ -2,8 +2,7 @@
 // where more requests fell.
 
 import { html, useState } from "./ui.js";
-import { Plot } from "./chart.js";
-import { linePath } from "./chart.js";
+import { Plot, linePath } from "./chart.js";
 import { clock, count, duration } from "./format.js";
 
 /** Steps of the colour scale, as in style.css. */

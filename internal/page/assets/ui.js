@@ -46,11 +46,10 @@ export function Share({ value, text }) {
 
 /**
  * A section with a heading.
- * @param {{title: string, level?: number, children?: any, class?: string, id?: string}} props
+ * @param {{title: string, children?: any}} props
  */
-export function Panel({ title, level = 2, children, class: cls = "", id }) {
-  const Heading = `h${level}`;
-  return html`<section class="panel ${cls}" id=${id}><${Heading}>${title}<//>${children}</section>`;
+export function Panel({ title, children }) {
+  return html`<section class="panel"><h2>${title}</h2>${children}</section>`;
 }
 
 /**

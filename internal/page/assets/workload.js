@@ -89,13 +89,13 @@ function Served({ data, over }) {
     { name: "queue", class: "s-queue", values: s.queue },
   ];
   return html`
-    <${Panel} title="Latency of requests" class="wide"><p class="sub">${CHARTS.heatmap}</p>
+    <${Panel} title="Latency of requests"><p class="sub">${CHARTS.heatmap}</p>
       <${Heatmap} ...${over} label="Latency of requests over time" heatmap=${data.heatmap} lines=${quantiles} /><//>
     <div class="columns charts">
       <${Panel} title="Service and queue time"><p class="sub">${CHARTS.split}</p>
-        <${TimeChart} ...${over} label="Mean service and queue time" series=${queue} stacked format=${duration} /><//>
+        <${TimeChart} ...${over} label="Mean service and queue time" series=${queue} format=${duration} /><//>
       <${Panel} title="Answers by status"><p class="sub">${CHARTS.statuses}</p>
-        <${TimeChart} ...${over} label="Requests per second by status" series=${byStatus(data.statuses, over.times.length)} stacked format=${rate} /><//>
+        <${TimeChart} ...${over} label="Requests per second by status" series=${byStatus(data.statuses, over.times.length)} format=${rate} /><//>
     </div>`;
 }
 
@@ -129,7 +129,7 @@ function Asks({ data, over }) {
     { name: "p50", class: "q-50", values: client.p50 },
     { name: "p99", class: "q-99", values: client.p99 },
   ];
-  return html`<${Panel} title="Requests that it makes" class="wide">
+  return html`<${Panel} title="Requests that it makes">
     <p class="sub">From the first byte written to the last byte read: the network and the other end together.</p>
     <${Heatmap} ...${over} label="Latency of the requests that it makes over time" heatmap=${client.heatmap} lines=${quantiles} />
     <${Scroll} label="Requests that it makes, by whom it asks"><table>
@@ -144,7 +144,7 @@ function Asks({ data, over }) {
 /** @param {{peers: API.Peer[]}} props */
 function Peers({ peers }) {
   if (!peers.length) return null;
-  return html`<${Panel} title="TCP by peer" class="wide"><p class="sub">${CHARTS.peers}</p>
+  return html`<${Panel} title="TCP by peer"><p class="sub">${CHARTS.peers}</p>
     <${Scroll} label="TCP by peer"><table>
       <thead><tr><th scope="col">Peer</th><th scope="col">Retransmits</th><th scope="col">over time</th><th scope="col">Segments sent</th>
         <th scope="col">Round trip</th><th scope="col">Bytes sent</th><th scope="col">Connections</th></tr></thead>
