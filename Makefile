@@ -21,7 +21,7 @@ CLUSTER ?=
 # Of the nodes that `make cluster` brings up: flags of `nodes up`.
 NODES ?=
 
-.PHONY: help run build test test-kernels test-cluster cluster bench-cluster image chart verify-chart kernels doctor docs/modes.md verifier-table generate verify-generated lint bench fuzz prometheus mixin-test clean
+.PHONY: help run build test test-kernels test-cluster cluster bench-cluster image chart verify-chart kernels doctor docs/modes.md verifier-table generate verify-generated lint bench fuzz prometheus mixin-test page-test clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -116,6 +116,10 @@ bin/prometheus: tools/prometheus/go.mod tools/prometheus/go.sum
 	CGO_ENABLED=0 go build -C tools/prometheus -trimpath -buildvcs=false -tags remove_all_sd -ldflags '-s -w' -o ../../bin/ \
 		github.com/prometheus/prometheus/cmd/prometheus github.com/prometheus/prometheus/cmd/promtool
 	@touch $@
+
+page-test: build ## Open the agent's page in headless Chromium. Installs it; leaves screenshots in build/page.
+	@scripts/deps.sh page
+	@scripts/page.sh
 
 clean: ## Remove what the other targets built.
 	rm -rf bin build

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a task needs, if they are missing:
-#     scripts/deps.sh test|generate|guests|bench|prometheus|fetch|qemu|nodes
+#     scripts/deps.sh test|generate|guests|bench|prometheus|page|fetch|qemu|nodes
 # Nothing that it installs is started as a service. Building and running Fathom needs no
 # package at all.
 set -euo pipefail
@@ -19,11 +19,12 @@ generate) packages=("${compiler[@]}" protobuf-compiler) ;;
 guests) packages=(gcc libc6-dev libgnutls28-dev libssl-dev liburing-dev) ;;
 bench) packages=(nginx wrk) ;;
 prometheus) packages=(prometheus) ;;
+page) packages=(chromium-headless-shell fonts-dejavu-core node-typescript) ;;
 fetch) packages=(debian-archive-keyring kmod) ;;
 qemu) packages=("${qemu[@]}") ;;
 nodes) packages=(gcc iproute2 iptables libc6-dev libseccomp-dev nftables pkgconf util-linux) ;;
 *)
-	echo "usage: $0 test|generate|guests|bench|prometheus|fetch|qemu|nodes" >&2
+	echo "usage: $0 test|generate|guests|bench|prometheus|page|fetch|qemu|nodes" >&2
 	exit 2
 	;;
 esac

@@ -25,7 +25,7 @@ import (
 // Options are what [Run] needs.
 type Options struct {
 	Config  config.Agent
-	Version string // shown on the landing page and in fathom_build_info
+	Version string // shown on the page and in fathom_build_info
 	Commit  string // likewise
 	Logger  *slog.Logger
 }

@@ -38,9 +38,9 @@ func (d *demo) welcome() error {
 		fmt.Fprintf(&b, "  There is no link that loses packets: %v.\n", d.linkErr)
 	}
 	if d.agent != nil {
-		url := "http://" + d.options.Address + "/metrics"
-		fmt.Fprintf(&b, "\nWhat Fathom sees of it:   %s\n", url)
-		fmt.Fprintf(&b, "\n  curl -s %s | grep -E 'duration_seconds_(sum|count).*shop-'\n", url)
+		url := "http://" + d.options.Address
+		fmt.Fprintf(&b, "\nWhat Fathom sees of it, in a browser:   %s/\n", url)
+		fmt.Fprintf(&b, "\nAs metrics:\n\n  curl -s %s/metrics | grep -E 'duration_seconds_(sum|count).*shop-'\n", url)
 		b.WriteString("\nIn PromQL:\n")
 		for _, q := range queries {
 			fmt.Fprintf(&b, "\n  # %s\n  %s\n", q.what, q.query)

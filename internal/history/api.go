@@ -103,6 +103,9 @@ type Workload struct {
 	OpaqueRatio Number `json:"opaque_ratio"`
 
 	TCP TCP `json:"tcp"`
+	// WorstLink is the link on which the largest share of segments was sent again; null if that were fewer than 5 on each. In the
+	// sums of TCP one bad link of many may drown.
+	WorstLink *Link `json:"worst_link"`
 
 	// Series are for a sparkline.
 	Series Sparkline `json:"series"`
@@ -148,6 +151,16 @@ type TCP struct {
 	Closed          uint64            `json:"closed"`
 	// RTT is the smoothed round-trip time. Quantiles are those of histogram_quantile over classic buckets, whose bounds double.
 	RTT Latency `json:"rtt"`
+}
+
+// Link sums up the connections of a workload with a peer, in few numbers.
+type Link struct {
+	Role string `json:"role"` // server, client or unknown
+	End
+	SegmentsSent uint64 `json:"segments_sent"`
+	// Resent are the segments that were sent again: the retransmits of the kinds timeout, fast and probe.
+	Resent          uint64 `json:"resent"`
+	RetransmitRatio Number `json:"retransmit_ratio"`
 }
 
 // Sparkline holds the few numbers per step that an overview plots.

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	"github.com/fathomhq/fathom/internal/metrics"
 )
 
 // overviewSteps is how many points the sparklines have.
@@ -53,8 +55,29 @@ func (w *window) summary(t *track, all *sums, s Sparkline) Workload {
 		TLSRatio:    ratio(float64(served.tls+made.tls), float64(served.count+made.count)),
 		OpaqueRatio: opaqueRatio(all, t.bytes.list),
 		TCP:         tcp.public(w),
+		WorstLink:   worstLink(t, all),
 		Series:      s,
 	}
+}
+
+// worstLinkResent is how many segments at least were sent again on a link that may be the worst: a few say nothing about it.
+const worstLinkResent = 5
+
+// worstLink finds the link on which the largest share of segments was sent again.
+func worstLink(t *track, counted *sums) (worst *Link) {
+	for _, i := range counted.kinds[ofEdges].used {
+		c := connections(counted.kinds[ofEdges].at[i])
+		ratio := c.retransmitRatio()
+		if c.resent() < worstLinkResent || !ratio.Exists() || worst != nil && ratio <= worst.RetransmitRatio {
+			continue
+		}
+		key := t.edges.list[i].key
+		worst = &Link{
+			Role: key.Role.String(), End: endOf(key.Peer),
+			SegmentsSent: c[metrics.EdgeSegmentsSent], Resent: c.resent(), RetransmitRatio: ratio,
+		}
+	}
+	return worst
 }
 
 // queueRatio is the share of the requests' time that they waited. A request that is read in one sample and ends in a later one may

@@ -117,6 +117,11 @@ func AcceptsGzip(r *http.Request) bool {
 			return false
 		}
 	}
+	return TakesGzip(r)
+}
+
+// TakesGzip tells whether the client of a request can read gzip (RFC 9110, section 12.5.3).
+func TakesGzip(r *http.Request) bool {
 	for _, field := range r.Header.Values("Accept-Encoding") {
 		for coding := range strings.SplitSeq(field, ",") {
 			name, params, _ := strings.Cut(coding, ";")

@@ -4,12 +4,10 @@ package web
 
 import (
 	"fmt"
-	"html"
 	"io"
 	"net/http"
-	"strings"
 
-	toolkit "github.com/prometheus/exporter-toolkit/web"
+	"github.com/fathomhq/fathom/internal/page"
 )
 
 // Pages is what the endpoint shows.
@@ -21,43 +19,33 @@ type Pages struct {
 }
 
 // Queries are example PromQL queries, with what they show.
-var Queries = []struct{ Shows, Query string }{
+var Queries = []page.Query{
 	{
-		"99th percentile of the time that a request takes, by workload",
-		"histogram_quantile(0.99, sum by (namespace, workload, le) (rate(http_request_duration_seconds_bucket[5m])))",
+		Shows: "99th percentile of the time that a request takes, by workload",
+		Query: "histogram_quantile(0.99, sum by (namespace, workload, le) (rate(http_request_duration_seconds_bucket[5m])))",
 	},
 	{
-		"Share of requests that failed, by workload",
-		`sum by (namespace, workload) (rate(http_request_duration_seconds_count{status=~"5..|aborted"}[5m]))` +
+		Shows: "Share of requests that failed, by workload",
+		Query: `sum by (namespace, workload) (rate(http_request_duration_seconds_count{status=~"5..|aborted"}[5m]))` +
 			` / sum by (namespace, workload) (rate(http_request_duration_seconds_count[5m]))`,
 	},
 	{
-		"Share of TCP segments sent again, by workload",
-		"sum by (namespace, workload) (rate(tcp_retransmits_total[5m])) / sum by (namespace, workload) (rate(tcp_segments_sent_total[5m]))",
+		Shows: "Who is overloaded: the share of this time that requests wait before they are read",
+		Query: "sum by (namespace, workload) (rate(http_request_queue_seconds_sum[5m]))" +
+			" / sum by (namespace, workload) (rate(http_request_duration_seconds_sum[5m]))",
+	},
+	{
+		Shows: "Share of TCP segments sent again, by workload",
+		Query: "sum by (namespace, workload) (rate(tcp_retransmits_total[5m])) / sum by (namespace, workload) (rate(tcp_segments_sent_total[5m]))",
 	},
 }
 
 // Handler returns the pages: /, /metrics, /healthz, /readyz and what is below /api/.
 func (p Pages) Handler() (http.Handler, error) {
-	landing, err := toolkit.NewLandingPage(toolkit.LandingConfig{
-		HeaderColor: "#14506e",
-		Name:        "Fathom",
-		Description: "HTTP latency and TCP health of every workload on this node, counted in the kernel.",
-		Version:     html.EscapeString(p.Version),
-		Links: []toolkit.LandingLinks{
-			{Address: "/metrics", Text: "Metrics", Description: "for Prometheus; native histograms if it asks for them"},
-			{Address: "/readyz", Text: "Ready", Description: "whether the agent is attached and measures"},
-			{Address: "/healthz", Text: "Alive", Description: "whether the process answers"},
-		},
-		ExtraHTML: queriesHTML(),
-		ExtraCSS:  "pre { white-space: pre-wrap; background: #f3f3f3; padding: 0.5em; }",
-		Profiling: "false",
-	})
-	if err != nil {
-		return nil, fmt.Errorf("make the landing page: %w", err)
-	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /{$}", landing)
+	if err := page.Register(mux, page.Options{Version: p.Version, Queries: Queries}); err != nil {
+		return nil, fmt.Errorf("make the page: %w", err)
+	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { answer(w, nil) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { answer(w, p.Ready()) })
 	mux.Handle("GET /metrics", p.Metrics)
@@ -76,13 +64,4 @@ func answer(w http.ResponseWriter, err error) {
 		return
 	}
 	_, _ = io.WriteString(w, "ok\n")
-}
-
-func queriesHTML() string {
-	var b strings.Builder
-	b.WriteString("<h3>Queries to start with</h3>\n")
-	for _, q := range Queries {
-		fmt.Fprintf(&b, "<p>%s</p>\n<pre>%s</pre>\n", html.EscapeString(q.Shows), html.EscapeString(q.Query))
-	}
-	return b.String()
 }

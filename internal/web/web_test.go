@@ -101,11 +101,11 @@ func TestPages(t *testing.T) {
 	}
 }
 
-func TestLandingPageEscapes(t *testing.T) {
+func TestPageEscapes(t *testing.T) {
 	addresses, _ := start(t, testPages(nil), "")
 	_, body := get(t, http.DefaultClient, "http://"+addresses[0]+"/", nil)
 	if !strings.Contains(body, "v1&lt;2") || strings.Contains(body, `5..|aborted"`) {
-		t.Error("the landing page does not escape what it shows")
+		t.Error("the page does not escape what it shows")
 	}
 }
 
