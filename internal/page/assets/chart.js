@@ -64,7 +64,7 @@ export function Plot({ times, cursor, onCursor, height, label, describe, ticks, 
     ${width > 0 && html`<svg width=${outer} height=${height + TOP + BOTTOM} aria-hidden="true">
       <g transform="translate(${LEFT} ${TOP})">
         ${ticks.map((t) => html`<line class="grid" x1="0" x2=${width} y1=${t.y * height} y2=${t.y * height} />
-          <text class="tick" x="-6" y=${t.y * height} dy="0.35em" text-anchor="end">${t.text.replace(".0 ", " ")}</text>`)}
+          <text class="tick" x="-6" y=${t.y * height} dy="0.35em" text-anchor="end">${t.text.replace(/\.0(?=[ /])/, "")}</text>`)}
         ${draw(box)}
         ${timeTicks(times, width, step).map((t) => html`<text class="tick" x=${t.x} y=${height + 16} text-anchor=${t.anchor}>${t.text}</text>`)}
         <line class="axis" x1="0" x2=${width} y1=${height + 0.5} y2=${height + 0.5} />
