@@ -57,18 +57,23 @@ func (c chain) differences() string {
 	return wrong + c.edges(s)
 }
 
-// edges compares both ends of the traffic between services.
-func (c chain) edges(s scraped) (wrong string) { return c.edgesOf(s, calls...) }
+// opened are the metrics of an edge at both ends that agree however its connections end.
+var opened = []atBothEnds{{"tcp_connections_opened_total", "tcp_connections_opened_total"}}
 
-func (c chain) edgesOf(s scraped, pairs ...pair) (wrong string) {
+type atBothEnds struct{ at, there string }
+
+// edges compares both ends of the traffic between services.
+func (c chain) edges(s scraped) (wrong string) {
+	return c.edgesOf(s, calls, append([]atBothEnds{
+		{"tcp_bytes_sent_total", "tcp_bytes_received_total"}, {"tcp_bytes_received_total", "tcp_bytes_sent_total"},
+	}, opened...))
+}
+
+func (c chain) edgesOf(s scraped, pairs []pair, metrics []atBothEnds) (wrong string) {
 	for _, p := range pairs {
 		client := fmt.Sprintf("%s role=client peer_namespace=%s peer_workload=%s peer_service=%s", c.of(p.from), c.namespace, p.to, p.to)
 		server := fmt.Sprintf("%s role=server peer_namespace=%s peer_workload=%s", c.of(p.to), c.namespace, p.from)
-		for _, m := range []struct{ at, there string }{
-			{"tcp_bytes_sent_total", "tcp_bytes_received_total"},
-			{"tcp_bytes_received_total", "tcp_bytes_sent_total"},
-			{"tcp_connections_opened_total", "tcp_connections_opened_total"},
-		} {
+		for _, m := range metrics {
 			at, there := s.sum(m.at, client), s.sum(m.there, server)
 			wrong += equal(fmt.Sprintf("%s of %s to %s, and %s there", m.at, p.from, p.to, m.there), at, there)
 			if at == 0 {

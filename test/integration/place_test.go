@@ -60,11 +60,6 @@ func (p place) auto() kernel.Mode {
 // it can do on a kernel that preempts: where it falls short, it has to say so.
 func (p place) mayMiss() bool { return p.mode != p.auto() }
 
-// mayMissArrivals tells whether the kernel may skip the tap that sees bytes arrive: __release_sock() hands over what came
-// while a process had the socket, and a softirq that interrupts the trampoline there brings other sockets' bytes. What is
-// missed is said, and costs a time of arrival at most.
-func (p place) mayMissArrivals() bool { return p.mode == kernel.ModeTrampoline }
-
 // where is a kind of place.
 type where func(place) bool
 

@@ -75,7 +75,9 @@ const nobody = "nobody"
 // missedRun counts the runs of programs that the kernel skipped.
 const missedRun = "lost missed_run"
 
-// missedArrival counts those of the tap that sees bytes arrive.
+// missedArrival counts those of the tap that sees bytes arrive, which the kernel may skip where the tap is not attached
+// twice (internal/kernel/mode.go): __release_sock() hands over what came while a process had the socket, and a softirq that
+// interrupts the program there brings other sockets' bytes. What is missed is said, and costs a time of arrival at most.
 const (
 	arrivals      = "data_arrived"
 	missedArrival = "missed_run of " + arrivals
