@@ -55,8 +55,14 @@ static __always_inline bool all_answered(struct conn *c)
  */
 static __always_inline bool expects_request(struct conn *c)
 {
-	return !c->requests || c->request.head_done || all_answered(c) ||
-	       (c->role == ROLE_SERVER ? write_pending(c) : read_unseen(c));
+	bool pending;
+
+	if (!c->requests || c->request.head_done)
+		return true;
+	/* In this order: the hook of the answer counts it first, and then tells that it has run. */
+	pending = c->role == ROLE_SERVER ? write_pending(c) : read_unseen(c);
+	ordered(&c->any);
+	return pending || all_answered(c);
 }
 
 /* Whether the response direction may carry the beginning of a response now. */
