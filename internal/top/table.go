@@ -128,24 +128,24 @@ func (t *table) header(style func(*column, string) string) string {
 	return strings.Join(parts, spaces)
 }
 
-// line returns a row; style changes a cell that deserves attention.
-func (t *table) line(row int, style lipgloss.Style) string {
+// line returns a row: cells in one style, those that deserve attention in another.
+func (t *table) line(row int, usual, attention lipgloss.Style) string {
 	var parts []string
 	for i := range t.columns {
-		text := t.pad(i, t.rows[row][i].text)
+		style := usual
 		if t.rows[row][i].alarm {
-			text = style.Render(text)
+			style = attention
 		}
-		parts = append(parts, text)
+		parts = append(parts, style.Render(t.pad(i, t.rows[row][i].text)))
 	}
-	return strings.Join(parts, spaces)
+	return strings.Join(parts, usual.Render(spaces))
 }
 
 // writeText writes the table as plain text.
 func (t *table) writeText(w io.Writer) error {
 	lines := []string{t.header(func(_ *column, s string) string { return s })}
 	for i := range t.rows {
-		lines = append(lines, t.line(i, lipgloss.NewStyle()))
+		lines = append(lines, t.line(i, unstyled, unstyled))
 	}
 	for _, line := range lines {
 		if _, err := fmt.Fprintln(w, strings.TrimRight(line, " ")); err != nil {

@@ -13,6 +13,7 @@ import (
 // Styles use the terminal's own sixteen colours, which fit its background. bubbletea leaves them out where the
 // terminal has none, or NO_COLOR is set.
 var (
+	unstyled = lipgloss.NewStyle()
 	bold     = lipgloss.NewStyle().Bold(true)
 	faint    = lipgloss.NewStyle().Faint(true)
 	alarm    = lipgloss.NewStyle().Foreground(lipgloss.Red).Bold(true)
@@ -153,11 +154,11 @@ func (m *model) tableLines() []string {
 	})}
 	for i := m.offset; i < min(len(t.rows), m.offset+m.tableHeight()); i++ {
 		if i == m.cursor {
-			line := t.line(i, lipgloss.NewStyle())
-			lines = append(lines, reversed.Render(line+strings.Repeat(" ", max(0, m.width-ansi.StringWidth(line)))))
+			line := t.line(i, reversed, alarm.Reverse(true))
+			lines = append(lines, line+reversed.Render(strings.Repeat(" ", max(0, m.width-ansi.StringWidth(line)))))
 			continue
 		}
-		lines = append(lines, t.line(i, alarm))
+		lines = append(lines, t.line(i, unstyled, alarm))
 	}
 	return lines
 }
