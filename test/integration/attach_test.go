@@ -46,6 +46,7 @@ func TestAttachUnderLoad(t *testing.T) {
 	if err := f.k.Attach(); err != nil {
 		t.Fatal(err)
 	}
+	f.rest() // the last exchanges of connections that ended while nothing was attached
 	before := f.count()
 	r := client.get(LoadCall{Addr: addr, Requests: 2000, Connections: 8})
 	client.stop()
