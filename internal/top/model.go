@@ -267,25 +267,32 @@ func (m *model) arrange() {
 	m.follow()
 }
 
-// move moves the cursor.
-func (m *model) move(key string) {
-	page := m.tableHeight()
+// moved tells to which line a key leads from one, with a number of lines to a page; false if it leads nowhere.
+func moved(key string, line, page, last int) (int, bool) {
 	switch key {
 	case "up", "k":
-		m.cursor--
+		return line - 1, true
 	case "down", "j":
-		m.cursor++
+		return line + 1, true
 	case "pgup":
-		m.cursor -= page
+		return line - page, true
 	case "pgdown":
-		m.cursor += page
+		return line + page, true
 	case "home", "g":
-		m.cursor = 0
+		return 0, true
 	case "end", "G":
-		m.cursor = len(m.shown) - 1
-	default:
+		return last, true
+	}
+	return line, false
+}
+
+// move moves the cursor.
+func (m *model) move(key string) {
+	cursor, ok := moved(key, m.cursor, m.tableHeight(), len(m.shown)-1)
+	if !ok {
 		return
 	}
+	m.cursor = cursor
 	m.follow()
 	if m.cursor < len(m.shown) {
 		m.selected = m.shown[m.cursor].key()
@@ -302,20 +309,7 @@ func (m *model) follow() {
 
 // scroll moves a text that is longer than the screen.
 func (m *model) scroll(key string) {
-	page := m.page()
-	switch key {
-	case "up", "k":
-		m.offset--
-	case "down", "j":
-		m.offset++
-	case "pgup":
-		m.offset -= page
-	case "pgdown":
-		m.offset += page
-	case "home", "g":
-		m.offset = 0
-	case "end", "G":
-		m.offset = 1 << 20 // View knows how long the text is
-	}
+	const end = 1 << 20 // View knows how long the text is
+	m.offset, _ = moved(key, m.offset, m.page(), end)
 	m.offset = max(0, m.offset)
 }

@@ -1,86 +1,32 @@
 package https
 
 import (
-	"bytes"
 	"maps"
-	"net"
 	"net/http"
-	"os/exec"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
-	"golang.org/x/sys/unix"
+
+	"github.com/fathomhq/fathom/test/process"
 )
-
-// patience is how long something may take to come true on a busy machine.
-const patience = 30 * time.Second
-
-// binary is what `make build` makes. The tests do not build it themselves: under sudo there is often no Go.
-const binary = "../../bin/fathom"
 
 // agent is a running one.
 type agent struct {
+	*process.Process
 	t       *testing.T
 	address string
-	cmd     *exec.Cmd
-	ended   chan struct{}
 }
 
 // startAgent starts an agent that reads TLS, and returns when it is ready. It is stopped with the test.
 func startAgent(t *testing.T) *agent {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	a := &agent{t: t, address: l.Addr().String(), ended: make(chan struct{})}
-	_ = l.Close()
-	a.cmd = exec.Command(binary, "agent", "--tls", "--settle-after=300ms", "--web.listen-address="+a.address)
-	a.cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGTERM}
-	var output bytes.Buffer
-	a.cmd.Stdout, a.cmd.Stderr = &output, &output
-	if err := a.cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		_ = a.cmd.Wait()
-		close(a.ended)
-	}()
-	t.Cleanup(func() {
-		_ = a.cmd.Process.Signal(unix.SIGTERM)
-		<-a.ended
-		if t.Failed() {
-			t.Logf("the agent said:\n%s", &output)
-		}
-	})
-	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		if resp, err := http.Get("http://" + a.address + "/readyz"); err == nil {
-			_ = resp.Body.Close()
-			if resp.StatusCode == http.StatusOK {
-				return a
-			}
-		}
-		select {
-		case <-a.ended:
-			t.Fatalf("the agent ended:\n%s", &output)
-		default:
-		}
-		if time.Now().After(end) {
-			t.Fatalf("the agent is not ready after %s", patience)
-		}
-	}
-}
-
-// kill ends the agent as a lack of memory would.
-func (a *agent) kill() {
-	_ = a.cmd.Process.Kill()
-	<-a.ended
+	address := process.FreeAddress(t)
+	return &agent{process.StartAgent(t, address, "--tls", "--settle-after=300ms"), t, address}
 }
 
 // labels select series: those that have all of them.
@@ -121,7 +67,7 @@ func has(m *dto.Metric, want labels) bool {
 func (a *agent) becomes(metric string, with labels, want uint64) {
 	a.t.Helper()
 	var got uint64
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(process.Patience); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
 		if got = a.sum(metric, with); got == want {
 			return
 		}
@@ -146,13 +92,13 @@ func (a *agent) served(workload string, want uint64) {
 // over before the agent has found out about the server.
 func (a *agent) meets(s server, metric string, with labels) {
 	a.t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(process.Patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		ask(a.t, s, http.StatusNoContent, 1)
 		if a.sum(metric, with) > 0 {
 			return
 		}
 	}
-	a.t.Fatalf("nothing of %s after %s", metric, patience)
+	a.t.Fatalf("nothing of %s after %s", metric, process.Patience)
 }
 
 // finds is meets until requests are counted.

@@ -14,6 +14,8 @@ import (
 	"testing"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/fathomhq/fathom/test/process"
 )
 
 // Named by their first 15 bytes, as the kernel does.
@@ -63,7 +65,7 @@ func TestKilled(t *testing.T) {
 		a.finds(s, loadName)
 		ask(t, s, http.StatusOK, requests)
 		a.served(loadName, requests)
-		a.kill()
+		a.Kill()
 		ask(t, s, http.StatusOK, requests)
 	}
 	l.stop()
@@ -122,7 +124,7 @@ func TestOpaque(t *testing.T) {
 		t.Errorf("%d requests were counted", n)
 	}
 
-	out, err := exec.Command(binary, "doctor", "--pid", strconv.Itoa(s.pid)).CombinedOutput()
+	out, err := exec.Command(process.Fathom, "doctor", "--pid", strconv.Itoa(s.pid)).CombinedOutput()
 	text := string(out)
 	if !strings.Contains(text, "no_symbols") || !strings.Contains(text, staticName) {
 		t.Errorf("the doctor does not say why: %v\n%s", err, text)

@@ -20,6 +20,8 @@ import (
 	"github.com/chromedp/cdproto/network"
 	cdppage "github.com/chromedp/cdproto/page"
 	"github.com/chromedp/chromedp"
+
+	"github.com/fathomhq/fathom/test/process"
 )
 
 // Where screenshots go.
@@ -135,7 +137,7 @@ func (b *tab) requests() []string {
 // do runs steps, and fails the test if one fails or takes too long.
 func (b *tab) do(steps ...chromedp.Action[chromedp.Void]) {
 	b.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, process.Patience)
 	defer cancel()
 	if err := chromedp.Do(ctx, steps...); err != nil {
 		b.Fatal(err)
@@ -153,7 +155,7 @@ func call[P, R any](b *tab, command cdp.Command[P, R], params P) {
 // eval returns the value of an expression in JavaScript.
 func eval[T any](b *tab, expression string) T {
 	b.Helper()
-	ctx, cancel := context.WithTimeout(b.ctx, patience)
+	ctx, cancel := context.WithTimeout(b.ctx, process.Patience)
 	defer cancel()
 	v, err := chromedp.Run(ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 	if err != nil {
@@ -165,13 +167,13 @@ func eval[T any](b *tab, expression string) T {
 // becomes waits until an expression in JavaScript is true.
 func (b *tab) becomes(expression string) {
 	b.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	for end := time.Now().Add(process.Patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		if eval[bool](b, "!!("+expression+")") {
 			return
 		}
 	}
 	b.screenshot("failed-" + strings.ReplaceAll(b.Name(), "/", "-"))
-	b.Fatalf("after %s it is not true that %s. The page says:\n%s", patience, expression, b.text("body"))
+	b.Fatalf("after %s it is not true that %s. The page says:\n%s", process.Patience, expression, b.text("body"))
 }
 
 // says waits until an element has a text.
@@ -199,7 +201,7 @@ const networkChanged = "ERR_NETWORK_CHANGED"
 // visit goes to a page of the agent, and waits for its numbers.
 func (b *tab) visit(query string) {
 	b.Helper()
-	for end := time.Now().Add(patience); ; {
+	for end := time.Now().Add(process.Patience); ; {
 		b.do(chromedp.Navigate(b.base + "/" + query))
 		for wait := time.Now().Add(3 * time.Second); time.Now().Before(wait); time.Sleep(50 * time.Millisecond) {
 			if eval[bool](b, isLoaded) {

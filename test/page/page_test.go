@@ -18,6 +18,8 @@ import (
 
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+
+	"github.com/fathomhq/fathom/test/process"
 )
 
 // What the demonstration does: internal/demo.
@@ -366,8 +368,8 @@ func hostileName(t *testing.T, b *tab) {
 
 // When the agent does not answer any more, the page says so, keeps the numbers, and goes on when it is back.
 func stops(browser context.Context, t *testing.T) {
-	address := freeAddress(t)
-	stop := startAgent(t, address)
+	address := process.FreeAddress(t)
+	agent := process.StartAgent(t, address)
 	b := open(browser, t, address)
 	b.do(chromedp.Navigate(b.base + "/"))
 	b.becomes(`document.querySelector(".workloads tbody tr, .empty")`)
@@ -375,7 +377,7 @@ func stops(browser context.Context, t *testing.T) {
 	b.mu.Lock()
 	b.mayBreak = true
 	b.mu.Unlock()
-	stop()
+	agent.Stop()
 	b.says("[role=status]", "Not connected: the agent does not answer.")
 	b.says(".fresh", "not connected · ")
 	b.becomes(`document.querySelector(".workloads tbody tr")`)
@@ -384,7 +386,7 @@ func stops(browser context.Context, t *testing.T) {
 	}
 	b.screenshot("stopped")
 	b.becomes(`parseInt(document.querySelector(".fresh").innerText.match(/(\d+) s old/)[1]) >= 3`)
-	startAgent(t, address)
+	process.StartAgent(t, address)
 	b.do(chromedp.Click(chromedp.CSS(".trouble button")))
 	b.becomes(`document.querySelector(".fresh.live") && !document.querySelector(".trouble")`)
 }

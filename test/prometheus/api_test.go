@@ -11,6 +11,7 @@ import (
 
 	"github.com/fathomhq/fathom/internal/history"
 	"github.com/fathomhq/fathom/internal/top"
+	"github.com/fathomhq/fathom/test/process"
 )
 
 // self is the workload of this test's program on a plain host.
@@ -41,7 +42,7 @@ func TestAPI(t *testing.T) {
 	// Until a sample has them all.
 	var row history.Workload
 	api := "http://" + agent
-	for end := time.Now().Add(patience); ; time.Sleep(200 * time.Millisecond) {
+	for end := time.Now().Add(process.Patience); ; time.Sleep(200 * time.Millisecond) {
 		for _, w := range ask[history.Workloads](t, api+history.WorkloadsPath+"?window=15m").Workloads {
 			if w.Workload == self {
 				row = w
@@ -135,7 +136,7 @@ func TestAPI(t *testing.T) {
 // once returns what `fathom top --once --json` prints.
 func once(t *testing.T, agent string) (r top.Report) {
 	t.Helper()
-	out, err := exec.Command(binary, "top", "--once", "--json", "--window=15m", "--address="+agent).Output()
+	out, err := exec.Command(process.Fathom, "top", "--once", "--json", "--window=15m", "--address="+agent).Output()
 	if err != nil {
 		t.Fatal(err)
 	}

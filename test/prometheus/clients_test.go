@@ -13,6 +13,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/fathomhq/fathom/test/process"
 )
 
 // tally is what clients saw. An answer counts when all of it has arrived. A client has one
@@ -37,7 +39,7 @@ func (c *tally) total() (n int) {
 func (c *tally) grows(t *testing.T) {
 	t.Helper()
 	before := c.total()
-	for end := time.Now().Add(patience); c.total() < before+50; time.Sleep(time.Millisecond) {
+	for end := time.Now().Add(process.Patience); c.total() < before+50; time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("no answers")
 		}
@@ -90,7 +92,7 @@ func (u *unit) visit(ctx context.Context, seen *tally, n int) {
 
 // ask makes one request and tells whether it was answered.
 func (c *tally) ask(conn net.Conn, r *bufio.Reader, status int) bool {
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(process.Patience))
 	_, err := fmt.Fprintf(conn, "GET /%d HTTP/1.1\r\nHost: unit\r\n\r\n", status)
 	if err == nil {
 		err = answer(r, status)

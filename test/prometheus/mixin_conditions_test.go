@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/fathomhq/fathom/test/process"
 )
 
 // makeTrouble does, until the test ends, what the demonstration does not: this process is a workload that answers with
@@ -30,10 +32,10 @@ func makeTrouble(t *testing.T) {
 		_, _ = w.Write(make([]byte, 64<<10))
 	}))
 	client := secure.Client() // trusts its certificate
-	client.Timeout = patience
+	client.Timeout = process.Patience
 	relay := newRelay(t, address)
 	crowded := newCrowded(t)
-	closed := freeAddress(t)
+	closed := process.FreeAddress(t)
 
 	every := []struct {
 		interval time.Duration
@@ -94,7 +96,7 @@ func pipeline(ctx context.Context, address string, n int) error {
 		return err
 	}
 	defer conn.Close()
-	_ = conn.SetDeadline(time.Now().Add(patience))
+	_ = conn.SetDeadline(time.Now().Add(process.Patience))
 	if _, err := io.WriteString(conn, strings.Repeat("GET /good HTTP/1.1\r\nHost: test\r\n\r\n", n)); err != nil {
 		return err
 	}

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/fathomhq/fathom/test/process"
 )
 
 // What tools/prometheus pins, built by `make bin/prometheus`: the Prometheus of today. Debian's is some years older.
@@ -44,8 +46,8 @@ type server struct {
 // demonstration and some trouble; and those of the documents, which are about Kubernetes and mostly for classic histograms.
 func TestMixin(t *testing.T) {
 	started := time.Now()
-	of := targets{startAgent(t), startAgent(t, "--max-series=4", "--max-series-per-workload=2"), freeAddress(t)}
-	run(t, binary, "demo", "--no-agent")
+	of := targets{startAgent(t), startAgent(t, "--max-series=4", "--max-series-per-workload=2"), process.FreeAddress(t)}
+	process.Start(t, process.Fathom, "demo", "--no-agent")
 	makeTrouble(t)
 
 	host := []choice{{".*", ".*", "shop-frontend"}, {".*", "shop-payments|shop-cart", "shop-payments"}, {".*", ".*", "prometheus.test"}}
@@ -162,7 +164,7 @@ func (s *server) ask(t *testing.T) {
 	t.Helper()
 	open := s.questions
 	wrong := make(map[string]string)
-	for end := time.Now().Add(4 * patience); len(open) > 0 && time.Now().Before(end); time.Sleep(time.Second) {
+	for end := time.Now().Add(4 * process.Patience); len(open) > 0 && time.Now().Before(end); time.Sleep(time.Second) {
 		var left []question
 		for _, q := range open {
 			if problem := s.problem(t, q); problem != "" {

@@ -23,6 +23,7 @@ import (
 	"github.com/hinshun/vt10x"
 
 	"github.com/fathomhq/fathom/internal/top"
+	"github.com/fathomhq/fathom/test/process"
 )
 
 // screen is a program on a terminal.
@@ -47,7 +48,7 @@ func openWith(t *testing.T, args []string, env ...string) *screen {
 	t.Helper()
 	const columns, rows = 120, 30
 	s := &screen{t: t, term: vt10x.New(vt10x.WithSize(columns, rows)), ended: make(chan error, 1)}
-	s.cmd = exec.Command(binary, args...)
+	s.cmd = exec.Command(process.Fathom, args...)
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, "NO_COLOR=") && !strings.HasPrefix(v, "CLICOLOR") && !strings.HasPrefix(v, "COLORTERM=") && !strings.HasPrefix(v, "TMUX=") {
 			s.cmd.Env = append(s.cmd.Env, v)
@@ -83,7 +84,7 @@ func openWith(t *testing.T, args []string, env ...string) *screen {
 func (s *screen) shows(want string) {
 	s.t.Helper()
 	pattern := regexp.MustCompile(want)
-	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(process.Patience); ; time.Sleep(20 * time.Millisecond) {
 		text := s.term.String()
 		if pattern.MatchString(text) {
 			return
@@ -117,7 +118,7 @@ func (s *screen) ends() {
 		if err != nil {
 			s.t.Errorf("it ended with %v", err)
 		}
-	case <-time.After(patience):
+	case <-time.After(process.Patience):
 		s.t.Fatal("it does not end")
 	}
 	if !strings.Contains(s.written(), "\x1b[?1049l") {
@@ -256,7 +257,7 @@ func TestTopAlone(t *testing.T) {
 	s.ends()
 
 	var stderr bytes.Buffer
-	cmd := exec.Command(binary, "top", "--once", "--address="+address)
+	cmd := exec.Command(process.Fathom, "top", "--once", "--address="+address)
 	cmd.Stderr = &stderr
 	if err := cmd.Run(); cmd.ProcessState.ExitCode() != 1 {
 		t.Errorf("%v: %s", err, &stderr)
@@ -293,8 +294,8 @@ func TestTopCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	var r top.Report
-	for end := time.Now().Add(patience); ; time.Sleep(200 * time.Millisecond) {
-		out, err := exec.Command(binary, "top", "-A", "--once", "--json", "--kubeconfig="+config).Output()
+	for end := time.Now().Add(process.Patience); ; time.Sleep(200 * time.Millisecond) {
+		out, err := exec.Command(process.Fathom, "top", "-A", "--once", "--json", "--kubeconfig="+config).Output()
 		if err != nil {
 			t.Fatalf("%v", err)
 		}
@@ -311,7 +312,7 @@ func TestTopCluster(t *testing.T) {
 	if r.Workloads[0].Node != "node-1" || len(r.Agents) != 2 || r.Agents[0].Error != "" || r.Agents[1].Node != "node-2" || r.Agents[1].Error == "" {
 		t.Errorf("%+v", r.Agents)
 	}
-	out, err := exec.Command(binary, "top", "-n", "shop", "--once", "--json", "--kubeconfig="+config).Output()
+	out, err := exec.Command(process.Fathom, "top", "-n", "shop", "--once", "--json", "--kubeconfig="+config).Output()
 	if err := json.Unmarshal(out, &r); err != nil || len(r.Workloads) != 0 {
 		t.Errorf("%d workloads in a namespace without any, %v", len(r.Workloads), err)
 	}

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"github.com/fathomhq/fathom/internal/workload"
+	"github.com/fathomhq/fathom/test/process"
 )
 
 // asServer in the environment makes the test's program the server of a unit.
@@ -175,7 +176,7 @@ func (u *unit) stop(t *testing.T, gracefully bool) {
 		t.Errorf("the unit ended: %v", err)
 	}
 	err := os.Remove(u.dir)
-	for end := time.Now().Add(patience); errors.Is(err, syscall.EBUSY) && time.Now().Before(end); err = os.Remove(u.dir) {
+	for end := time.Now().Add(process.Patience); errors.Is(err, syscall.EBUSY) && time.Now().Before(end); err = os.Remove(u.dir) {
 		time.Sleep(time.Millisecond) // the process is leaving
 	}
 	if err != nil {

@@ -1,35 +1,25 @@
 package prometheus
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"math"
-	"net"
 	"net/http"
 	"net/url"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
-	"syscall"
 	"testing"
 	"time"
+
+	"github.com/fathomhq/fathom/test/process"
 )
-
-// patience is how long something may take to come true on a busy machine.
-const patience = 30 * time.Second
-
-// binary is what `make build` makes. The test does not build it itself: under sudo there is
-// often no Go.
-const binary = "../../bin/fathom"
 
 // startAgent starts an agent and returns its address once it is ready.
 func startAgent(t *testing.T, flags ...string) string {
 	t.Helper()
-	address := freeAddress(t)
-	ended := run(t, binary, append([]string{"agent", "--web.listen-address=" + address}, flags...)...)
-	waitReady(t, "http://"+address+"/readyz", ended)
+	address := process.FreeAddress(t)
+	process.StartAgent(t, address, flags...)
 	return address
 }
 
@@ -52,69 +42,18 @@ func servePrometheus(t *testing.T, name, program, dir string, configuration []by
 	if err := os.WriteFile(config, configuration, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	address := freeAddress(t)
-	ended := run(t, program, append(flags,
+	address := process.FreeAddress(t)
+	server := process.Start(t, program, append(flags,
 		"--config.file="+config, "--storage.tsdb.path="+filepath.Join(dir, "data"), "--web.listen-address="+address)...)
-	waitReady(t, "http://"+address+"/-/ready", ended)
+	server.WaitReady("http://" + address + "/-/ready")
 	return prometheus{name, "http://" + address}
-}
-
-// run starts a program that ends with the test. The channel is closed when it ends.
-func run(t *testing.T, program string, args ...string) <-chan struct{} {
-	t.Helper()
-	var output bytes.Buffer
-	cmd := exec.Command(program, args...)
-	cmd.Stdout, cmd.Stderr = &output, &output
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		_ = cmd.Wait()
-		close(ended)
-	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		select {
-		case <-ended:
-		case <-time.After(patience):
-			t.Errorf("%s does not end", program)
-			_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
-			<-ended
-		}
-		if t.Failed() {
-			t.Logf("%s said:\n%s", program, &output)
-		}
-	})
-	return ended
-}
-
-func waitReady(t *testing.T, address string, ended <-chan struct{}) {
-	t.Helper()
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		select {
-		case <-ended:
-			t.Fatalf("%s: the process ended", address)
-		default:
-		}
-		resp, err := http.Get(address)
-		if err != nil {
-			continue
-		}
-		_ = resp.Body.Close()
-		if resp.StatusCode == http.StatusOK {
-			return
-		}
-	}
-	t.Fatalf("%s: not ready after %s", address, patience)
 }
 
 // becomes waits for an expression to have a value.
 func (p prometheus) becomes(t *testing.T, what, expression string, want float64) {
 	t.Helper()
 	var got float64
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
+	for end := time.Now().Add(process.Patience); time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 		if got = p.query(t, expression); got == want {
 			return
 		}
@@ -179,15 +118,4 @@ func (p prometheus) series(t *testing.T, expression string) []series {
 		t.Fatalf("%s: %v %s", expression, err, answer.Error)
 	}
 	return answer.Data.Result
-}
-
-// freeAddress returns a port that was free a moment ago.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
 }
