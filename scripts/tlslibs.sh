@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-all=(bullseye-amd64 bullseye-arm64 bookworm-arm64 trixie-amd64 trixie-arm64 sid-amd64 sid-arm64 experimental-amd64)
+all=(bullseye-amd64 bullseye-arm64 bookworm-amd64 bookworm-arm64 trixie-amd64 trixie-arm64 sid-amd64 sid-arm64 experimental-amd64)
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/fathom-tlslibs
 # shellcheck source=scripts/debian.sh
 source scripts/debian.sh
@@ -18,7 +18,7 @@ source scripts/debian.sh
 packages_of() {
 	case $1 in
 	bullseye) echo libssl1.1 libgnutls30 ;;
-	bookworm) echo libssl3 libgnutls30 ;;
+	bookworm) echo libssl3 libgnutls30 android-libboringssl ;;
 	experimental) echo libssl4 ;;
 	*) echo libssl3t64 libgnutls30t64 libc6 zlib1g libzstd1 libp11-kit0 libidn2-0 libunistring5 libtasn1-6 \
 		libhogweed6t64 libnettle8t64 libgmp10 libffi8 ;;

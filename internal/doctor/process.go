@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/fathomhq/fathom/internal/tlslib"
@@ -16,6 +19,7 @@ import (
 // changed.
 type Process struct {
 	PID     int    `json:"pid"`
+	Name    string `json:"name"` // as in /proc/PID/comm; empty if that may not be read
 	Status  Status `json:"status"` // ok or gap
 	Opaque  string `json:"opaque"` // read, or why not: the label of the metrics
 	Summary string `json:"summary"`
@@ -58,11 +62,12 @@ func ExamineProcess(proc string, pid int) (Process, error) {
 	if err != nil {
 		return Process{}, err
 	}
-	return processReport(pid, found), nil
+	comm, _ := os.ReadFile(filepath.Join(proc, strconv.Itoa(pid), "comm")) // it may have ended
+	return processReport(pid, strings.TrimSuffix(string(comm), "\n"), found), nil
 }
 
-func processReport(pid int, found tlswatch.Findings) Process {
-	p := Process{PID: pid, Status: Gap, Opaque: found.Opaque.String(), Summary: opaque[found.Opaque]}
+func processReport(pid int, name string, found tlswatch.Findings) Process {
+	p := Process{PID: pid, Name: name, Status: Gap, Opaque: found.Opaque.String(), Summary: opaque[found.Opaque]}
 	if found.Opaque == tlswatch.Read {
 		p.Status = OK
 	}
@@ -105,7 +110,7 @@ func (p Process) WriteJSON(w io.Writer) error {
 func (p Process) WriteText(w io.Writer) error {
 	const nested = nameColumn + 2
 	out := page{}
-	fmt.Fprintf(&out.text, "Process %d\n\nFiles\n", p.PID)
+	fmt.Fprintf(&out.text, "Process %d %q\n\nFiles\n", p.PID, p.Name)
 	for _, f := range p.Files {
 		name := fmt.Sprintf("%q", f.Name)
 		if f.Program {
@@ -130,6 +135,9 @@ func (p Process) WriteText(w io.Writer) error {
 		fmt.Fprintf(&out.text, "%-*s%s\n", nameColumn, marks[Unneeded], "none that has to do with TLS")
 	}
 	out.text.WriteString("\n" + p.Summary + "\n")
+	if p.Status != OK {
+		fmt.Fprintf(&out.text, "In the metrics: fathom_connections_total{class=\"tls\", reason=%q}.\n", p.Opaque)
+	}
 	_, err := io.WriteString(w, out.text.String())
 	return err
 }

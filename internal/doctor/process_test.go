@@ -33,12 +33,13 @@ func TestProcess(t *testing.T) {
 		{"nothing", tlswatch.Findings{Opaque: tlswatch.UnknownLibrary}, Gap, []string{"none that has to do with TLS"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			p := processReport(4711, c.found)
+			p := processReport(4711, "a\x1b", c.found)
 			var text, data bytes.Buffer
 			if err := errors.Join(p.WriteText(&text), p.WriteJSON(&data)); err != nil {
 				t.Fatal(err)
 			}
-			if p.Status != c.want || p.Summary == "" || !strings.HasSuffix(text.String(), "\n\n"+p.Summary+"\n") {
+			if p.Status != c.want || p.Summary == "" || !strings.Contains(text.String(), "\n\n"+p.Summary+"\n") ||
+				strings.Contains(text.String(), `reason="`+c.found.Opaque.String()+`"`) == (c.want == OK) {
 				t.Errorf("status %s, want %s\n%s", p.Status, c.want, &text)
 			}
 			for _, said := range c.says {
@@ -71,8 +72,8 @@ func TestEveryReasonIsTold(t *testing.T) {
 
 // This very process is a Go program, that of no process is none.
 func TestExamineProcess(t *testing.T) {
-	if _, err := ExamineProcess("/proc", os.Getpid()); err != nil {
-		t.Error(err)
+	if p, err := ExamineProcess("/proc", os.Getpid()); err != nil || p.Name != "doctor.test" {
+		t.Errorf("%q, %v", p.Name, err)
 	}
 	if _, err := ExamineProcess(t.TempDir(), 1); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("got %v", err)

@@ -24,6 +24,7 @@ const (
 	afterName  = "https-after"
 	loadName   = "https-load"
 	staticName = "https-static"
+	javaName   = "https-java"
 )
 
 const requests = 500
@@ -106,10 +107,35 @@ func (l *load) stop() {
 	l.t.Logf("%d requests were answered meanwhile", l.answered.Load())
 }
 
-// TestOpaque has a server that no probe can read: its library is part of the program, which has no symbols. The
-// metrics and the doctor say so.
+// TestOpaque has servers that no probe can read. The metrics and the doctor say so, and why.
 func TestOpaque(t *testing.T) {
-	a := startAgent(t)
+	for _, c := range []struct {
+		name   string
+		serve  func(*testing.T) server
+		reason string
+	}{
+		{staticName, serveStatic, "no_symbols"},
+		{javaName, serveJava, "java"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			a := startAgent(t)
+			s := c.serve(t)
+			a.meets(s, "fathom_connections_total", labels{"workload": c.name, "class": "tls", "reason": c.reason})
+			ask(t, s, http.StatusOK, requests)
+			if n := a.sum("http_request_duration_seconds", labels{"workload": c.name}); n != 0 {
+				t.Errorf("%d requests were counted", n)
+			}
+			out, err := exec.Command(process.Fathom, "doctor", "--pid", strconv.Itoa(s.pid)).CombinedOutput()
+			if text := string(out); !strings.Contains(text, c.reason) || !strings.Contains(text, c.name) {
+				t.Errorf("the doctor does not say why: %v\n%s", err, text)
+			}
+		})
+	}
+}
+
+// serveStatic serves with a library that is part of the program, which has no symbols.
+func serveStatic(t *testing.T) server {
+	t.Helper()
 	dir := t.TempDir()
 	path := filepath.Join(dir, staticName)
 	compile(t, path, "-DSTATIC", "-static", "-w", "-lssl", "-lcrypto", "-ldl")
@@ -117,18 +143,33 @@ func TestOpaque(t *testing.T) {
 		t.Fatalf("%v\n%s", err, out)
 	}
 	certificate(t, dir)
-	s := serve(t, syscall.SysProcAttr{}, path, "none", "plain", "serve", filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"))
-	a.meets(s, "fathom_connections_total", labels{"workload": staticName, "class": "tls", "reason": "no_symbols"})
-	ask(t, s, http.StatusOK, requests)
-	if n := a.sum("http_request_duration_seconds", labels{"workload": staticName}); n != 0 {
-		t.Errorf("%d requests were counted", n)
-	}
+	return serve(t, syscall.SysProcAttr{}, path, "none", "plain", "serve", filepath.Join(dir, "tls.crt"), filepath.Join(dir, "tls.key"))
+}
 
-	out, err := exec.Command(process.Fathom, "doctor", "--pid", strconv.Itoa(s.pid)).CombinedOutput()
-	text := string(out)
-	if !strings.Contains(text, "no_symbols") || !strings.Contains(text, staticName) {
-		t.Errorf("the doctor does not say why: %v\n%s", err, text)
+// serveJava serves with a real Java virtual machine.
+func serveJava(t *testing.T) server {
+	t.Helper()
+	java, err := exec.LookPath("java")
+	if err == nil {
+		java, err = filepath.EvalSymlinks(java)
 	}
+	if err != nil {
+		if os.Getenv("FATHOM_REQUIRE_TOOLS") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	dir := t.TempDir()
+	path, store := filepath.Join(dir, javaName), filepath.Join(dir, "store.p12")
+	if err := os.Symlink(java, path); err != nil {
+		t.Fatal(err)
+	}
+	const password = "only for tests"
+	if out, err := exec.Command("keytool", "-genkeypair", "-keyalg", "EC", "-dname", "CN=localhost", "-storetype", "PKCS12", //nolint:gosec // a test's own
+		"-keystore", store, "-storepass", password).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	return serve(t, syscall.SysProcAttr{}, path, "testdata/Server.java", store, password)
 }
 
 func digest(t *testing.T, path string) string {

@@ -212,6 +212,7 @@ type tlsLibrary struct {
 var (
 	hostOpenSSL = tlsLibrary{"OpenSSL of the host", "openssl", "libssl.so.[1-9]*", nil, false}
 	hostGnuTLS  = tlsLibrary{"GnuTLS of the host", "gnutls", "libgnutls.so.30", nil, false}
+	boringSSL   = tlsLibrary{"BoringSSL", "openssl", "android/libssl.so.0", []string{"bookworm"}, false}
 )
 
 var tlsLibraries = []tlsLibrary{
@@ -220,6 +221,7 @@ var tlsLibraries = []tlsLibrary{
 	{"OpenSSL 3.5", "openssl", "libssl.so.3", []string{"trixie"}, true},
 	{"OpenSSL of sid", "openssl", "libssl.so.3", []string{"sid"}, true},
 	{"OpenSSL 4.0", "openssl", "libssl.so.4", []string{"experimental", "sid"}, true},
+	boringSSL,
 	hostGnuTLS,
 	{"GnuTLS 3.7.1", "gnutls", "libgnutls.so.30", []string{"bullseye"}, false},
 	{"GnuTLS 3.8", "gnutls", "libgnutls.so.30", []string{"trixie"}, true},
@@ -227,7 +229,10 @@ var tlsLibraries = []tlsLibrary{
 }
 
 func (l tlsLibrary) styles() []string {
-	if l.driver == "openssl" {
+	switch {
+	case l.name == boringSSL.name:
+		return []string{"plain"} // it has no SSL_read_ex
+	case l.driver == "openssl":
 		return []string{"plain", "ex"}
 	}
 	return []string{"plain", "apart"}
@@ -282,7 +287,7 @@ func (l tlsLibrary) command(b *tlsBench, before []string, args ...string) []stri
 		}
 		command = append([]string{loader[0], "--library-path", strings.Join(folders, ":")}, command...)
 	} else if len(l.releases) > 0 {
-		b.Setenv("LD_LIBRARY_PATH", folders[0])
+		b.Setenv("LD_LIBRARY_PATH", filepath.Dir(found[0]))
 	}
 	return append(command, args...)
 }

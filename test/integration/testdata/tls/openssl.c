@@ -28,8 +28,10 @@ void tls_load(const char *path, const char *style, const char *certificate, cons
 	ex = !strcmp(style, "ex");
 	ssl_read = NEED(SSL_read);
 	ssl_write = NEED(SSL_write);
-	ssl_read_ex = NEED(SSL_read_ex);
-	ssl_write_ex = NEED(SSL_write_ex);
+	if (ex) { /* which BoringSSL has not */
+		ssl_read_ex = NEED(SSL_read_ex);
+		ssl_write_ex = NEED(SSL_write_ex);
+	}
 	context = NEED(SSL_CTX_new)(NEED(TLS_method)());
 	if (!context || (certificate && (NEED(SSL_CTX_use_certificate_file)(context, certificate, SSL_FILETYPE_PEM) != 1 ||
 					 NEED(SSL_CTX_use_PrivateKey_file)(context, key, SSL_FILETYPE_PEM) != 1))) {
