@@ -78,10 +78,10 @@ static __always_inline void conn_remove(struct conn *c, u64 sk)
 /* Whether the pointer is that of another socket now: the end of this one was missed. */
 static __always_inline bool conn_is_stale(struct conn *c, struct sock *sk)
 {
-	u32 ports = ports_of(sk);
+	u32 ports = ports_of(sk), differ = c->ports ^ ports;
 
-	/* A socket that is closed gives its own port back. */
-	return c->ports && ports >> 16 && c->ports != ports;
+	/* A socket that is closed gives its own port back, and one that is disconnected forgets the other's. */
+	return c->ports && ((ports >> 16 && differ >> 16) || ((u16)ports && (u16)differ));
 }
 
 /* Gives up a connection whose end was missed. */
@@ -107,6 +107,8 @@ static __always_inline void conn_describe(struct conn *c, struct sock *sk)
 	c->port = bpf_ntohs(load_as(struct sock, sk, __sk_common.skc_dport));
 	c->ports = ports_of(sk);
 	c->arrivals.end = load_as(struct tcp_sock, tp, rcv_nxt);
+	if (c->role != ROLE_CLIENT) /* whose SYNs may be counted already */
+		c->retransmitted = load_as(struct tcp_sock, tp, total_retrans);
 }
 
 /* Counts the connection as opened, as soon as it is known where. */

@@ -201,7 +201,9 @@ struct tcp_sock {
 	u32 write_seq;
 	u32 snd_nxt;
 	u64 tcp_clock_cache;
+	u32 segs_in;
 	u32 data_segs_out;
+	u32 total_retrans;
 	u32 srtt_us;
 	u64 bytes_sent;
 	u64 bytes_retrans;

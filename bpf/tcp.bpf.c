@@ -24,9 +24,11 @@ static __always_inline void connecting(struct sock *sk)
 
 	if (is_just_made(c, ROLE_CLIENT))
 		return;
-	if (c) { /* the socket is used a second time */
+	if (c && c->closed_at) { /* the socket is used a second time */
 		conn_finish(c->slot);
 		conn_remove(c, (u64)sk);
+	} else if (c) {
+		conn_give_up(c->slot);
 	}
 	slot = conn_add((u64)sk, ROLE_CLIENT, 0);
 	c = conn_of(slot);
@@ -34,6 +36,7 @@ static __always_inline void connecting(struct sock *sk)
 		return; /* counted if it gets established */
 	read_peer(c->addr, &sk->__sk_common);
 	c->port = bpf_ntohs(load_as(struct sock, sk, __sk_common.skc_dport));
+	c->retransmitted = load_as(struct tcp_sock, (struct tcp_sock *)sk, total_retrans);
 	c->workload = workload_of_task();
 	c->flags |= CONN_WORKLOAD;
 	conn_learn_edge(slot);
@@ -52,6 +55,10 @@ static __always_inline void established(struct sock *sk, u8 role)
 	struct conn *c = conn_find(sk);
 	u32 slot;
 
+	if (c && (c->closed_at || conn_is_stale(c, sk))) {
+		conn_give_up(c->slot);
+		c = NULL;
+	}
 	if (!c) {
 		slot = conn_add((u64)sk, role, 0);
 		c = conn_of(slot);
@@ -97,6 +104,10 @@ static __always_inline void closed(struct sock *sk, int old)
 	c = conn_find(sk);
 	if (!c)
 		return;
+	if (conn_is_stale(c, sk)) {
+		conn_give_up(c->slot);
+		return;
+	}
 	if (c->role == ROLE_LISTENER) {
 		listener_remove(c, (u64)sk);
 		return;
@@ -143,7 +154,9 @@ static __always_inline void destroyed(struct sock *sk)
 	if (!c)
 		return;
 	began = run_begins(bpf_ktime_get_ns());
-	if (c->role == ROLE_LISTENER) {
+	if (conn_is_stale(c, sk)) {
+		conn_give_up(c->slot);
+	} else if (c->role == ROLE_LISTENER) {
 		listener_remove(c, (u64)sk);
 	} else {
 		if (c->flags & (CONN_OPENED | CONN_JOINED | CONN_RX_KNOWN))
@@ -170,21 +183,27 @@ static __always_inline void retransmitted(struct sock *sk, struct sk_buff *skb)
 {
 	u64 began = run_begins(bpf_ktime_get_ns());
 	struct tcp_skb_cb *cb = (struct tcp_skb_cb *)__builtin_preserve_access_index(&skb->cb[0]);
-	u32 kind = retransmit_kind_of(sk);
+	u32 kind = retransmit_kind_of(sk), total = load_as(struct tcp_sock, (struct tcp_sock *)sk, total_retrans), segments;
 	struct conn *c = conn_find(sk);
 	struct edge *e;
-	u16 segments;
 
-	if (!c)
+	if (!c) {
 		c = conn_of(conn_join((u64)sk));
-	if (!c || !c->sk)
-		return;
+		if (!c || !c->sk)
+			return;
+		segments = BPF_CORE_READ(cb, tcp_gso_segs); /* what tcp_skb_pcount() returns */
+		c->retransmitted = total - (segments ? segments : 1);
+	}
 	conn_need_edge(c->slot);
+	/*
+	 * TCP's own statistic counts segments, this hook runs per skb, or not at all where it is skipped: the
+	 * difference is right in any case, and none for the second copy. The socket's lock is held.
+	 */
+	segments = total - c->retransmitted;
+	c->retransmitted = total;
 	e = edge_of(c->edge);
-	/* TCP's own statistic counts segments (tcp_skb_pcount), this hook runs per skb. */
-	segments = BPF_CORE_READ(cb, tcp_gso_segs);
-	if (e && kind < RETRANSMIT_COUNT)
-		__sync_fetch_and_add(&e->retransmits[kind], segments ? segments : 1);
+	if (segments && e && kind < RETRANSMIT_COUNT)
+		__sync_fetch_and_add(&e->retransmits[kind], segments);
 	count_run(PROG_RETRANSMIT, began);
 }
 
@@ -210,13 +229,31 @@ static __always_inline void retransmitted_synack(struct sock *sk, struct request
 	count_run(PROG_SYNACK, began);
 }
 
+/*
+ * This tap may be attached twice: whether the other program has counted this reset. One is received once in the life of a
+ * connection (tcp_reset()), and one is sent for a segment that came in, or at the end.
+ */
+static __always_inline bool is_reset_counted(struct conn *c, struct sock *sk, bool sent)
+{
+	u16 mask = RESET_RECEIVED, mark = RESET_RECEIVED;
+
+	if (sent) {
+		mask = (u16)~RESET_RECEIVED;
+		mark = RESET_SENT | (load_as(struct tcp_sock, (struct tcp_sock *)sk, segs_in) & (RESET_SENT - 1));
+	}
+	if ((c->resets & mask) == mark)
+		return true;
+	c->resets = (c->resets & ~mask) | mark;
+	return false;
+}
+
 static __always_inline void reset(struct sock *sk, bool sent)
 {
 	u64 began = run_begins(bpf_ktime_get_ns());
 	struct conn *c = sk ? conn_find(sk) : NULL; /* a reset may belong to no socket */
 	struct edge *e;
 
-	if (!c || c->role == ROLE_LISTENER)
+	if (!c || c->role == ROLE_LISTENER || is_reset_counted(c, sk, sent))
 		return;
 	conn_need_edge(c->slot);
 	e = edge_of(c->edge);

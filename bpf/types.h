@@ -431,7 +431,7 @@ struct conn {
 	u64 closed_at;
 	u32 ports;	/* skc_num and skc_dport: is it still this socket? */
 	u16 port;	/* of the peer, host byte order */
-	u16 pad;
+	u16 resets;	/* which were counted: RESET_ below; written under the socket's lock */
 
 	/* Written where bytes arrive. */
 	struct arrivals arrivals;
@@ -465,8 +465,11 @@ struct conn {
 	u32 plain_read;	/* bytes of plaintext */
 	u32 plain_written;
 	u32 plain_writing; /* of a call that is under way */
-	u32 pad3;	/* to a multiple of 64 bytes */
+	u32 retransmitted; /* total_retrans, as counted last */
 };
+
+#define RESET_RECEIVED 0x8000
+#define RESET_SENT 0x4000 /* and in the bits below the end of segs_in at that time */
 
 /* How many pieces of a connection whose beginning was not seen are looked at. */
 #define MAX_ATTEMPTS 16

@@ -19,7 +19,7 @@ import (
 // changed.
 type Process struct {
 	PID     int    `json:"pid"`
-	Name    string `json:"name"` // as in /proc/PID/comm; empty if that may not be read
+	Name    string `json:"name"`   // as in /proc/PID/comm; empty if that may not be read
 	Status  Status `json:"status"` // ok or gap
 	Opaque  string `json:"opaque"` // read, or why not: the label of the metrics
 	Summary string `json:"summary"`

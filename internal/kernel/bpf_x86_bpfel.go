@@ -61,7 +61,7 @@ type bpfConn struct {
 	ClosedAt     uint64
 	Ports        uint32
 	Port         uint16
-	Pad          uint16
+	Resets       uint16
 	Arrivals     struct {
 		_        structs.HostLayout
 		Time     [4]uint64
@@ -118,7 +118,7 @@ type bpfConn struct {
 	PlainRead     uint32
 	PlainWritten  uint32
 	PlainWriting  uint32
-	Pad3          uint32
+	Retransmitted uint32
 }
 
 type bpfConnClass uint32

@@ -147,10 +147,10 @@ var taps = []tap{
 			{kprobe, "inet6_recvmsg", "call_recvmsg", 0},
 		}},
 	}},
-	{"retransmit", onlyRaw("tcp_retransmit_skb", "raw_retransmit")},
-	{"retransmit_synack", onlyRaw("tcp_retransmit_synack", "raw_synack")},
-	{"reset_received", onlyRaw("tcp_receive_reset", "raw_reset_received")},
-	{"reset_sent", onlyRaw("tcp_send_reset", "raw_reset_sent")},
+	{"retransmit", rawTwice("tcp_retransmit_skb", "raw_retransmit")},
+	{"retransmit_synack", onlyRaw("tcp_retransmit_synack", "raw_synack")}, // in softirqs only
+	{"reset_received", rawTwice("tcp_receive_reset", "raw_reset_received")},
+	{"reset_sent", rawTwice("tcp_send_reset", "raw_reset_sent")},
 }
 
 // all returns the hooks, each as often as it is attached.

@@ -75,6 +75,7 @@ func missedPaths() []path {
 		}},
 		{name: "connections replaced unseen", run: replacedUnseen, want: "64 GET 200, 64 DELETE 404", classes: "any http1",
 			lost: "some missed_end, any read bytes untapped, any write bytes untapped"},
+		{name: "connections ended unseen, and others begin", run: endedUnseen, want: "64 GET 200, 64 DELETE 404", classes: "any http1", lost: "some missed_end"},
 		{name: "connection ended unseen", want: "GET 200", lost: "2 missed_end", run: func(p *pair) {
 			c, s := p.connect()
 			p.exchange(c, s, get, ok)
@@ -87,27 +88,45 @@ func missedPaths() []path {
 	})
 }
 
-// replacedUnseen has connections that end, and others that begin, while Fathom sees nothing: the
-// kernel gives the new ones the memory of the old.
+const replaced = 64 // connections: the kernel gives some new ones the memory of old ones
+
+// replacedUnseen has connections that end, and others that begin, while Fathom sees nothing.
 func replacedUnseen(p *pair) {
-	const n = 64
-	var ends [n][2]sock
+	ends := p.connectSome()
+	p.detached(func() {
+		endAll(ends)
+		for i := range ends {
+			ends[i][0], ends[i][1] = p.connect()
+		}
+	})
+	for _, e := range ends {
+		p.exchange(e[0], e[1], request("DELETE"), response("404 No", ""))
+	}
+}
+
+// endedUnseen has connections that end while Fathom sees nothing, and others that it sees.
+func endedUnseen(p *pair) {
+	ends := p.connectSome()
+	p.detached(func() { endAll(ends) })
+	for range ends {
+		c, s := p.connect()
+		p.exchange(c, s, request("DELETE"), response("404 No", ""))
+	}
+}
+
+// connectSome makes connections with an exchange on each.
+func (p *pair) connectSome() (ends [replaced][2]sock) {
 	for i := range ends {
 		c, s := p.connect()
 		p.exchange(c, s, get, ok)
 		ends[i] = [2]sock{c, s}
 	}
-	p.detached(func() {
-		for _, e := range ends {
-			e[0].reset()
-			e[1].close()
-		}
-		for i := range ends {
-			c, s := p.connect()
-			ends[i] = [2]sock{c, s}
-		}
-	})
+	return ends
+}
+
+func endAll(ends [replaced][2]sock) {
 	for _, e := range ends {
-		p.exchange(e[0], e[1], request("DELETE"), response("404 No", ""))
+		e[0].reset()
+		e[1].close()
 	}
 }

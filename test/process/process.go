@@ -3,6 +3,7 @@ package process
 
 import (
 	"bytes"
+	"context"
 	"net"
 	"net/http"
 	"os/exec"
@@ -33,7 +34,7 @@ type Process struct {
 // what the program said.
 func Start(t testing.TB, program string, args ...string) *Process {
 	t.Helper()
-	p := &Process{t: t, name: program, command: exec.Command(program, args...), ended: make(chan struct{})}
+	p := &Process{t: t, name: program, command: exec.CommandContext(context.Background(), program, args...), ended: make(chan struct{})}
 	p.command.Stdout, p.command.Stderr = &p.output, &p.output
 	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGTERM}
 	if err := p.command.Start(); err != nil {
@@ -65,7 +66,11 @@ func (p *Process) WaitReady(url string) {
 			p.t.Fatalf("%s ended", p.name)
 		default:
 		}
-		resp, err := http.Get(url)
+		request, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, url, nil)
+		if err != nil {
+			p.t.Fatal(err)
+		}
+		resp, err := http.DefaultClient.Do(request)
 		if err != nil {
 			continue
 		}
@@ -103,7 +108,7 @@ func (p *Process) Kill() {
 // FreeAddress returns an address of this host on which nobody listens.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
