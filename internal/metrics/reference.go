@@ -91,7 +91,7 @@ var reasons = []struct{ metric, reason, meaning string }{
 	{"fathom_lost_total", "gap", "Bytes within an exchange passed without a tap seeing them."},
 	{"fathom_lost_total", "pipelined", "A request that was sent before an earlier one was answered, and could not be followed: more than 8 were open, or the responses could not be told apart."},
 	{"fathom_lost_total", "no_request", "A response came whose request was not seen."},
-	{"fathom_lost_total", "missed_end", "The end of a connection was missed; a sweep found it."},
+	{"fathom_lost_total", "missed_end", "The end of a connection was missed; a sweep, or the next socket in its memory, showed it."},
 	{"fathom_lost_total", "tls_socket", "A TLS library moved bytes, and on which connection is not known."},
 	{"fathom_lost_total", "tls_asked", "A process that speaks TLS could not be asked about: the queue was full. Its next connection asks again."},
 	{"fathom_lost_total", "unreadable_*", unreadableHead + ", and why: " + faultList() + "."},
