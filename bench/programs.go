@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/cilium/ebpf"
@@ -84,8 +83,7 @@ func (b *bench) programs(ctx context.Context) (out *programCosts, err error) {
 	if err != nil {
 		return nil, err
 	}
-	out.fill(full)
-	return out, nil
+	return out, out.fill(full)
 }
 
 // counted is what happened in a stretch of load.
@@ -182,20 +180,32 @@ func account(id ebpf.ProgramID) (string, runCount, error) {
 	return info.Name, runCount{stats.RunCount, stats.Runtime}, nil
 }
 
-// kernelNames are the programs' names in the kernel, cut to 15 bytes there, by Fathom's.
-var kernelNames = map[string]string{
-	"data_read": "fathom_read", "data_written": "fathom_written", "data_arrived": "fathom_arrived",
-	"state": "fathom_state", "destroyed": "fathom_destroy", "retransmit": "fathom_retransmit",
-	"retransmit_synack": "fathom_synack", "reset_received": "fathom_reset_received",
-	"reset_sent": "fathom_reset_sent", "sweep": "fathom_sweep",
+// ownNames are Fathom's names of the programs, by those in the kernel, which are cut to 15 bytes there.
+var ownNames = map[string]string{
+	"raw_read": "data_read", "perf_read": "data_read", "exit_inet_recvm": "data_read", "exit_inet6_recv": "data_read",
+	"return_read": "data_read", "call_recvmsg": "data_read",
+	"raw_written": "data_written", "perf_written": "data_written", "exit_inet_sendm": "data_written", "exit_inet6_send": "data_written",
+	"exit_inet_sendp": "data_written", "return_written": "data_written", "call_sendmsg": "data_written", "call_sendpage": "data_written",
+	"raw_arrived": "data_arrived", "entry_sock_def_": "data_arrived", "call_sock_def_r": "data_arrived",
+	"raw_state": "state", "raw_destroy": "destroyed", "raw_retransmit": "retransmit", "raw_synack": "retransmit_synack",
+	"raw_reset_recei": "reset_received", "raw_reset_sent": "reset_sent", "fathom_sweep": "sweep",
 }
 
-func (c *programCosts) fill(full counted) {
+// fill adds up what the programs took. It fails if one ran that it does not know.
+func (c *programCosts) fill(full counted) error {
 	c.Requests = full.requests
 	requests := float64(full.requests)
+	byName := make(map[string]runCount)
+	for name, k := range full.kernel {
+		own := ownNames[name]
+		if own == "" && k.runs > 0 {
+			return fmt.Errorf("the BPF program %s ran, and its name is not in ownNames", name)
+		}
+		sum := byName[own]
+		byName[own] = runCount{sum.runs + k.runs, sum.time + k.time}
+	}
 	for _, own := range full.own {
-		name := kernelNames[own.Name]
-		k := full.kernel[name[:min(len(name), 15)]]
+		k := byName[own.Name]
 		if k.runs == 0 {
 			continue
 		}
@@ -205,15 +215,10 @@ func (c *programCosts) fill(full counted) {
 		})
 		c.OwnNsPerRequest += float64(own.Time) / requests
 	}
-	fathom := make(map[string]runCount)
-	for name, k := range full.kernel {
-		if strings.HasPrefix(name, "fathom_") {
-			fathom[name] = k
-		}
-	}
-	sum := total(fathom)
+	sum := total(byName)
 	c.NsPerRequest = float64(sum.time) / requests
 	c.NetNsPerRequest = c.NsPerRequest - c.EmptyNsPerRun*float64(sum.runs)/requests
+	return nil
 }
 
 func total(all map[string]runCount) (sum runCount) {

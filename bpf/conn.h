@@ -6,8 +6,7 @@
 /* Where a socket is bound and connected: if it changes, the pointer was reused. */
 static __always_inline u32 ports_of(struct sock *sk)
 {
-	return (u32)load_as(struct sock, sk, __sk_common.skc_num) << 16 |
-	       load_as(struct sock, sk, __sk_common.skc_dport);
+	return load_as(struct sock, sk, __sk_common.skc_portpair);
 }
 
 static __always_inline bool is_tcp(struct sock *sk)

@@ -102,7 +102,7 @@ static __always_inline void closed(struct sock *sk, int old)
 		return;
 	}
 	c = conn_find(sk);
-	if (!c)
+	if (!c || c->closed_at) /* by the other program, or the end of an earlier socket */
 		return;
 	if (conn_is_stale(c, sk)) {
 		conn_give_up(c->slot);
@@ -154,7 +154,7 @@ static __always_inline void destroyed(struct sock *sk)
 	if (!c)
 		return;
 	began = run_begins(bpf_ktime_get_ns());
-	if (conn_is_stale(c, sk)) {
+	if (!c->closed_at && conn_is_stale(c, sk)) { /* TCP's numbers are not read any more where it is closed */
 		conn_give_up(c->slot);
 	} else if (c->role == ROLE_LISTENER) {
 		listener_remove(c, (u64)sk);

@@ -429,7 +429,7 @@ struct conn {
 	u64 recent_series; /* what varies of the last series' key, and its slot */
 	u64 opened_at;
 	u64 closed_at;
-	u32 ports;	/* skc_num and skc_dport: is it still this socket? */
+	u32 ports;	/* skc_portpair: is it still this socket? */
 	u16 port;	/* of the peer, host byte order */
 	u16 resets;	/* which were counted: RESET_ below; written under the socket's lock */
 
