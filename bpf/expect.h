@@ -68,8 +68,15 @@ static __always_inline bool expects_request(struct conn *c)
 /* Whether the response direction may carry the beginning of a response now. */
 static __always_inline bool expects_response(struct conn *c)
 {
-	return (s32)(c->requests - c->responses) > 0 ||
-	       (c->role == ROLE_CLIENT && write_pending(c));
+	if ((s32)(c->requests - c->responses) > 0)
+		return true;
+	if (c->role != ROLE_CLIENT)
+		return false;
+	if (write_pending(c))
+		return true;
+	/* Once more: the hook of the request counts it first, and then tells that it has run. */
+	ordered(&c->any);
+	return (s32)(c->requests - c->responses) > 0;
 }
 
 /* Whether all is answered, and no byte of it is still to come. POSITION: response_position(). */

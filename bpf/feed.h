@@ -180,8 +180,13 @@ static __always_inline bool server_spoke_first(struct conn *c, struct sock *sk, 
 
 	if (c->class != CLASS_UNKNOWN || c->request.prefix_len)
 		return false;
-	if (direction == READ && write_pending(c))
-		return false; /* the hook of the request's write is late */
+	if (direction == READ) {
+		if (write_pending(c))
+			return false; /* the hook of the request's write is late */
+		ordered(&c->any);
+		if (c->class != CLASS_UNKNOWN)
+			return false; /* or has run meanwhile */
+	}
 	if (c->request.after_gap) { /* it answers what was not seen */
 		try_again(c);
 		return true;

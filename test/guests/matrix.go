@@ -79,7 +79,7 @@ var jobs = []job{
 		// Probes of user space are attached in two ways, return by three, and some kernels kill strict processes for them.
 		pkg: "./test/integration", in: once, not: []string{"6.1-full", "6.12-full", "arm64-6.12"}, short: true,
 		run:   "^(TestTLSMatrix|TestTLSStrictSeccomp)$",
-		skip:  "^TestTLSMatrix$/^(python|curl|node|nginx|go_stripped|OpenSSL_(1|3|4|of_sid)|GnuTLS_(3|of_sid)|.*_(plain_client|ex_server|apart_server)$)",
+		skip:  "^TestTLSMatrix$/^(python|curl|node|nginx|go_stripped|OpenSSL_(1|3|4|of_sid)|BoringSSL|GnuTLS_(3|of_sid)|.*_(plain_client|ex_server|apart_server)$)",
 		limit: 10 * time.Minute,
 	},
 	{
