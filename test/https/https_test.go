@@ -157,7 +157,7 @@ func serveJava(t *testing.T) server {
 		if os.Getenv("FATHOM_REQUIRE_TOOLS") != "" {
 			t.Fatal(err)
 		}
-		t.Skip(err)
+		t.Skip(err) // without Java, which `make test` installs where it can
 	}
 	dir := t.TempDir()
 	path, store := filepath.Join(dir, javaName), filepath.Join(dir, "store.p12")
@@ -165,7 +165,7 @@ func serveJava(t *testing.T) server {
 		t.Fatal(err)
 	}
 	const password = "only for tests"
-	if out, err := exec.Command("keytool", "-genkeypair", "-keyalg", "EC", "-dname", "CN=localhost", "-storetype", "PKCS12", //nolint:gosec // a test's own
+	if out, err := exec.Command("keytool", "-genkeypair", "-keyalg", "EC", "-dname", "CN=localhost", "-storetype", "PKCS12",
 		"-keystore", store, "-storepass", password).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
