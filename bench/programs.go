@@ -180,15 +180,16 @@ func account(id ebpf.ProgramID) (string, runCount, error) {
 	return info.Name, runCount{stats.RunCount, stats.Runtime}, nil
 }
 
-// ownNames are Fathom's names of the programs, by those in the kernel, which are cut to 15 bytes there.
+// ownNames are Fathom's names of the programs, by those that these have in bpf/.
 var ownNames = map[string]string{
-	"raw_read": "data_read", "perf_read": "data_read", "exit_inet_recvm": "data_read", "exit_inet6_recv": "data_read",
-	"return_read": "data_read", "call_recvmsg": "data_read",
-	"raw_written": "data_written", "perf_written": "data_written", "exit_inet_sendm": "data_written", "exit_inet6_send": "data_written",
-	"exit_inet_sendp": "data_written", "return_written": "data_written", "call_sendmsg": "data_written", "call_sendpage": "data_written",
-	"raw_arrived": "data_arrived", "entry_sock_def_": "data_arrived", "call_sock_def_r": "data_arrived",
+	"raw_read": "data_read", "raw_read_again": "data_read", "perf_read": "data_read",
+	"exit_inet_recvmsg": "data_read", "exit_inet6_recvmsg": "data_read", "return_read": "data_read", "call_recvmsg": "data_read",
+	"raw_written": "data_written", "raw_written_again": "data_written", "perf_written": "data_written",
+	"exit_inet_sendmsg": "data_written", "exit_inet6_sendmsg": "data_written", "exit_inet_sendpage": "data_written",
+	"return_written": "data_written", "call_sendmsg": "data_written", "call_sendpage": "data_written",
+	"raw_arrived": "data_arrived", "entry_sock_def_readable": "data_arrived", "call_sock_def_readable": "data_arrived",
 	"raw_state": "state", "raw_destroy": "destroyed", "raw_retransmit": "retransmit", "raw_synack": "retransmit_synack",
-	"raw_reset_recei": "reset_received", "raw_reset_sent": "reset_sent", "fathom_sweep": "sweep",
+	"raw_reset_received": "reset_received", "raw_reset_sent": "reset_sent", "fathom_sweep": "sweep",
 }
 
 // fill adds up what the programs took. It fails if one ran that it does not know.

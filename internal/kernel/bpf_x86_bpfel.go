@@ -462,12 +462,14 @@ const (
 	bpfProgRawExec              = "raw_exec"
 	bpfProgRawExit              = "raw_exit"
 	bpfProgRawRead              = "raw_read"
+	bpfProgRawReadAgain         = "raw_read_again"
 	bpfProgRawResetReceived     = "raw_reset_received"
 	bpfProgRawResetSent         = "raw_reset_sent"
 	bpfProgRawRetransmit        = "raw_retransmit"
 	bpfProgRawState             = "raw_state"
 	bpfProgRawSynack            = "raw_synack"
 	bpfProgRawWritten           = "raw_written"
+	bpfProgRawWrittenAgain      = "raw_written_again"
 	bpfProgReturnRead           = "return_read"
 	bpfProgReturnWritten        = "return_written"
 	bpfProgTlsFree              = "tls_free"
@@ -570,12 +572,14 @@ type bpfProgramSpecs struct {
 	RawExec              *ebpf.ProgramSpec `ebpf:"raw_exec"`
 	RawExit              *ebpf.ProgramSpec `ebpf:"raw_exit"`
 	RawRead              *ebpf.ProgramSpec `ebpf:"raw_read"`
+	RawReadAgain         *ebpf.ProgramSpec `ebpf:"raw_read_again"`
 	RawResetReceived     *ebpf.ProgramSpec `ebpf:"raw_reset_received"`
 	RawResetSent         *ebpf.ProgramSpec `ebpf:"raw_reset_sent"`
 	RawRetransmit        *ebpf.ProgramSpec `ebpf:"raw_retransmit"`
 	RawState             *ebpf.ProgramSpec `ebpf:"raw_state"`
 	RawSynack            *ebpf.ProgramSpec `ebpf:"raw_synack"`
 	RawWritten           *ebpf.ProgramSpec `ebpf:"raw_written"`
+	RawWrittenAgain      *ebpf.ProgramSpec `ebpf:"raw_written_again"`
 	ReturnRead           *ebpf.ProgramSpec `ebpf:"return_read"`
 	ReturnWritten        *ebpf.ProgramSpec `ebpf:"return_written"`
 	TlsFree              *ebpf.ProgramSpec `ebpf:"tls_free"`
@@ -788,12 +792,14 @@ type bpfPrograms struct {
 	RawExec              *ebpf.Program `ebpf:"raw_exec"`
 	RawExit              *ebpf.Program `ebpf:"raw_exit"`
 	RawRead              *ebpf.Program `ebpf:"raw_read"`
+	RawReadAgain         *ebpf.Program `ebpf:"raw_read_again"`
 	RawResetReceived     *ebpf.Program `ebpf:"raw_reset_received"`
 	RawResetSent         *ebpf.Program `ebpf:"raw_reset_sent"`
 	RawRetransmit        *ebpf.Program `ebpf:"raw_retransmit"`
 	RawState             *ebpf.Program `ebpf:"raw_state"`
 	RawSynack            *ebpf.Program `ebpf:"raw_synack"`
 	RawWritten           *ebpf.Program `ebpf:"raw_written"`
+	RawWrittenAgain      *ebpf.Program `ebpf:"raw_written_again"`
 	ReturnRead           *ebpf.Program `ebpf:"return_read"`
 	ReturnWritten        *ebpf.Program `ebpf:"return_written"`
 	TlsFree              *ebpf.Program `ebpf:"tls_free"`
@@ -831,12 +837,14 @@ func (p *bpfPrograms) Close() error {
 		p.RawExec,
 		p.RawExit,
 		p.RawRead,
+		p.RawReadAgain,
 		p.RawResetReceived,
 		p.RawResetSent,
 		p.RawRetransmit,
 		p.RawState,
 		p.RawSynack,
 		p.RawWritten,
+		p.RawWrittenAgain,
 		p.ReturnRead,
 		p.ReturnWritten,
 		p.TlsFree,

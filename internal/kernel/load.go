@@ -125,7 +125,7 @@ func (l *loader) close() {
 func empty(spec *ebpf.CollectionSpec) {
 	for _, t := range taps {
 		for _, w := range t.ways {
-			for _, h := range w.hooks {
+			for _, h := range w.all() {
 				spec.Programs[h.program].Instructions = asm.Instructions{
 					asm.Mov.Imm(asm.R0, 0).WithSymbol(h.program), asm.Return(),
 				}

@@ -69,9 +69,9 @@ type way struct {
 	mode  Mode
 	since release // for people: what counts is whether the kernel has the targets
 	hooks []hook
-	// twice: each program is attached two times. The kernel skips a program that is running already on
+	// twice: behind each program a second one is attached, see [secondPrograms]. The kernel skips a program that is running already on
 	// that CPU, in a task that was preempted inside it or was interrupted by a softirq; then the
-	// second copy runs. It recognises what the first has done.
+	// second one runs. It recognises what the first has done.
 	twice bool
 }
 
@@ -87,8 +87,9 @@ var dataTracepoints = linux(6, 3)
 
 // From 7.0 on tracepoints run their programs with preemption enabled, and the kernel skips a program that a
 // preempted task is in: everything that happens on that CPU until the task goes on would be
-// lost. Those that are attached through perf still run with preemption disabled
-// (perf_trace_run_bpf_submit()).
+// lost. Those that are attached through perf still run with preemption disabled (perf_trace_run_bpf_submit()), but are skipped where
+// a task was preempted in a system call for a BPF map, anybody's (bpf_disable_instrumentation(), trace_call_bpf()).
+// So both are attached.
 var preemptibleTracepoints = linux(7, 0)
 
 // sendpage is what sendfile() called before 6.5, upstream dc97391e6610.
@@ -117,7 +118,8 @@ var taps = []tap{
 		{mode: ModeKprobe, since: linux(5, 10), hooks: []hook{{kprobe, "sock_def_readable", "call_sock_def_readable", 0}}},
 	}},
 	{"data_written", []way{
-		{mode: ModeTracepoint, since: preemptibleTracepoints, hooks: []hook{{perfTracepoint, "sock/sock_send_length", "perf_written", 0}}},
+		{mode: ModeTracepoint, since: preemptibleTracepoints, hooks: []hook{{perfTracepoint, "sock/sock_send_length", "perf_written", 0}}, twice: true},
+		{mode: ModeTracepoint, since: preemptibleTracepoints, hooks: []hook{{rawTracepoint, "sock_send_length", "raw_written", 0}}, twice: true},
 		{mode: ModeTracepoint, since: dataTracepoints, hooks: []hook{{rawTracepoint, "sock_send_length", "raw_written", 0}}},
 		{mode: ModeTrampoline, since: linux(5, 10), hooks: []hook{
 			{trampoline, "inet_sendmsg", "exit_inet_sendmsg", 0},
@@ -134,7 +136,8 @@ var taps = []tap{
 		}},
 	}},
 	{"data_read", []way{
-		{mode: ModeTracepoint, since: preemptibleTracepoints, hooks: []hook{{perfTracepoint, "sock/sock_recv_length", "perf_read", 0}}},
+		{mode: ModeTracepoint, since: preemptibleTracepoints, hooks: []hook{{perfTracepoint, "sock/sock_recv_length", "perf_read", 0}}, twice: true},
+		{mode: ModeTracepoint, since: preemptibleTracepoints, hooks: []hook{{rawTracepoint, "sock_recv_length", "raw_read", 0}}, twice: true},
 		{mode: ModeTracepoint, since: dataTracepoints, hooks: []hook{{rawTracepoint, "sock_recv_length", "raw_read", 0}}},
 		{mode: ModeTrampoline, since: linux(5, 10), hooks: []hook{
 			{trampoline, "inet_recvmsg", "exit_inet_recvmsg", 0},
@@ -153,12 +156,27 @@ var taps = []tap{
 	{"reset_sent", rawTwice("tcp_send_reset", "raw_reset_sent")},
 }
 
-// all returns the hooks, each as often as it is attached.
+// secondPrograms are what is attached behind a program that is attached twice, by its name, if that is not the program itself.
+var secondPrograms = map[string]hook{
+	"perf_read":    {rawTracepoint, "sock_recv_length", "raw_read_again", 0},
+	"raw_read":     {rawTracepoint, "sock_recv_length", "raw_read_again", 0},
+	"perf_written": {rawTracepoint, "sock_send_length", "raw_written_again", 0},
+	"raw_written":  {rawTracepoint, "sock_send_length", "raw_written_again", 0},
+}
+
+// all returns the hooks in the order of attaching, which is that of running; the second ones last.
 func (w way) all() []hook {
-	if w.twice {
-		return slices.Concat(w.hooks, w.hooks)
+	all := slices.Clone(w.hooks)
+	if !w.twice {
+		return all
 	}
-	return w.hooks
+	for _, h := range w.hooks {
+		if second, ok := secondPrograms[h.program]; ok {
+			h = second
+		}
+		all = append(all, h)
+	}
+	return all
 }
 
 // waysFor returns the ways of a tap that a mode allows and that are of use on a kernel. Taps that have

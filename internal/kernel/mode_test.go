@@ -18,7 +18,7 @@ func TestWays(t *testing.T) {
 		{"data_read", linux(5, 10), ModeAuto, true, []string{"raw tracepoint sock_recv_length", "trampoline inet_recvmsg", "kretprobe inet_recvmsg"}},
 		{"data_read", linux(6, 1), ModeAuto, true, []string{"raw tracepoint sock_recv_length", "kretprobe inet_recvmsg", "trampoline inet_recvmsg"}},
 		{"data_read", linux(6, 12), ModeAuto, false, []string{"raw tracepoint sock_recv_length", "trampoline inet_recvmsg", "kretprobe inet_recvmsg"}},
-		{"data_read", linux(7, 0), ModeAuto, true, []string{"perf tracepoint sock/sock_recv_length", "raw tracepoint sock_recv_length", "kretprobe inet_recvmsg", "trampoline inet_recvmsg"}},
+		{"data_read", linux(7, 0), ModeAuto, true, []string{"perf tracepoint sock/sock_recv_length", "raw tracepoint sock_recv_length", "raw tracepoint sock_recv_length", "kretprobe inet_recvmsg", "trampoline inet_recvmsg"}},
 		{"data_read", linux(7, 3), ModeTrampoline, true, []string{"trampoline inet_recvmsg"}},
 		{"data_written", linux(6, 18), ModeTracepoint, false, []string{"raw tracepoint sock_send_length"}},
 		{"state", linux(6, 18), ModeKprobe, false, []string{"raw tracepoint inet_sock_set_state"}},

@@ -71,11 +71,11 @@ func TestPreferredWay(t *testing.T) {
 		taken  int // the way that was taken
 		want   requirements.Use
 	}{
-		{"raw tracepoints", linux(6, 3), nil, 1, 0},
+		{"raw tracepoints", linux(6, 3), nil, 2, 0},
 		{"perf", linux(7, 0), nil, 0, perf},
 		{"perf refused", linux(7, 0), []string{refused}, 1, perf},
-		{"trampolines", linux(6, 1), []string{lacking}, 2, 0},
-		{"kprobes", linux(6, 1), []string{lacking, lacking}, 3, kprobes},
+		{"trampolines", linux(6, 1), []string{lacking}, 3, 0},
+		{"kprobes", linux(6, 1), []string{lacking, lacking}, 4, kprobes},
 		{"kprobes refused", linux(6, 1), []string{lacking, lacking, refused}, -1, kprobes},
 		{"nothing", linux(6, 1), []string{lacking, lacking, lacking}, -1, 0},
 	} {

@@ -299,9 +299,9 @@ func (k *Kernel) missed() (map[string]uint64, error) {
 	return out, nil
 }
 
-// missed returns the runs that the kernel skipped. Where each program is attached twice, the other
-// copy has run instead; that both were skipped cannot be told from their numbers, and shows
-// by its effect: as missed_end, no_arrival, or a connection whose beginning was not seen. Retransmits are
+// missed returns the runs that the kernel skipped. Where programs are attached twice, the other
+// one has run instead; that both were skipped cannot be told from their numbers, and shows
+// by its effect: as gap, missed_end, no_arrival, or a connection whose beginning was not seen. Retransmits are
 // made up for by the next one of the connection. A reset that both have skipped is not counted, and nothing shows it.
 func (a *attachedTap) missed() (uint64, error) {
 	if a.way == nil || a.way.twice {

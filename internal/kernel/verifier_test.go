@@ -242,15 +242,19 @@ func unwrapAll(err error) error {
 	}
 }
 
-// loadable returns the programs whose targets this kernel has.
+// loadable returns the programs that are attached on this kernel in one mode or another.
 func loadable(f *facts) []string {
 	var names []string
 	for _, t := range taps {
-		for _, w := range t.ways {
+		var ways []way
+		for _, m := range Modes() {
+			ways = append(ways, t.waysFor(m, f.release, f.preempted)...)
+		}
+		for _, w := range ways {
 			if w.available(f) != nil {
 				continue
 			}
-			for _, h := range w.hooks {
+			for _, h := range w.all() {
 				gone := h.until != 0 && !f.hasFunction(h.target)
 				if !gone && !slices.Contains(names, h.program) {
 					names = append(names, h.program)

@@ -147,9 +147,9 @@ func wantedIf(f func(Situation) bool) func(Situation) Need {
 
 // What is lost where taps cannot be attached through perf.
 const (
-	withoutPerfTracepoints = "Raw tracepoints see reads and writes, and miss runs under load: `fathom_lost_total{reason=\"missed_run\"}`."
+	withoutPerfTracepoints = "Only raw tracepoints see reads and writes, and miss a few under load: `fathom_lost_total{reason=\"gap\"}`."
 	withoutKprobes         = "No HTTP metrics."
-	withoutEither          = "From Linux 7.0 on: raw tracepoints see reads and writes, and miss runs under load. In attach mode `kprobe`: no HTTP metrics."
+	withoutEither          = "From Linux 7.0 on: only raw tracepoints see reads and writes, and miss a few under load. In attach mode `kprobe`: no HTTP metrics."
 )
 
 func withoutPerf(s Situation) string {

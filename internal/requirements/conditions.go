@@ -25,7 +25,7 @@ var conditions = []Condition{
 	{
 		Name:    "preemption",
 		Needs:   "Any. Where the kernel may preempt a task inside a program, a program that is on the way on a CPU is skipped for others there: see [which way is taken](#which-way-is-taken).",
-		Without: "Runs can be missed, and are counted: `fathom_lost_total{reason=\"missed_run\"}`.",
+		Without: "Runs can be missed, and are counted: `fathom_lost_total{reason=\"missed_run\"}`, or `gap` where taps are attached twice.",
 	},
 	{
 		Name: "btf", Fatal: true,
