@@ -134,8 +134,10 @@ int tls_free(struct pt_regs *ctx)
 	key.handle = FIRST_ARGUMENT(ctx);
 	key.process = who.process;
 	bpf_map_delete_elem(&tls_sessions, &key);
-	if (call && call->handle == key.handle)
+	if (call && call->handle == key.handle) {
 		call->pending = 0; /* never sent */
+		call->slot = 0;
+	}
 	return 0;
 }
 

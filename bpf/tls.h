@@ -25,16 +25,23 @@ static __always_inline struct conn *tls_conn(u32 slot, u64 id)
 	return slot && c && c->sk && c->opened_at == id && c->flags & CONN_TLS ? c : NULL;
 }
 
-/* The connection of a session, NULL if none is known. */
-static __always_inline struct conn *tls_session_conn(u64 handle)
+/* The connection of a call's session, NULL if none is known. */
+static __always_inline struct conn *tls_session_conn(struct tls_call *call)
 {
+	struct conn *c = tls_conn(call->slot, call->id);
 	struct tls_handle key = {};
 	struct tls_session *s;
 
-	key.handle = handle;
+	if (c)
+		return c;
+	key.handle = call->handle;
 	key.process = current_process();
 	s = bpf_map_lookup_elem(&tls_sessions, &key);
-	return s ? tls_conn(s->slot, s->id) : NULL;
+	if (!s)
+		return NULL;
+	call->id = s->id;
+	call->slot = s->slot;
+	return tls_conn(s->slot, s->id);
 }
 
 /*
@@ -71,19 +78,31 @@ __noinline int tls_vote(u64 handle, u32 slot, u64 id)
 	return slot;
 }
 
+/* The same for a call, which remembers what its session's connection is. */
+static __always_inline u32 tls_vote_of(struct tls_call *call, u32 slot, u64 id)
+{
+	u32 agreed;
+
+	if (call->slot == slot && call->id == id)
+		return slot;
+	agreed = tls_vote(call->handle, slot, id);
+	call->id = id;
+	call->slot = agreed == slot ? slot : 0; /* the next vote has to be heard */
+	return agreed;
+}
+
 /* Bytes were received on an encrypted connection; SEQ is that of the first. */
 __noinline int tls_received(u32 slot, u32 seq, u64 now)
 {
-	struct tls_caller who = calling_kernel();
+	struct tls_process *p = calling_process();
+	struct tls_caller who = caller_of(p);
 	struct conn *c = conn_of(slot);
-	struct tls_process *p;
 
 	if (!c)
 		return 0;
 	if (!c->tls_arrived && c->role != ROLE_CLIENT)
 		c->tls_arrived = arrival_of(c, seq) ?: TLS_ARRIVAL_MISSED;
 	tls_note_received(&who, c, now);
-	p = bpf_map_lookup_elem(&tls_processes, &who.process);
 	if (!p || p->opaque == OPAQUE_NOT_YET) { /* it may be Go, and have received its first request here */
 		who.id = goroutine_in_kernel();
 		who.goroutine = 1;
@@ -136,7 +155,7 @@ __noinline int tls_sent(u32 slot, u64 now)
 			call->sent_first = now;
 		call->sent = 1;
 		call->sent_last = now;
-		if (tls_vote(call->handle, slot, c->opened_at) != (int)slot)
+		if (tls_vote_of(call, slot, c->opened_at) != slot)
 			return false;
 		c->plain_writing = call->length;
 		if (!who.goroutine || c->role != ROLE_CLIENT || call->fed)
@@ -144,7 +163,7 @@ __noinline int tls_sent(u32 slot, u64 now)
 		call->fed = 1;
 		return true;
 	} else if (call->pending) {
-		tls_vote(call->handle, slot, c->opened_at);
+		tls_vote_of(call, slot, c->opened_at);
 		tls_sent_pending(c, call, now);
 	}
 	return false;
@@ -174,8 +193,10 @@ static __always_inline void tls_call_begins(struct tls_caller *who, u32 function
 
 	if (!call)
 		return;
-	if (call->handle != handle) /* Node may write, then try to read, then send what it wrote */
+	if (call->handle != handle) { /* Node may write, then try to read, then send what it wrote */
 		call->pending = 0;
+		call->slot = 0;
+	}
 	call->handle = handle;
 	call->buffer = buffer;
 	call->length = length;
@@ -185,7 +206,7 @@ static __always_inline void tls_call_begins(struct tls_caller *who, u32 function
 	call->fed = 0;
 	call->function = function;
 	if (function == TLS_WRITE) {
-		c = tls_session_conn(handle);
+		c = tls_session_conn(call);
 		if (c)
 			c->plain_writing = length;
 	}
@@ -210,14 +231,14 @@ static __always_inline struct conn *tls_conn_of_call(struct tls_call *call, u32 
 	struct conn *received = NULL, *c;
 
 	if (function == TLS_WRITE) /* what it sent on has its vote */
-		return tls_session_conn(call->handle);
+		return tls_session_conn(call);
 	received = tls_conn(call->received, call->received_id);
 	if (received && call->received_at >= call->began) /* within the call */
-		return conn_of(tls_vote(call->handle, call->received, call->received_id));
-	c = tls_session_conn(call->handle);
+		return conn_of(tls_vote_of(call, call->received, call->received_id));
+	c = tls_session_conn(call);
 	if (c || !received)
 		return c;
-	return conn_of(tls_vote(call->handle, call->received, call->received_id));
+	return conn_of(tls_vote_of(call, call->received, call->received_id));
 }
 
 /*
@@ -314,22 +335,22 @@ static __always_inline void tls_plain(struct conn *c, u32 direction, u64 buffer,
  * When a request began, or a response ended: when it was sent. If the response to it was read before this hook ran,
  * the socket's may have come too late as well.
  */
-static __always_inline u64 tls_written_at(struct conn *c, struct tls_call *call, u64 now)
+static __always_inline u64 tls_written_at(struct conn *c, struct tls_call *call)
 {
 	if (c->role != ROLE_CLIENT)
-		return call->sent ? call->sent_last : now;
+		return call->sent ? call->sent_last : bpf_ktime_get_ns();
 	return call->sent && (s32)(c->responses - c->requests) <= 0 ? call->sent_first : call->began;
 }
 
 /* What a call of a library has moved becomes plaintext of its connection. */
-static __always_inline void tls_call_moved(struct tls_caller *who, struct tls_call *call, u32 function, s64 moved, u64 now)
+static __always_inline void tls_call_moved(struct tls_caller *who, struct tls_call *call, u32 function, s64 moved)
 {
 	struct conn *c = tls_conn_of_call(call, function);
+	u64 at;
 
 	if (c) {
-		if (function == TLS_WRITE)
-			now = tls_written_at(c, call, now);
-		tls_plain(c, function == TLS_WRITE ? WRITE : READ, call->buffer, moved, now,
+		at = function == TLS_WRITE ? tls_written_at(c, call) : bpf_ktime_get_ns();
+		tls_plain(c, function == TLS_WRITE ? WRITE : READ, call->buffer, moved, at,
 			  function == TLS_WRITE && call->fed);
 	} else if (function == TLS_WRITE && !who->goroutine) { /* Go sends within the call */
 		if (call->pending) { /* more of it */
@@ -354,23 +375,23 @@ static __always_inline void tls_call_ends(struct tls_caller *who, s64 result)
 	struct conn *c;
 	u32 function;
 	s64 moved;
-	u64 now;
+	u64 began;
 
 	if (!call || !call->function)
 		return;
-	now = bpf_ktime_get_ns();
+	began = run_begins(call->began);
 	function = call->function;
 	call->function = TLS_NONE;
 	moved = tls_moved(call, result);
 	if (moved > 0 && moved <= 0x7fffffff) {
-		tls_call_moved(who, call, function, moved, now);
+		tls_call_moved(who, call, function, moved);
 	} else if (function == TLS_WRITE) {
 		/* Nothing was sent of this session, or nothing but the handshake. */
-		c = tls_session_conn(call->handle);
+		c = tls_session_conn(call);
 		if (c)
 			c->plain_writing = 0;
 	}
-	count_run(PROG_TLS_RETURN, run_is_counted(now) ? now : 0);
+	count_run(PROG_TLS_RETURN, began);
 }
 
 #endif

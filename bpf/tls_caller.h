@@ -58,27 +58,39 @@ static __always_inline u64 goroutine_in_kernel(void)
 	return GOROUTINE(regs);
 }
 
-/* Who makes the system call in which a tap runs. */
-static __always_inline struct tls_caller calling_kernel(void)
+/* Who makes the system call in which a tap runs, in the process P. */
+static __always_inline struct tls_caller caller_of(struct tls_process *p)
 {
-	struct tls_caller who = calling_thread();
-	struct tls_process *p = bpf_map_lookup_elem(&tls_processes, &who.process);
 	u64 g = p && p->goroutines ? goroutine_in_kernel() : 0;
 
-	return g ? calling_goroutine(g) : who;
+	return g ? calling_goroutine(g) : calling_thread();
+}
+
+static __always_inline struct tls_process *calling_process(void)
+{
+	u32 process = current_process();
+
+	return bpf_map_lookup_elem(&tls_processes, &process);
+}
+
+static __always_inline struct tls_caller calling_kernel(void)
+{
+	return caller_of(calling_process());
 }
 
 static __always_inline struct tls_call *tls_call_of(struct tls_caller *who)
 {
-	struct tls_call *call = bpf_map_lookup_elem(&tls_calls, who), none = {};
-	int err;
+	struct tls_call *call = bpf_map_lookup_elem(&tls_calls, who);
 
-	if (call)
-		return call;
-	err = bpf_map_update_elem(&tls_calls, who, &none, BPF_NOEXIST);
-	if (err && err != -EEXIST)
-		count_map_error(err);
-	return bpf_map_lookup_elem(&tls_calls, who);
+	if (!call) {
+		struct tls_call none = {};
+		int err = bpf_map_update_elem(&tls_calls, who, &none, BPF_NOEXIST);
+
+		if (err && err != -EEXIST)
+			count_map_error(err);
+		call = bpf_map_lookup_elem(&tls_calls, who);
+	}
+	return call;
 }
 
 /* The caller has received bytes of a connection. */

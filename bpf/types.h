@@ -290,6 +290,7 @@ enum tls_function {
  */
 struct tls_call {
 	u64 handle;	/* the library's session, of the last call */
+	u64 id;		/* of its connection, in slot */
 	u64 buffer;
 	u64 moved_at;	/* where the function leaves how much it moved; 0: it returns that */
 	u64 began;
@@ -299,12 +300,13 @@ struct tls_call {
 	u64 received_at;
 	u64 prefix[2];	/* the first bytes of what was written before its socket was known */
 	u32 received;	/* from which it received last */
+	u32 slot;	/* 0: look into tls_sessions */
 	u32 length;
 	u32 pending;	/* bytes that were written so */
 	u8 function;	/* enum tls_function */
 	u8 sent;
 	u8 fed;		/* what it writes was looked at when it was sent */
-	u8 pad;
+	u8 pad[5];
 };
 
 struct tls_handle {

@@ -348,6 +348,7 @@ const (
 type bpfTlsCall struct {
 	_          structs.HostLayout
 	Handle     uint64
+	Id         uint64
 	Buffer     uint64
 	MovedAt    uint64
 	Began      uint64
@@ -357,12 +358,13 @@ type bpfTlsCall struct {
 	ReceivedAt uint64
 	Prefix     [2]uint64
 	Received   uint32
+	Slot       uint32
 	Length     uint32
 	Pending    uint32
 	Function   uint8
 	Sent       uint8
 	Fed        uint8
-	Pad        uint8
+	Pad        [5]uint8
 }
 
 type bpfTlsCaller struct {

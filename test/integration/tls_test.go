@@ -134,6 +134,9 @@ func TestTLS(t *testing.T) {
 	t.Run("go, a connection per request", func(t *testing.T) {
 		equals(t, f, LoadCall{Addr: serveGoTLS(t), Requests: n / 4, Connections: 16, Fresh: true, TLS: true}, bothEnds)
 	})
+	t.Run("nginx, a connection per request", func(t *testing.T) { // sessions get the addresses of earlier ones
+		equals(t, f, LoadCall{Addr: serveNginxTLS(t), Requests: n / 4, Connections: 16, Fresh: true, TLS: true}, bothEnds)
+	})
 	t.Run("nginx answers before it has read the body", func(t *testing.T) {
 		early := []Kind{{"PUT", "/500", 20_000}, {"GET", "/200", 0}}
 		equals(t, f, LoadCall{Addr: serveNginxTLS(t), Requests: n / 2, Connections: 1, TLS: true, Kinds: early}, bothEnds)
