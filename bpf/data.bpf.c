@@ -76,9 +76,8 @@ static __always_inline struct conn *rejoin_for_data(struct conn *c, struct sock 
 	return join_for_data(sk, direction, length);
 }
 
-/* AGAIN: the hook of this read may have run already, which the position tells. */
 static __always_inline void data_read(struct sock *sk, int length, int flags, enum source source,
-				      const void *hint, bool again)
+				      const void *hint)
 {
 	struct conn *c;
 	struct tcp_sock *tp = cast(struct tcp_sock, sk);
@@ -88,8 +87,6 @@ static __always_inline void data_read(struct sock *sk, int length, int flags, en
 	if (length <= 0 || flags & (MSG_PEEK | MSG_ERRQUEUE) || !attached)
 		return;
 	c = conn_find(sk);
-	if (again && (!c || (c->flags & CONN_RX_KNOWN && c->rx_pos == load(tp, copied_seq))))
-		return;
 	if (!c)
 		c = join_for_data(sk, READ, length);
 	if (!c)
@@ -137,9 +134,7 @@ static __always_inline void data_read(struct sock *sk, int length, int flags, en
 	count_run(PROG_READ, run_is_counted(p.now) ? p.now : 0);
 }
 
-/* AGAIN: as for data_read(). */
-static __always_inline void data_written(struct sock *sk, int length, enum source source, const void *hint,
-					 bool again)
+static __always_inline void data_written(struct sock *sk, int length, enum source source, const void *hint)
 {
 	struct tcp_sock *tp = cast(struct tcp_sock, sk);
 	struct conn *c;
@@ -150,20 +145,16 @@ static __always_inline void data_written(struct sock *sk, int length, enum sourc
 	if (length <= 0 || !attached)
 		return;
 	c = conn_find(sk);
-	if (again && !c)
-		return;
 	if (!c)
 		c = join_for_data(sk, WRITE, length);
 	if (!c)
-		return;
-	end = c->closed_at ? c->final_written : load(tp, write_seq);
-	if (again && c->flags & CONN_TX_KNOWN && c->tx_pos == end)
 		return;
 	p.slot = c->slot;
 	p.length = length;
 	p.direction = WRITE;
 	p.source = source;
 	p.hint = hint;
+	end = c->closed_at ? c->final_written : load(tp, write_seq);
 	p.seq = end - length;
 	began = run_begins(end);
 	/* If all was sent at once, it was when TCP looked at the clock last. */
@@ -222,6 +213,22 @@ static __always_inline void data_arrived(struct sock *sk)
 }
 
 /*
+ * Whether TCP is further than the last read, or write, that was seen: the program before this one at the same
+ * tracepoint was skipped. A connection that is not known yet is left to its next read or write.
+ */
+static __always_inline bool was_skipped(struct sock *sk, int length, u32 direction)
+{
+	struct tcp_sock *tp = cast(struct tcp_sock, sk);
+	struct conn *c = length > 0 ? conn_find(sk) : NULL;
+
+	if (!c)
+		return false;
+	if (direction == READ)
+		return !(c->flags & CONN_RX_KNOWN) || c->rx_pos != load(tp, copied_seq);
+	return !(c->flags & CONN_TX_KNOWN) || c->tx_pos != (c->closed_at ? c->final_written : load(tp, write_seq));
+}
+
+/*
  * The taps, one group for each attach mode; which of them are loaded is decided in user space.
  *
  * Tracepoints, Linux 6.3. The raw ones run with preemption disabled up to 6.x, those attached through perf
@@ -230,28 +237,30 @@ static __always_inline void data_arrived(struct sock *sk)
 SEC("raw_tp/sock_recv_length")
 int raw_read(struct bpf_raw_tracepoint_args *ctx)
 {
-	data_read((struct sock *)ctx->args[0], ctx->args[1], ctx->args[2], FROM_REGISTERS, NULL, false);
+	data_read((struct sock *)ctx->args[0], ctx->args[1], ctx->args[2], FROM_REGISTERS, NULL);
 	return 0;
 }
 
 SEC("raw_tp/sock_send_length")
 int raw_written(struct bpf_raw_tracepoint_args *ctx)
 {
-	data_written((struct sock *)ctx->args[0], ctx->args[1], FROM_REGISTERS, NULL, false);
+	data_written((struct sock *)ctx->args[0], ctx->args[1], FROM_REGISTERS, NULL);
 	return 0;
 }
 
 SEC("raw_tp/sock_recv_length")
 int raw_read_again(struct bpf_raw_tracepoint_args *ctx)
 {
-	data_read((struct sock *)ctx->args[0], ctx->args[1], ctx->args[2], FROM_REGISTERS, NULL, true);
+	if (was_skipped((struct sock *)ctx->args[0], ctx->args[1], READ))
+		data_read((struct sock *)ctx->args[0], ctx->args[1], ctx->args[2], FROM_REGISTERS, NULL);
 	return 0;
 }
 
 SEC("raw_tp/sock_send_length")
 int raw_written_again(struct bpf_raw_tracepoint_args *ctx)
 {
-	data_written((struct sock *)ctx->args[0], ctx->args[1], FROM_REGISTERS, NULL, true);
+	if (was_skipped((struct sock *)ctx->args[0], ctx->args[1], WRITE))
+		data_written((struct sock *)ctx->args[0], ctx->args[1], FROM_REGISTERS, NULL);
 	return 0;
 }
 
@@ -265,14 +274,14 @@ int raw_arrived(struct bpf_raw_tracepoint_args *ctx)
 SEC("tracepoint/sock/sock_recv_length")
 int perf_read(struct trace_event_raw_sock_msg_length *ctx)
 {
-	data_read(ctx->sk, ctx->ret, ctx->flags, FROM_REGISTERS, NULL, false);
+	data_read(ctx->sk, ctx->ret, ctx->flags, FROM_REGISTERS, NULL);
 	return 0;
 }
 
 SEC("tracepoint/sock/sock_send_length")
 int perf_written(struct trace_event_raw_sock_msg_length *ctx)
 {
-	data_written(ctx->sk, ctx->ret, FROM_REGISTERS, NULL, false);
+	data_written(ctx->sk, ctx->ret, FROM_REGISTERS, NULL);
 	return 0;
 }
 
@@ -290,28 +299,28 @@ static __always_inline struct sock *sock_of(u64 socket)
 SEC("fexit/inet_recvmsg")
 int exit_inet_recvmsg(u64 *ctx)
 {
-	data_read(sock_of(ctx[0]), ctx[4], ctx[3], FROM_MESSAGE, (void *)ctx[1], false);
+	data_read(sock_of(ctx[0]), ctx[4], ctx[3], FROM_MESSAGE, (void *)ctx[1]);
 	return 0;
 }
 
 SEC("fexit/inet6_recvmsg")
 int exit_inet6_recvmsg(u64 *ctx)
 {
-	data_read(sock_of(ctx[0]), ctx[4], ctx[3], FROM_MESSAGE, (void *)ctx[1], false);
+	data_read(sock_of(ctx[0]), ctx[4], ctx[3], FROM_MESSAGE, (void *)ctx[1]);
 	return 0;
 }
 
 SEC("fexit/inet_sendmsg")
 int exit_inet_sendmsg(u64 *ctx)
 {
-	data_written(sock_of(ctx[0]), ctx[3], FROM_MESSAGE, (void *)ctx[1], false);
+	data_written(sock_of(ctx[0]), ctx[3], FROM_MESSAGE, (void *)ctx[1]);
 	return 0;
 }
 
 SEC("fexit/inet6_sendmsg")
 int exit_inet6_sendmsg(u64 *ctx)
 {
-	data_written(sock_of(ctx[0]), ctx[3], FROM_MESSAGE, (void *)ctx[1], false);
+	data_written(sock_of(ctx[0]), ctx[3], FROM_MESSAGE, (void *)ctx[1]);
 	return 0;
 }
 
@@ -319,7 +328,7 @@ int exit_inet6_sendmsg(u64 *ctx)
 SEC("fexit/inet_sendpage")
 int exit_inet_sendpage(u64 *ctx)
 {
-	data_written(sock_of(ctx[0]), ctx[5], FROM_MESSAGE, NULL, false);
+	data_written(sock_of(ctx[0]), ctx[5], FROM_MESSAGE, NULL);
 	return 0;
 }
 
@@ -387,7 +396,7 @@ int return_read(struct pt_regs *ctx)
 
 	if (!call)
 		return 0;
-	data_read((struct sock *)call->sk, RETURN_VALUE(ctx), call->flags, FROM_ENTRY, call, false);
+	data_read((struct sock *)call->sk, RETURN_VALUE(ctx), call->flags, FROM_ENTRY, call);
 	bpf_map_delete_elem(&pending_calls, &thread);
 	return 0;
 }
@@ -400,7 +409,7 @@ int return_written(struct pt_regs *ctx)
 
 	if (!call)
 		return 0;
-	data_written((struct sock *)call->sk, RETURN_VALUE(ctx), FROM_ENTRY, call, false);
+	data_written((struct sock *)call->sk, RETURN_VALUE(ctx), FROM_ENTRY, call);
 	bpf_map_delete_elem(&pending_calls, &thread);
 	return 0;
 }

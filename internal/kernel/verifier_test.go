@@ -246,11 +246,7 @@ func unwrapAll(err error) error {
 func loadable(f *facts) []string {
 	var names []string
 	for _, t := range taps {
-		var ways []way
-		for _, m := range Modes() {
-			ways = append(ways, t.waysFor(m, f.release, f.preempted)...)
-		}
-		for _, w := range ways {
+		for _, w := range t.waysFor(ModeAuto, f.release, f.preempted) {
 			if w.available(f) != nil {
 				continue
 			}
