@@ -1,30 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /* The one compilation unit: the families of taps share maps and the state in them. */
-#include "kernel.h"
-#include <bpf/bpf_helpers.h>
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_endian.h>
-
-#include "types.h"
-#include "maps.h"
-#include "core.h"
-#include "histogram.h"
-#include "workload.h"
-#include "coverage.h"
-#include "edge.h"
-#include "series.h"
-#include "exchange.h"
-#include "conn.h"
-#include "connect.h"
-#include "listener.h"
-#include "user_buffer.h"
-#include "pieces.h"
-#include "expect.h"
-#include "tls_caller.h"
-#include "request.h"
-#include "response.h"
-#include "feed.h"
-#include "tls.h"
+#include "base/bpf.h"
 
 #include "data.bpf.c"
 #include "tcp.bpf.c"

@@ -6,6 +6,8 @@
 #ifndef FATHOM_MAPS_H
 #define FATHOM_MAPS_H
 
+#include "types.h"
+
 #define MAX_CONNECTIONS 32768
 #define MAX_WORKLOADS 1024
 #define MAX_SERIES 3000

@@ -6,6 +6,8 @@
 #ifndef FATHOM_TYPES_H
 #define FATHOM_TYPES_H
 
+#include "base/bpf.h"
+#include "proto/http1_framing.h"
 #include "proto/preface.h"
 
 enum role {
@@ -71,6 +73,7 @@ enum buffer_fault {
 	FAULT_TRUNC,	/* MSG_TRUNC: discarded without a copy */
 	FAULT_IOVECS,	/* more buffers than are followed */
 	FAULT_MEMORY,	/* the buffer is not in memory */
+	FAULT_STEPS,	/* it holds more messages than are followed */
 	FAULT_COUNT,
 };
 
@@ -344,13 +347,17 @@ struct fresh_slots {
 #define STAMPS 4
 #define EXCHANGES 8
 
-#define EXCHANGE_NO_ARRIVAL 0x10 /* in method_flags, beside the method */
-#define EXCHANGE_METHOD 0x0f
+/* In the place of a time in exchange.start: it is missing (counted as LOST_ARRIVAL), or the exchange was counted as lost. */
+#define START_UNKNOWN 0
+#define START_LOST 1
+
+/* In exchange.operation: it has not come as a whole, and is OTHER if it never does. */
+#define OPERATION_PENDING 0xff
 
 /*
  * One request and its response. The request side writes `start`, `position`,
- * `id` and `method_flags`; the response side `last` and `status`. Neither clears what
- * the other writes, so that they need no lock: see exchange.h.
+ * `id` and `operation`; the response side `last` and `status`. Neither clears what
+ * the other writes, so that they need no lock: see exchange/ordered.h.
  */
 struct exchange {
 	u64 start;	/* server: arrival of the first byte; client: it was written */
@@ -358,44 +365,14 @@ struct exchange {
 	u32 position;	/* of the response direction when the request passed */
 	u16 status;
 	u8 id;		/* low bits of the exchange's number */
-	u8 method_flags;
+	u8 operation;	/* enum http_method */
 };
 
-/* What follows bytes of the request direction that were not seen. */
+/* Bytes that were not seen before a connection had a class. */
 enum gap {
 	GAP_NONE,
-	GAP_BEFORE,	/* the next bytes may be the rest of a request */
-	GAP_COUNTED,	/* they were, and it was counted as lost */
 	GAP_FIRST,	/* nothing was recognised before it */
 };
-
-/* One direction of a connection, as far as a parser needs it. */
-struct side {
-	u64 prefix[2];	/* the first 16 bytes of a message */
-	u8 prefix_len;
-	u8 line;	/* enum http1_line */
-	u8 in_head;	/* looking for the end of a head */
-	u8 head_done;	/* requests: the last one has no body and its head ended */
-	u8 unsure;	/* responses: bytes that may hold more heads than were found */
-	u8 after_gap;	/* requests: bytes before these were not seen, see enum gap */
-	u8 pad[2];
-};
-
-#define OPAQUE_UPGRADED 0x01	/* nor those that are encrypted */
-#define OPAQUE_TLS 0x02
-
-#define CONN_JOINED 0x01	/* first seen after it was opened */
-#define CONN_OPENED 0x02	/* reached ESTABLISHED */
-#define CONN_COUNTED 0x100	/* and was counted so */
-#define CONN_RX_KNOWN 0x04	/* rx_pos is valid */
-#define CONN_TX_KNOWN 0x08	/* tx_pos is valid */
-#define CONN_WORKLOAD 0x10	/* workload is known from a process */
-#define CONN_EDGE 0x20		/* edge is known */
-#define CONN_TLS 0x40		/* encrypted: the parsers get what a library says */
-#define CONN_KTLS_RX 0x400	/* the kernel decrypts what is read: taps see plaintext */
-#define CONN_KTLS_TX 0x800	/* the same for what is written */
-#define CONN_COVERED 0x200	/* counted in a class */
-#define CONN_EARLY 0x80		/* server: data came with the SYN, or still may have */
 
 /*
  * When bytes arrived: a queue of runs, each with its time and the sequence number of its
@@ -414,26 +391,30 @@ struct arrivals {
 /*
  * The state of a connection. Its parts lie in cache lines by who writes them: arrivals are
  * noted on whatever CPU the network runs, and a line that two CPUs write costs
- * more than all instructions of a tap together.
+ * more than all instructions of a tap together. What is true or false has a byte of its own: softirqs, threads
+ * and the sweep write them without a lock.
  */
 struct conn {
 	/* Written when it opens, and when something new is learnt. */
 	u64 sk;
-	u32 flags;
-	u8 role;
-	u8 reason;	/* enum coverage_reason */
-	u8 opaque;	/* the bytes on the socket are not looked at: OPAQUE_ below */
-	u8 attempts;	/* of recognising a connection whose beginning was not seen */
+	u64 recent_series; /* what varies of the last series' key, and its slot */
+	u64 opened_at;
+	u64 closed_at;
 	u32 class;	/* enum conn_class; set once, by compare-and-swap */
 	u32 workload;
 	u32 edge;
 	u32 slot;
-	u64 recent_series; /* what varies of the last series' key, and its slot */
-	u64 opened_at;
-	u64 closed_at;
 	u32 ports;	/* skc_portpair: is it still this socket? */
 	u16 port;	/* of the peer, host byte order */
 	u16 resets;	/* which were counted: RESET_ below; written under the socket's lock */
+	u8 role;
+	u8 reason;	/* enum coverage_reason */
+	u8 joined;	/* first seen after it was opened */
+	u8 opened;	/* reached ESTABLISHED */
+	u8 counted;	/* and was counted so */
+	u8 covered;	/* counted in a class */
+	u8 early;	/* server: data came with the SYN, or still may have */
+	u8 edge_known;
 
 	/* Written where bytes arrive. */
 	struct arrivals arrivals;
@@ -444,12 +425,26 @@ struct conn {
 	u32 requests;	/* begun; written by the request side */
 	u32 responses;	/* begun; written by the response side */
 	u32 settled;
-	u32 any;	/* for ordered() */
-	u64 request_time;  /* start of the request whose first bytes are in the prefix */
+	u32 plain_read;	/* bytes of plaintext */
+	u32 plain_written;
+	u8 rx_known;	/* rx_pos is valid */
+	u8 tx_known;	/* tx_pos is valid */
+	u8 workload_known; /* from a process */
+	u8 tls;		/* encrypted: the parsers get what a library says */
+	u64 request_time;  /* start of the request whose first bytes are looked at */
 	u64 request_queue; /* how long these waited for the read */
 	u64 batch_buffer;  /* msgvec of the last recvmmsg or sendmmsg */
-	struct side request;
-	struct side response;
+	u8 ktls_rx;	/* the kernel decrypts what is read: taps see plaintext */
+	u8 ktls_tx;	/* the same for what is written */
+	u8 encrypted;	/* the bytes on the socket are a TLS library's, and not looked at */
+	u8 upgraded;	/* nor those that are encrypted: no HTTP any more */
+	u8 answering;	/* the response that began last has an end that is known, and has not come */
+	u8 owed;	/* responses that may still come, of exchanges that were lost */
+	u8 deep;	/* several were open when bytes went unseen: nothing is matched until the connection has rested */
+	u8 after_gap;	/* enum gap */
+	union {
+		struct http1_side http1[2]; /* request direction, response direction */
+	};
 	struct exchange exchanges[EXCHANGES];
 
 	/* As sampled last; written by the sweep. */
@@ -457,18 +452,26 @@ struct conn {
 	u64 bytes_received;
 	u64 bytes_acked;
 	u32 segments_sent;
-	u8 addr[16];	/* of the peer */
 	u32 final_read; /* copied_seq and write_seq when the state became CLOSE */
 	u32 final_written;
+	u8 addr[16];	/* of the peer */
 	u32 arrivals_tail; /* the next to be used: apart, since the producer looks at it too */
+	u32 retransmitted; /* total_retrans, as counted last */
 	u32 tls_process; /* that speaks TLS here */
 	u64 tls_arrived; /* when what was received since the last plaintext or send began to arrive */
 	u64 tls_time;	/* the same of the plaintext that was read last */
-	u32 plain_read;	/* bytes of plaintext */
-	u32 plain_written;
+	u64 begun_at;	/* when the hook of the last request ran */
+	u64 assumed;	/* which responses were taken to have a body before their request's hook ran: bit number modulo 64 */
+	u64 heads;	/* which requests beyond the slots are HEAD: bit number modulo 64 */
 	u32 plain_writing; /* of a call that is under way */
-	u32 retransmitted; /* total_retrans, as counted last */
+	u8 attempts;	/* of recognising a connection whose beginning was not seen */
+	u8 pipelines;	/* requests were seen to come before the response to the one before */
+	u8 pad[18];
 };
+
+/* How conn_add() makes one. */
+#define CONN_JOINED 0x01
+#define CONN_EARLY 0x02
 
 #define RESET_RECEIVED 0x8000
 #define RESET_SENT 0x4000 /* and in the bits below the end of segs_in at that time */
@@ -479,6 +482,7 @@ struct conn {
 #define CACHE_LINE 64
 _Static_assert(__builtin_offsetof(struct conn, arrivals) == CACHE_LINE, "conn: first line");
 _Static_assert(__builtin_offsetof(struct conn, rx_pos) == 2 * CACHE_LINE, "conn: second line");
+_Static_assert(__builtin_offsetof(struct conn, http1) == 3 * CACHE_LINE, "conn: third line");
 _Static_assert(sizeof(struct conn) % CACHE_LINE == 0, "conn: whole lines");
 
 #endif

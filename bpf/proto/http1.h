@@ -191,6 +191,29 @@ static __always_inline int http1_request(u64 lo, u64 hi, u32 len, u8 *method)
 	return http1_target(lo, hi, len, i + 1, *method);
 }
 
+/*
+ * http1_any_request names the method of what is a request because of its place, by its first LEN (1 to 8 count) bytes LO:
+ * METHOD_OTHER for what is none that has a name here, or nothing like a method at all. HTTP1_PARTIAL
+ * while more bytes are needed, of which none is CR or LF.
+ */
+static __always_inline int http1_any_request(u64 lo, u32 len, u8 *method)
+{
+	u32 i;
+	u8 c;
+
+	*method = METHOD_OTHER;
+	for (i = 0; i < 8; i++) {
+		if (i >= len)
+			return HTTP1_PARTIAL;
+		c = lo >> 8 * i;
+		if (c < 'A' || c > 'Z')
+			break;
+	}
+	if (i < 8 && c == ' ')
+		*method = http1_method(lo, i);
+	return HTTP1_YES;
+}
+
 /* How many of the first LEN (1 to 8 count) bytes of LO are CR or LF, up to another. */
 static __always_inline u32 http1_blank(u64 lo, u32 len)
 {

@@ -26,7 +26,8 @@ const (
 	bpfBufferFaultFAULT_TRUNC    bpfBufferFault = 7
 	bpfBufferFaultFAULT_IOVECS   bpfBufferFault = 8
 	bpfBufferFaultFAULT_MEMORY   bpfBufferFault = 9
-	bpfBufferFaultFAULT_COUNT    bpfBufferFault = 10
+	bpfBufferFaultFAULT_STEPS    bpfBufferFault = 10
+	bpfBufferFaultFAULT_COUNT    bpfBufferFault = 11
 )
 
 type bpfCensus struct {
@@ -47,21 +48,24 @@ type bpfClaim struct {
 type bpfConn struct {
 	_            structs.HostLayout
 	Sk           uint64
-	Flags        uint32
-	Role         uint8
-	Reason       uint8
-	Opaque       uint8
-	Attempts     uint8
+	RecentSeries uint64
+	OpenedAt     uint64
+	ClosedAt     uint64
 	Class        uint32
 	Workload     uint32
 	Edge         uint32
 	Slot         uint32
-	RecentSeries uint64
-	OpenedAt     uint64
-	ClosedAt     uint64
 	Ports        uint32
 	Port         uint16
 	Resets       uint16
+	Role         uint8
+	Reason       uint8
+	Joined       uint8
+	Opened       uint8
+	Counted      uint8
+	Covered      uint8
+	Early        uint8
+	EdgeKnown    uint8
 	Arrivals     struct {
 		_        structs.HostLayout
 		Time     [4]uint64
@@ -71,54 +75,61 @@ type bpfConn struct {
 		End      uint32
 		Any      uint32
 	}
-	RxPos        uint32
-	TxPos        uint32
-	Requests     uint32
-	Responses    uint32
-	Settled      uint32
-	Any          uint32
-	RequestTime  uint64
-	RequestQueue uint64
-	BatchBuffer  uint64
-	Request      struct {
-		_         structs.HostLayout
-		Prefix    [2]uint64
-		PrefixLen uint8
-		Line      uint8
-		InHead    uint8
-		HeadDone  uint8
-		Unsure    uint8
-		AfterGap  uint8
-		Pad       [2]uint8
-	}
-	Response struct {
-		_         structs.HostLayout
-		Prefix    [2]uint64
-		PrefixLen uint8
-		Line      uint8
-		InHead    uint8
-		HeadDone  uint8
-		Unsure    uint8
-		AfterGap  uint8
-		Pad       [2]uint8
+	RxPos         uint32
+	TxPos         uint32
+	Requests      uint32
+	Responses     uint32
+	Settled       uint32
+	PlainRead     uint32
+	PlainWritten  uint32
+	RxKnown       uint8
+	TxKnown       uint8
+	WorkloadKnown uint8
+	Tls           uint8
+	RequestTime   uint64
+	RequestQueue  uint64
+	BatchBuffer   uint64
+	KtlsRx        uint8
+	KtlsTx        uint8
+	Encrypted     uint8
+	Upgraded      uint8
+	Answering     uint8
+	Owed          uint8
+	Deep          uint8
+	AfterGap      uint8
+	Http1         [2]struct {
+		_       structs.HostLayout
+		Left    uint64
+		Word    [2]uint64
+		Phase   uint8
+		Have    uint8
+		Line    uint8
+		Field   uint8
+		Digits  uint8
+		Framing uint8
+		Answers uint8
+		Orphan  uint8
 	}
 	Exchanges     [8]bpfExchange
 	BytesSent     uint64
 	BytesReceived uint64
 	BytesAcked    uint64
 	SegmentsSent  uint32
-	Addr          [16]uint8
 	FinalRead     uint32
 	FinalWritten  uint32
+	Addr          [16]uint8
 	ArrivalsTail  uint32
+	Retransmitted uint32
 	TlsProcess    uint32
-	_             [4]byte
 	TlsArrived    uint64
 	TlsTime       uint64
-	PlainRead     uint32
-	PlainWritten  uint32
+	BegunAt       uint64
+	Assumed       uint64
+	Heads         uint64
 	PlainWriting  uint32
-	Retransmitted uint32
+	Attempts      uint8
+	Pipelines     uint8
+	Pad           [18]uint8
 }
 
 type bpfConnClass uint32
@@ -162,7 +173,7 @@ type bpfCovered struct {
 
 type bpfCpuCounters struct {
 	_         structs.HostLayout
-	Lost      [24]uint64
+	Lost      [25]uint64
 	LostBytes [2][4]uint64
 	Overflows [6]uint64
 	Runs      [12]struct {
@@ -198,13 +209,13 @@ type bpfEdgeKey struct {
 }
 
 type bpfExchange struct {
-	_           structs.HostLayout
-	Start       uint64
-	Last        uint64
-	Position    uint32
-	Status      uint16
-	Id          uint8
-	MethodFlags uint8
+	_         structs.HostLayout
+	Start     uint64
+	Last      uint64
+	Position  uint32
+	Status    uint16
+	Id        uint8
+	Operation uint8
 }
 
 type bpfFreshSlots struct {
@@ -257,8 +268,8 @@ const (
 	bpfLostLOST_TLS_SOCKET bpfLost = 6
 	bpfLostLOST_TLS_ASKED  bpfLost = 7
 	bpfLostLOST_UNREADABLE bpfLost = 8
-	bpfLostLOST_MAP        bpfLost = 18
-	bpfLostLOST_COUNT      bpfLost = 24
+	bpfLostLOST_MAP        bpfLost = 19
+	bpfLostLOST_COUNT      bpfLost = 25
 )
 
 type bpfLostBytes uint32

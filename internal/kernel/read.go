@@ -265,7 +265,7 @@ func (k *Kernel) readCounters(s *Snapshot) error {
 	return nil
 }
 
-// runSampling is the share of runs that count_run() of bpf/core.h times: one in so many.
+// runSampling is the share of runs that count_run() of bpf/base/counters.h times: one in so many.
 const runSampling = 1024
 
 func (c *bpfCpuCounters) add(o *bpfCpuCounters) {

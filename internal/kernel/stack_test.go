@@ -14,7 +14,7 @@ import (
 // up to 32, in at most 8 calls (check_max_stack_depth() of kernel/bpf/verifier.c). This
 // checks it on every host, and names the chain; newer kernels would not notice.
 func TestStackDepth(t *testing.T) {
-	const most, frames, granule = 512, 8, 32
+	const most, frames, granule = 512, 6, 32
 	programs := make(map[string]*ebpf.ProgramSpec)
 	for _, arch := range []string{"x86", "arm64"} {
 		spec, err := ebpf.LoadCollectionSpec("bpf_" + arch + "_bpfel.o")

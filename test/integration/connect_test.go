@@ -33,7 +33,7 @@ func TestConnectFailures(t *testing.T) {
 	}
 	asked := tally{"failed unreachable": 1}
 	if runningRelease(t).before(5, 16) {
-		// Asking takes the error away, see icmp_error() in bpf/connect.h, unless the router's word came behind connect().
+		// Asking takes the error away, see icmp_error() in bpf/socket/connect.h, unless the router's word came behind connect().
 		asked = tally{"failed unreachable": whatever, "failed abandoned": whatever}
 	}
 	silent := netip.AddrPortFrom(serverEnd.Addr(), 9).String()

@@ -3,6 +3,8 @@
 #ifndef FATHOM_LISTENER_H
 #define FATHOM_LISTENER_H
 
+#include "conn.h"
+
 /* Makes a listener's entry. IN_PROCESS: the current process is the one that listens. */
 __noinline int listener_add(u64 key, u32 in_process)
 {

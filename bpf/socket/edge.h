@@ -3,6 +3,10 @@
 #ifndef FATHOM_EDGE_H
 #define FATHOM_EDGE_H
 
+#include "../base/slots.h"
+#include "coverage.h"
+#include "find.h"
+
 static __always_inline u32 edge_add(struct edge_key *key)
 {
 	u32 slot, *known;
@@ -166,7 +170,7 @@ __noinline int edge_sample(u32 slot)
 	if (!d_sent && !d_received)
 		return 0;
 	key.workload = c->workload;
-	key.class = c->class || !(c->flags & CONN_TLS) ? c->class : CLASS_TLS;
+	key.class = c->class || !c->tls ? c->class : CLASS_TLS;
 	key.reason = c->reason;
 	coverage_count(&key, 0, d_received, d_sent);
 	return 0;

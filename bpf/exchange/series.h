@@ -3,6 +3,9 @@
 #ifndef FATHOM_SERIES_H
 #define FATHOM_SERIES_H
 
+#include "../base/histogram.h"
+#include "../base/slots.h"
+
 static __always_inline u32 series_add(struct series_key *key)
 {
 	struct histogram *h;
@@ -29,7 +32,7 @@ static __always_inline u32 series_add(struct series_key *key)
  * The slot of KEY's series. Where there is no room: that of the workload's overflow
  * series of this role, which was made together with its first series; else 0.
  */
-static __noinline u32 series_find(struct series_key *key)
+static __always_inline u32 series_find(struct series_key *key)
 {
 	struct series_key over = {};
 	struct workload *w;
@@ -80,7 +83,7 @@ static __always_inline void series_observe(struct conn *c, u8 method, u16 status
 			key.flags = SERIES_CLIENT;
 			key.peer = c->edge;
 		}
-		if (c->flags & CONN_TLS)
+		if (c->tls)
 			key.flags |= SERIES_TLS;
 		slot = series_find(&key);
 		c->recent_series = what | slot;

@@ -3,6 +3,12 @@
 #ifndef FATHOM_CONN_H
 #define FATHOM_CONN_H
 
+#include "../http1/unseen.h"
+#include "../tls/caller.h"
+#include "coverage.h"
+#include "edge.h"
+#include "workload.h"
+
 /* Where a socket is bound and connected: if it changes, the pointer was reused. */
 static __always_inline u32 ports_of(struct sock *sk)
 {
@@ -45,7 +51,8 @@ __noinline int conn_add(u64 sk, u32 role, u32 flags)
 	__builtin_memset(c, 0, sizeof(*c));
 	c->slot = slot;
 	c->role = role;
-	c->flags = flags;
+	c->joined = flags & CONN_JOINED;
+	c->early = !!(flags & CONN_EARLY);
 	c->opened_at = bpf_ktime_get_ns();
 	c->sk = key;
 	if (known)
@@ -68,8 +75,8 @@ static __always_inline void conn_remove(struct conn *c, u64 sk)
 
 	if (!bpf_map_delete_elem(&conn_index, &sk)) {
 		c->sk = 0;
-		clear_prefix(&c->request);
-		clear_prefix(&c->response);
+		http1_expect_message(http1_of(c, REQUEST)); /* nothing of the payload is kept */
+		http1_expect_message(http1_of(c, RESPONSE));
 		free_slot(&conn_free, slot);
 	}
 }
@@ -115,9 +122,9 @@ static __always_inline void conn_count_opened(struct conn *c)
 {
 	struct edge *e = edge_of(c->edge);
 
-	if ((c->flags & (CONN_OPENED | CONN_EDGE | CONN_COUNTED)) != (CONN_OPENED | CONN_EDGE) || !e)
+	if (!c->opened || !c->edge_known || c->counted || !e)
 		return;
-	c->flags |= CONN_COUNTED;
+	c->counted = 1;
 	__sync_fetch_and_add(&e->opened, 1);
 }
 
@@ -126,7 +133,7 @@ __noinline int conn_learn_edge(u32 slot)
 	struct conn *c = conn_of(slot);
 	struct edge_key key = {};
 
-	if (!c || c->flags & CONN_EDGE)
+	if (!c || c->edge_known)
 		return 0;
 	key.workload = c->workload;
 	key.role = c->role;
@@ -134,7 +141,7 @@ __noinline int conn_learn_edge(u32 slot)
 		key.port = c->port;
 	__builtin_memcpy(key.addr, c->addr, sizeof(key.addr));
 	c->edge = edge_find(&key);
-	c->flags |= CONN_EDGE;
+	c->edge_known = 1;
 	conn_count_opened(c);
 	return 0;
 }
@@ -146,9 +153,9 @@ __noinline int conn_learn_workload(u32 slot)
 
 	if (!c)
 		return 0;
-	if (!(c->flags & CONN_EDGE)) /* else it was learnt from the socket */
+	if (!c->edge_known) /* else it was learnt from the socket */
 		c->workload = workload_of_task();
-	c->flags |= CONN_WORKLOAD;
+	c->workload_known = 1;
 	if (c->role)
 		conn_learn_edge(slot);
 	return 0;
@@ -160,10 +167,10 @@ __noinline int conn_need_edge(u32 slot)
 	struct conn *c = conn_of(slot);
 	struct sock *sk;
 
-	if (!c || c->flags & CONN_EDGE)
+	if (!c || c->edge_known)
 		return 0;
 	sk = (struct sock *)c->sk;
-	if (!(c->flags & CONN_WORKLOAD))
+	if (!c->workload_known)
 		c->workload = workload_of_socket(sk);
 	if (!c->role) {
 		/* Older than the agent, and never understood: servers have the lower port. */
@@ -204,18 +211,28 @@ __noinline int conn_join(u64 key)
 /* Ends the exchanges of a connection that is no more. */
 static __always_inline void conn_settle_all(struct conn *c)
 {
-	u32 end = c->responses, requests = c->requests;
+	u32 requests = c->requests, known = c->requests;
 
-	if ((s32)(end - requests) > 0) { /* the hook of a request never ran */
-		count_lost(LOST_REQUEST, end - requests);
-		end = requests;
+	if (c->deep)
+		return; /* all is counted as lost */
+	if ((s32)(c->settled - known) > 0)
+		known = c->settled; /* and counted as lost */
+	if ((s32)(c->responses - requests) > 0) { /* the hook of a request never ran */
+		if ((s32)(c->responses - known) > 0)
+			count_lost(LOST_REQUEST, c->responses - known);
+		c->responses = requests;
+		c->answering = 0;
 	}
-	settle_until(c, end, 0);
-	if (c->response.unsure)
-		resync(c->slot, LOST_PIPELINED);
+	c->answering = 0; /* what was cut off has its status */
+	settle_over(c);
+	if (c->responses == requests)
+		return;
+	if (http1_of(c, RESPONSE)->phase == HTTP1_UNKNOWN) { /* it may have been answered */
+		lose_until(c->slot, requests, LOST_GAP);
+		return;
+	}
 	settle_until(c, requests, c->closed_at ? c->closed_at : bpf_ktime_get_ns());
-	if ((s32)(requests - c->settled) > 0)
-		resync(c->slot, LOST_PIPELINED);
+	lose_until(c->slot, requests, LOST_PIPELINED);
 }
 
 /* Bytes that passed in one direction unseen, if POSITION is where TCP is now. */
@@ -246,21 +263,35 @@ static __always_inline void conn_classify_end(struct conn *c, struct sock *sk, u
 
 	if (c->class != CLASS_UNKNOWN)
 		return;
-	if (c->flags & CONN_TLS && opaque_reason(c) != OPAQUE_READ) {
+	if (c->tls && opaque_reason(c) != OPAQUE_READ) {
 		classify(c->slot, CLASS_TLS, COVERAGE_OPAQUE + opaque_reason(c));
 	} else if (bpf_core_field_exists(tp->is_mptcp) && load_as(struct tcp_sock, tp, is_mptcp)) {
 		classify(c->slot, CLASS_MPTCP, COVERAGE_NONE);
-	} else if (unseen || c->request.after_gap) {
+	} else if (unseen || c->after_gap) {
 		classify(c->slot, CLASS_UNREADABLE, COVERAGE_UNTAPPED);
-	} else if (c->request.prefix_len || c->response.prefix_len || c->attempts) {
+	} else if (http1_of(c, REQUEST)->have || http1_of(c, RESPONSE)->have || c->attempts) {
 		classify(c->slot, CLASS_OTHER, COVERAGE_NONE);
 	} else {
-		if (c->flags & CONN_JOINED)
+		if (c->joined)
 			c->reason = COVERAGE_JOINED;
 		key.workload = c->workload;
 		key.reason = c->reason;
 		coverage_count(&key, 1, 0, 0);
 	}
+}
+
+/* Bytes passed behind the last hooks of a connection. */
+static __always_inline void conn_end_unseen(struct conn *c, u32 unread, u32 unwritten)
+{
+	u32 requests = c->role == ROLE_SERVER ? unread : unwritten, responses = c->role == ROLE_SERVER ? unwritten : unread;
+
+	if (requests)
+		http1_unseen(c->slot, requests, 0, LOST_GAP, 0);
+	if (!responses)
+		return;
+	http1_unseen(c->slot, IS_RESPONSE | responses, response_position(c), LOST_GAP, 0);
+	if (http1_of(c, RESPONSE)->phase >= HTTP1_CLOSE) /* when it ended is not known */
+		lose_until(c->slot, c->responses, LOST_GAP);
 }
 
 /* The end of a connection: everything that is still open is counted. */
@@ -278,9 +309,9 @@ __noinline int conn_finish(u32 slot)
 	tp = (struct tcp_sock *)sk;
 	conn_need_edge(slot);
 	unread = conn_gap(c->closed_at ? c->final_read : load_as(struct tcp_sock, tp, copied_seq), c->rx_pos,
-			  c->flags & CONN_RX_KNOWN);
+			  c->rx_known);
 	unwritten = conn_gap(c->closed_at ? c->final_written : load_as(struct tcp_sock, tp, write_seq),
-			     c->tx_pos, c->flags & CONN_TX_KNOWN);
+			     c->tx_pos, c->tx_known);
 	conn_classify_end(c, sk, unread | unwritten);
 	if (c->class != CLASS_MPTCP) {
 		if (unread)
@@ -289,10 +320,10 @@ __noinline int conn_finish(u32 slot)
 			count_lost_bytes(WRITE, BYTES_UNTAPPED, unwritten);
 	}
 	edge_sample(slot);
-	if (c->class == CLASS_HTTP1 && !(c->opaque & OPAQUE_UPGRADED)) {
+	if (c->class == CLASS_HTTP1 && !c->upgraded) {
 		/* What TLS moved says nothing about the plaintext. */
-		if (!(c->flags & CONN_TLS) && (c->role == ROLE_SERVER ? unwritten : unread))
-			resync(slot, LOST_GAP);
+		if (!c->tls)
+			conn_end_unseen(c, unread, unwritten);
 		conn_settle_all(c);
 	}
 	e = edge_of(c->edge);

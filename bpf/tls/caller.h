@@ -3,6 +3,10 @@
 #ifndef FATHOM_TLS_CALLER_H
 #define FATHOM_TLS_CALLER_H
 
+#include "../base/counters.h"
+#include "../bytes/syscalls.h"
+#include "../socket/find.h"
+
 /* In place of a time. */
 #define TLS_ARRIVAL_MISSED 1
 
@@ -115,9 +119,9 @@ __noinline int tls_begins(u32 slot)
 
 	if (!c)
 		return 0;
-	c->flags |= CONN_TLS;
+	c->tls = 1;
 	c->tls_process = process;
-	if (c->flags & CONN_JOINED) { /* this may be a request already, not a handshake */
+	if (c->joined) { /* this may be a request already, not a handshake */
 		c->tls_arrived = TLS_ARRIVAL_MISSED;
 		tls_note_received(&who, c, bpf_ktime_get_ns());
 	}

@@ -3,6 +3,9 @@
 #ifndef FATHOM_WORKLOAD_H
 #define FATHOM_WORKLOAD_H
 
+#include "../base/load.h"
+#include "../base/slots.h"
+
 /*
  * Notes the names of a cgroup's directory and of its parents, so that a workload can be
  * named when its cgroup is gone before user space looks. Once per workload.

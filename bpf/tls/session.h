@@ -14,6 +14,8 @@
 #ifndef FATHOM_TLS_H
 #define FATHOM_TLS_H
 
+#include "../dispatch.h"
+
 /* So many calls in a row on another socket let a session change over: one may be an accident. */
 #define TLS_REBIND 4
 
@@ -22,7 +24,7 @@ static __always_inline struct conn *tls_conn(u32 slot, u64 id)
 {
 	struct conn *c = conn_of(slot);
 
-	return slot && c && c->sk && c->opened_at == id && c->flags & CONN_TLS ? c : NULL;
+	return slot && c && c->sk && c->opened_at == id && c->tls ? c : NULL;
 }
 
 /* The connection of a call's session, NULL if none is known. */
@@ -118,7 +120,7 @@ static __always_inline void tls_sent_pending(struct conn *c, struct tls_call *ca
 	int verdict;
 
 	call->pending = 0;
-	if (c->class > CLASS_HTTP1 || c->opaque & OPAQUE_UPGRADED)
+	if (c->class > CLASS_HTTP1 || c->upgraded)
 		return;
 	verdict = request_verdict(call->prefix[0], call->prefix[1], n);
 	if ((verdict & 0xff) != HTTP1_YES) {
@@ -129,8 +131,8 @@ static __always_inline void tls_sent_pending(struct conn *c, struct tls_call *ca
 	if (c->class == CLASS_UNKNOWN)
 		classify(c->slot, CLASS_HTTP1, COVERAGE_NONE);
 	c->request_time = now;
-	start_request(c, verdict >> 8 & EXCHANGE_METHOD, false);
-	c->request.in_head = 0;
+	http1_begin(c, verdict >> 8, now);
+	http1_distrust(http1_of(c, REQUEST)); /* the rest of it is gone */
 	c->plain_written += length;
 }
 
@@ -175,7 +177,7 @@ static __always_inline bool tls_plain_of_call(struct conn *c, struct passage *p)
 	struct tls_caller who = calling_kernel();
 	struct tls_call *call = bpf_map_lookup_elem(&tls_calls, &who);
 
-	if (!call || c->class > CLASS_HTTP1 || c->opaque & OPAQUE_UPGRADED)
+	if (!call || c->class > CLASS_HTTP1 || c->upgraded)
 		return false;
 	p->length = call->length;
 	p->seq = c->plain_written;
@@ -259,7 +261,11 @@ __noinline int ktls_begins(u32 slot, u32 direction)
 	if (!ops || bpf_probe_read_kernel(&name, sizeof(name), (void *)ops + bpf_core_field_offset(struct tcp_ulp_ops, name)) ||
 	    name != ('t' | 'l' << 8 | 's' << 16))
 		return false;
-	c->flags |= CONN_TLS | (direction == READ ? CONN_KTLS_RX : CONN_KTLS_TX);
+	c->tls = 1;
+	if (direction == READ)
+		c->ktls_rx = 1;
+	else
+		c->ktls_tx = 1;
 	if (c->class == CLASS_TLS) /* so it looked, in the handshake */
 		c->class = CLASS_UNKNOWN;
 	return true;
@@ -268,7 +274,7 @@ __noinline int ktls_begins(u32 slot, u32 direction)
 /* Whether taps see the plaintext of this direction. */
 static __always_inline bool is_ktls(struct conn *c, u32 direction)
 {
-	return c->flags & (direction == READ ? CONN_KTLS_RX : CONN_KTLS_TX) && !(c->opaque & OPAQUE_UPGRADED);
+	return (direction == READ ? c->ktls_rx : c->ktls_tx) && !c->upgraded;
 }
 
 /* The number of the first byte that the kernel has decrypted, or will encrypt. */
@@ -303,7 +309,7 @@ static __always_inline void tls_plain(struct conn *c, u32 direction, u64 buffer,
 		c->class = CLASS_UNKNOWN;
 	if (c->class == CLASS_UNKNOWN && !(c->plain_read | c->plain_written)) {
 		process = bpf_map_lookup_elem(&tls_processes, &c->tls_process);
-		if (c->flags & CONN_COVERED || (process && c->opened_at < process->attached_at))
+		if (c->covered || (process && c->opened_at < process->attached_at))
 			c->role = ROLE_UNKNOWN; /* what passes first may be the middle of anything */
 	}
 	if (c->tls_arrived) {
@@ -322,9 +328,9 @@ static __always_inline void tls_plain(struct conn *c, u32 direction, u64 buffer,
 	} else {
 		p.seq = c->plain_written;
 	}
-	if (!fed && c->class <= CLASS_HTTP1 && !(c->opaque & OPAQUE_UPGRADED))
+	if (!fed && c->class <= CLASS_HTTP1 && !c->upgraded)
 		look_at(c, (struct sock *)c->sk, &p, 0);
-	ordered(&c->any);
+	ordered(&c->settled);
 	if (direction == WRITE) {
 		c->plain_written += length;
 		c->plain_writing = 0;
@@ -339,7 +345,7 @@ static __always_inline u64 tls_written_at(struct conn *c, struct tls_call *call)
 {
 	if (c->role != ROLE_CLIENT)
 		return call->sent ? call->sent_last : bpf_ktime_get_ns();
-	return call->sent && (s32)(c->responses - c->requests) <= 0 ? call->sent_first : call->began;
+	return call->sent && open_exchanges(c) >= 0 ? call->sent_first : call->began;
 }
 
 /* What a call of a library has moved becomes plaintext of its connection. */

@@ -3,6 +3,9 @@
 #ifndef FATHOM_COVERAGE_H
 #define FATHOM_COVERAGE_H
 
+#include "../base/slots.h"
+#include "find.h"
+
 static __always_inline void coverage_count(struct coverage_key *key, u64 connections, u64 received, u64 sent)
 {
 	struct covered *cov, zero = {};
@@ -41,16 +44,16 @@ __noinline int classify(u32 slot, u32 class, u32 reason)
 		if (__sync_val_compare_and_swap(&c->class, CLASS_UNKNOWN, class) != CLASS_UNKNOWN)
 			return 0;
 	} else {
-		if (c->class != CLASS_UNKNOWN || !claim(slot, CLAIM_CLASS, c->flags & CONN_COVERED))
+		if (c->class != CLASS_UNKNOWN || !claim(slot, CLAIM_CLASS, c->covered))
 			return 0;
 		c->class = class;
 	}
-	if (c->flags & CONN_JOINED && reason == COVERAGE_NONE)
+	if (c->joined && reason == COVERAGE_NONE)
 		reason = COVERAGE_JOINED;
 	c->reason = reason;
-	if (c->flags & CONN_COVERED) /* TLS that was opaque until now */
+	if (c->covered) /* TLS that was opaque until now */
 		return 0;
-	c->flags |= CONN_COVERED;
+	c->covered = 1;
 	key.workload = c->workload;
 	key.class = class;
 	key.reason = reason;

@@ -2,6 +2,8 @@
 #ifndef FATHOM_HISTOGRAM_H
 #define FATHOM_HISTOGRAM_H
 
+#include "knobs.h"
+
 /*
  * The number of bounds below NS: the first bucket whose upper bound holds it. Bounds and NS are
  * less than 2^63.

@@ -6,6 +6,7 @@
 #ifndef FATHOM_USER_BUFFER_H
 #define FATHOM_USER_BUFFER_H
 
+#include "../base/load.h"
 #include "syscalls.h"
 
 /* How a tap finds the data. */
@@ -45,7 +46,7 @@ static __always_inline u64 file_of(struct task_struct *current, u32 fd)
  * Finds the buffer, or tells by an enum buffer_fault why the registers cannot be trusted. An
  * io_uring receive, for one, may complete at the exit of an unrelated system call.
  */
-static __always_inline u32 find_by_registers(struct sock *sk, u32 direction, struct user_buffer *b)
+static __noinline u32 find_by_registers(struct sock *sk, u32 direction, struct user_buffer *b)
 {
 	struct task_struct *current = bpf_get_current_task_btf(); /* trusted: loads are plain */
 	struct sock *s = cast(struct sock, sk);

@@ -3,6 +3,8 @@
 #ifndef FATHOM_CONNECT_H
 #define FATHOM_CONNECT_H
 
+#include "conn.h"
+
 /*
  * The error that ICMP brought last. An ICMP error that comes while the process still holds the
  * socket, as that of a router on the same host does, does not end the connect: tcp_v4_err() leaves

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/*
+ * From what a system call moved to exchanges: finds the bytes, has the connection's protocol take a step at a time, and
+ * applies what the steps find. The one place that knows all protocols.
+ */
+#ifndef FATHOM_DISPATCH_H
+#define FATHOM_DISPATCH_H
+
+#include "bytes/passage.h"
+#include "http1/step.h"
+#include "http1/unseen.h"
+#include "socket/conn.h"
+#include "tls/caller.h"
+
+/* How many steps through one buffer are followed, and how many buffers of a call, which can have UIO_MAXIOV. */
+#define DRAIN_STEPS 1024
+#define DRAIN_IOVECS 1024
+
+/* The first bytes of a connection, or the first behind a gap, are of another CLASS. */
+static __always_inline void classify_other(struct conn *c, u8 class)
+{
+	http1_expect_message(http1_of(c, REQUEST));
+	if (class == CLASS_TLS && reads_tls) {
+		c->encrypted = 1;
+		return;
+	}
+	if (class == CLASS_OTHER && c->after_gap) /* or the rest of a request */
+		try_again(c);
+	else
+		classify(c->slot, class, COVERAGE_NONE);
+}
+
+/* How many CR and LF are passed over in front of the first request. */
+#define MAX_BLANK 4
+
+/* A step in the request direction of a connection of which it is not known yet what it carries. */
+__noinline u64 recognise(u32 slot, u64 address, u32 length, u32 seq, u64 now)
+{
+	struct conn *c = conn_of(slot);
+	struct http1_side *s;
+	int used, verdict;
+	u32 blank;
+
+	if (!c)
+		return EVENT(EVENT_NONE, 0, 0, length);
+	s = http1_of(c, REQUEST);
+	if (!s->have)
+		start_clock(c, seq, now);
+	used = scan_prefix(slot, REQUEST, address, length);
+	if (used < 0)
+		return EVENT(EVENT_FAULT, 0, 0, 0);
+	blank = http1_blank(s->word[0], s->have);
+	if (blank && blank <= MAX_BLANK) { /* RFC 9112, section 2.2 */
+		http1_expect_message(s);
+		return EVENT(EVENT_NONE, 0, 0, blank < length ? blank : length);
+	}
+	verdict = request_verdict(s->word[0], s->word[1], s->have);
+	if ((verdict & 0xff) == HTTP1_PARTIAL)
+		return EVENT(EVENT_NONE, 0, 0, length); /* all of it fits */
+	/*
+	 * Behind a gap only a well-known method begins a request: "OST /" is one that the parser would
+	 * take for an extension, and its first byte was not seen.
+	 */
+	if ((verdict & 0xff) == HTTP1_NO || (c->after_gap && verdict >> 8 == METHOD_OTHER)) {
+		u8 class = preface_class(s->word[0], s->word[1], s->have);
+
+		return EVENT(class == CLASS_UNKNOWN ? EVENT_NONE : EVENT_OTHER, class, 0, length);
+	}
+	s->framing = 0;
+	s->left = 0;
+	http1_expect_head(s); /* which may end in these bytes */
+	return EVENT(EVENT_FIRST, verdict >> 8, 0, 0);
+}
+
+/*
+ * The next step in a direction: what is at ADDRESS. LENGTH: how many bytes are there, with IS_RESPONSE and
+ * FIRST_OF_CALL.
+ */
+__noinline u64 next_step(u32 slot, u64 address, u64 length, u32 seq, u64 now)
+{
+	u32 n = length, is_response = !!(length & IS_RESPONSE);
+	struct conn *c = conn_of(slot);
+	struct http1_side *s;
+
+	if (!c || (c->deep && is_response))
+		return EVENT(EVENT_NONE, 0, 0, n);
+	if (c->class == CLASS_UNKNOWN && !is_response)
+		return recognise(slot, address, n, seq, now);
+	if (c->class > CLASS_HTTP1)
+		return EVENT(EVENT_NONE, 0, 0, n);
+	s = http1_of(c, is_response);
+	if (is_response && http1_awaits_method(s) && http1_resolve(c, s))
+		return EVENT(EVENT_END, 0, 0, 0);
+	if (http1_has_body(s)) {
+		if (s->framing & HTTP1_EXPECT && open_exchanges(c) <= 0 && http1_finds_place(slot, REQUEST, address, n, seq))
+			return EVENT(EVENT_NONE, 0, 0, 0); /* the client left the body out */
+		return EVENT(EVENT_BODY, 0, 0, s->left < n ? s->left : n);
+	}
+	if (s->phase < HTTP1_CLOSE)
+		return http1_step(slot, is_response, address, n);
+	if (length & FIRST_OF_CALL && http1_finds_place(slot, is_response, address, n, seq))
+		return EVENT(EVENT_NONE, 0, 0, 0);
+	return EVENT(EVENT_REST, 0, 0, n);
+}
+
+/* N bytes of a body pass, at most what is left of it; END: the number behind the last byte of the call. */
+static __always_inline void http1_pass_over(struct conn *c, u32 is_response, u32 n, u32 end, u64 now)
+{
+	struct http1_side *s = http1_of(c, is_response);
+
+	s->framing = 0;
+	if (http1_skip(s, n)) {
+		if (is_response)
+			http1_response_ends(c, true, end, now);
+	} else if (is_response) {
+		continue_response(c, n, end, now);
+	}
+}
+
+/* What the gap in front of the first request hid was HTTP as well. If it is not answered yet, this connection pipelines. */
+static __always_inline void begin_behind_gap(struct conn *c)
+{
+	struct tcp_sock *tp = cast(struct tcp_sock, c->sk);
+
+	count_lost(LOST_GAP, 1);
+	if (!c->joined && !c->tls && (c->role == ROLE_SERVER ? !load(tp, bytes_sent) : !load(tp, bytes_received) || read_pending(c)))
+		c->deep = 1;
+}
+
+/* A client has read a response before the hook of its first request ran, or behind a gap: that tells what it hid. */
+static __always_inline void recognise_by_response(struct conn *c)
+{
+	c->after_gap = GAP_NONE;
+	if (c->class != CLASS_UNKNOWN)
+		return;
+	classify(c->slot, CLASS_HTTP1, COVERAGE_NONE);
+	if (c->attempts) /* of the request direction pieces were dropped */
+		http1_distrust(http1_of(c, REQUEST));
+}
+
+/* Applies what a step found. SEQ: the number of its first byte. */
+__noinline int apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
+{
+	struct conn *c = conn_of(slot);
+	u32 end = seq + event_used(event);
+
+	if (event_kind(event) == EVENT_NONE || !c)
+		return 0;
+	switch (event_kind(event)) {
+	case EVENT_OTHER:
+		classify_other(c, event_operation(event));
+		break;
+	case EVENT_FIRST:
+		classify(slot, CLASS_HTTP1, COVERAGE_NONE);
+		if (c->after_gap)
+			begin_behind_gap(c);
+		http1_begin(c, event_operation(event), now);
+		c->owed = c->after_gap && c->role == ROLE_SERVER && write_pending(c);
+		c->after_gap = GAP_NONE;
+		break;
+	case EVENT_BEGIN:
+		start_clock(c, seq, now);
+		http1_begin(c, event_operation(event), now);
+		break;
+	case EVENT_OPERATION:
+		http1_method_known(c, event_operation(event));
+		break;
+	case EVENT_BODY:
+		http1_pass_over(c, !!is_response, event_used(event), end, now);
+		break;
+	case EVENT_REST:
+		http1_of(c, !!is_response)->digits = 1; /* it may have been more than the rest of a message */
+		if (is_response)
+			continue_response(c, event_used(event), end, now);
+		break;
+	case EVENT_INTERIM:
+		recognise_by_response(c);
+		http1_of(c, RESPONSE)->orphan = ORPHAN_INTERIM;
+		http1_of(c, RESPONSE)->answers = HTTP1_ANSWERS_EMPTY;
+		break;
+	case EVENT_NOT_MINE:
+	case EVENT_STATUS:
+		if (c->class == CLASS_UNKNOWN && event_kind(event) == EVENT_NOT_MINE) {
+			http1_expect_message(http1_of(c, RESPONSE));
+			break;
+		}
+		recognise_by_response(c);
+		http1_status(c, event_kind(event) == EVENT_STATUS ? event_status(event) : STATUS_OTHER, seq, end, now);
+		if (event_kind(event) == EVENT_STATUS)
+			break;
+		http1_of(c, RESPONSE)->phase = HTTP1_UNKNOWN;
+		http1_response_ends(c, false, end, now);
+		break;
+	case EVENT_HEAD_END:
+		continue_response(c, 0, end, now);
+		break;
+	case EVENT_OPEN_END:
+	case EVENT_END:
+		http1_response_ends(c, event_kind(event) == EVENT_END, end, now);
+		break;
+	}
+	return 0;
+}
+
+/*
+ * Takes the bytes of a buffer at ADDRESS: so many as LENGTH says, with IS_RESPONSE and FIRST_OF_CALL; SEQ is the number of the
+ * first. Returns 0, or how many bytes were left with an enum buffer_fault above that.
+ */
+__noinline u64 drain(u32 slot, u64 address, u64 length, u32 seq, u64 now)
+{
+	u64 event;
+	u32 i;
+
+	for (i = 0; i < DRAIN_STEPS; i++) {
+		if (!(u32)length)
+			return 0;
+		event = next_step(slot, address, length, seq, now);
+		if (event_kind(event) == EVENT_FAULT)
+			return (u64)FAULT_MEMORY << 32 | (u32)length;
+		apply(slot, length & IS_RESPONSE, event, seq, now);
+		address += event_used(event);
+		seq += event_used(event);
+		length = (length & IS_RESPONSE) | (u32)(length - event_used(event));
+	}
+	return (u64)FAULT_STEPS << 32 | (u32)length;
+}
+
+/* The same for an array of struct iovec at ADDRESS. */
+__noinline u64 drain_iovecs(u32 slot, u64 address, u64 flags_and_length, u32 seq, u64 now)
+{
+	u64 flags = flags_and_length & ~0xffffffffULL, rest;
+	u32 left = flags_and_length, n, i;
+	struct user_iovec iov;
+
+	for (i = 0; i < DRAIN_IOVECS; i++) {
+		if (!left)
+			return 0;
+		if (read_iovec(&iov, address + sizeof(iov) * i, flags & KERNEL_IOVECS))
+			return (u64)FAULT_MEMORY << 32 | left;
+		n = iov.length < left ? iov.length : left;
+		if (!n)
+			continue;
+		left -= n;
+		rest = drain(slot, iov.base, flags | n, seq, now);
+		if (rest)
+			return rest + left;
+		seq += n;
+		flags &= ~FIRST_OF_CALL;
+	}
+	return left ? (u64)FAULT_IOVECS << 32 | left : 0;
+}
+
+/* A joined connection shows its role by the first message that it carries. */
+__noinline int find_role(u32 slot, u64 address, u64 flags_and_length, u32 direction)
+{
+	u32 length = flags_and_length;
+	struct user_iovec iov = { address, length };
+	struct conn *c = conn_of(slot);
+	u64 prefix[2] = {};
+	u8 class;
+	u64 n;
+
+	if (!c || (flags_and_length & HAS_IOVECS && read_iovec(&iov, address, flags_and_length & KERNEL_IOVECS)))
+		return 0;
+	n = at_most(iov.length < length ? iov.length : length, HTTP1_PREFIX);
+	if (bpf_probe_read_user(prefix, n, (void *)iov.base))
+		return 0;
+	http1_distrust(http1_of(c, RESPONSE));
+	if ((request_verdict(prefix[0], prefix[1], n) & 0xff) == HTTP1_YES) {
+		c->role = direction == READ ? ROLE_SERVER : ROLE_CLIENT;
+	} else if ((response_verdict(prefix[0], prefix[1], n) & 0xff) == HTTP1_YES) {
+		c->role = direction == READ ? ROLE_CLIENT : ROLE_SERVER;
+		classify(slot, CLASS_HTTP1, COVERAGE_NONE);
+		http1_distrust(http1_of(c, REQUEST));
+		c->after_gap = GAP_NONE; /* the response is counted as lost where it is looked at */
+	} else {
+		class = preface_class(prefix[0], prefix[1], n);
+		if (class == CLASS_TLS && reads_tls)
+			c->encrypted = 1;
+		else if (class == CLASS_TLS || class == CLASS_HTTP2)
+			classify(slot, class, COVERAGE_NONE);
+		else if (c->after_gap)
+			try_again(c);
+		else if (++c->attempts > MAX_ATTEMPTS)
+			classify(slot, CLASS_OTHER, COVERAGE_NONE);
+		return 0;
+	}
+	return conn_learn_edge(slot);
+}
+
+/* LENGTH bytes, the last ones of a call, could not be read. END: the number behind them. */
+__noinline int count_unreadable(u32 slot, u64 direction_and_length, u32 fault, u32 end, u64 now)
+{
+	bool is_response = direction_and_length & IS_RESPONSE;
+	u32 length = direction_and_length;
+	struct conn *c = conn_of(slot);
+
+	if (!c)
+		return 0;
+	if (c->class == CLASS_UNKNOWN) {
+		classify(slot, CLASS_UNREADABLE, COVERAGE_UNREADABLE + fault);
+		count_lost(LOST_UNREADABLE + fault, 1);
+	} else {
+		length = http1_unseen(slot, direction_and_length, end, LOST_UNREADABLE + fault, now);
+	}
+	if (length)
+		count_lost_bytes((c->role == ROLE_SERVER) == is_response ? WRITE : READ, BYTES_UNREADABLE, length);
+	return 0;
+}
+
+/* The response direction carries the first bytes of a connection. */
+static __always_inline bool server_spoke_first(struct conn *c, struct sock *sk, u32 direction)
+{
+	struct tcp_sock *tp = cast(struct tcp_sock, sk);
+
+	if (c->class != CLASS_UNKNOWN || http1_of(c, REQUEST)->have)
+		return false;
+	if (direction == READ) {
+		if (write_pending(c))
+			return false; /* the hook of the request's write is late */
+		ordered(&c->settled);
+		if (c->class != CLASS_UNKNOWN)
+			return false; /* or has run meanwhile */
+	}
+	if (c->after_gap) { /* it answers what was not seen */
+		try_again(c);
+		return true;
+	}
+	if (direction == READ) {
+		classify(c->slot, CLASS_OTHER, COVERAGE_SERVER_FIRST);
+		return true;
+	}
+	if (c->rx_known && load(tp, copied_seq) != c->rx_pos)
+		try_again(c);
+	else
+		classify(c->slot, CLASS_OTHER, COVERAGE_SERVER_FIRST);
+	return true;
+}
+
+/* If TLS was just recognised: up to 6.12 the stack is too short to do this where that was. */
+static __always_inline void follow_tls(struct conn *c)
+{
+	if (c->encrypted && !c->tls)
+		tls_begins(c->slot);
+}
+
+/* Whether what passes is all of a body, for which nobody has to look at the bytes. */
+static __always_inline bool is_body(struct conn *c, u32 is_response, const struct passage *p)
+{
+	struct http1_side *s = http1_of(c, is_response);
+
+	if (c->class != CLASS_HTTP1)
+		return false;
+	if (c->deep && is_response)
+		return true;
+	if (s->phase == HTTP1_CLOSE && open_exchanges(c) <= 0 && !http1_awaits_method(s)) {
+		continue_response(c, p->length, p->seq + p->length, p->now);
+		return true;
+	}
+	if (!http1_covers(s, p->length) || s->framing & HTTP1_EXPECT || (is_response && http1_awaits_method(s)))
+		return false;
+	http1_pass_over(c, is_response, p->length, p->seq + p->length, p->now);
+	return true;
+}
+
+/* Whether a server writes, and no request is open, or not as a whole, but it has read more than the hooks have told. */
+static __always_inline bool answers_unseen(struct conn *c)
+{
+	s32 open = open_exchanges(c);
+
+	u8 phase = http1_of(c, RESPONSE)->phase;
+
+	if (c->class != CLASS_HTTP1 || (phase != HTTP1_START && phase != HTTP1_UNKNOWN))
+		return false;
+	if (open > 1 || (open == 1 && exchange_of(c, c->responses)->operation != METHOD_PENDING))
+		return false;
+	return read_pending(c);
+}
+
+/* Looks at what passed on a connection that may carry HTTP/1. */
+static __always_inline void look_at(struct conn *c, struct sock *sk, const struct passage *p, int flags)
+{
+	u32 is_response = (c->role == ROLE_SERVER) != (p->direction == READ), fault;
+	u64 arguments = p->length, rest;
+	struct user_buffer b;
+
+	if (c->role && is_response && server_spoke_first(c, sk, p->direction))
+		return;
+	/* A server's reads return before it answers what they brought: a hook that has not run by now will not. */
+	if (is_response && p->direction == WRITE && answers_unseen(c))
+		read_missed(p->slot);
+	if (c->role && is_body(c, is_response, p))
+		return;
+	rest = p->length;
+	fault = flags & MSG_TRUNC ? FAULT_TRUNC : find_user_buffer(sk, p->direction, p->source, p->hint, p->length, &b);
+	if (!fault && b.batch > 1 && c->batch_buffer == b.messages)
+		fault = FAULT_BATCH;
+	if (!fault) {
+		if (c->batch_buffer != b.messages)
+			c->batch_buffer = b.messages;
+		if (b.iovs)
+			arguments |= HAS_IOVECS;
+		if (p->source != FROM_REGISTERS)
+			arguments |= KERNEL_IOVECS;
+		if (!c->role) {
+			find_role(p->slot, b.address, arguments, p->direction);
+			is_response = (c->role == ROLE_SERVER) != (p->direction == READ);
+			if (!c->role) {
+				follow_tls(c);
+				return;
+			}
+		}
+		if (is_response)
+			arguments |= IS_RESPONSE;
+		arguments |= FIRST_OF_CALL;
+		if (b.iovs)
+			rest = drain_iovecs(p->slot, b.address, arguments, p->seq, p->now);
+		else
+			rest = drain(p->slot, b.address, arguments, p->seq, p->now);
+		fault = rest >> 32;
+	}
+	if (fault)
+		count_unreadable(p->slot, (is_response ? IS_RESPONSE : 0) | (u32)rest, fault, p->seq + p->length, p->now);
+	follow_tls(c);
+}
+
+#endif

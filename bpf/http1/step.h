@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* One step through the bytes of HTTP/1: what is at this place of a direction, and what it means there. */
+#ifndef FATHOM_HTTP1_STEP_H
+#define FATHOM_HTTP1_STEP_H
+
+#include "../proto/event.h"
+#include "state.h"
+
+/* http1_request(), with the method in the second byte of the verdict. */
+__noinline int request_verdict(u64 lo, u64 hi, u32 length)
+{
+	u8 method = METHOD_OTHER;
+	int verdict = http1_request(lo, hi, length, &method);
+
+	return verdict | method << 8;
+}
+
+/* http1_response(), with the status above the verdict. */
+__noinline int response_verdict(u64 lo, u64 hi, u32 length)
+{
+	u16 status = STATUS_OTHER;
+	int verdict = http1_response(lo, hi, length, &status);
+
+	return verdict | status << 8;
+}
+
+/* http1_any_request() likewise. */
+__noinline int method_verdict(u64 lo, u32 length)
+{
+	u8 method = METHOD_OTHER;
+	int verdict = http1_any_request(lo, length, &method);
+
+	return verdict | method << 8;
+}
+
+/* The first bytes of a message in the request direction, whatever they are: the server will take them for a request. */
+static __always_inline u64 step_request_line(struct http1_side *s, u32 slot, u64 address, u32 length)
+{
+	bool first = s->phase == HTTP1_START;
+	u8 begin = s->have ? EVENT_FIRST : EVENT_BEGIN; /* the clock was started when nobody knew what this is */
+	int used = scan_prefix(slot, REQUEST, address, length), verdict;
+	u32 blank;
+
+	if (used < 0)
+		return EVENT(EVENT_FAULT, 0, 0, 0);
+	if (first) {
+		blank = http1_blank(s->word[0], s->have);
+		if (blank) { /* RFC 9112, section 2.2 */
+			http1_expect_message(s);
+			return EVENT(EVENT_NONE, 0, 0, blank);
+		}
+	}
+	verdict = method_verdict(s->word[0], s->have);
+	if ((verdict & 0xff) == HTTP1_PARTIAL) { /* no line ends in it */
+		s->phase = HTTP1_LINE;
+		return first ? EVENT(begin, METHOD_PENDING, 0, used) : EVENT(EVENT_NONE, 0, 0, used);
+	}
+	s->framing = 0;
+	s->left = 0;
+	http1_expect_head(s); /* which may end in these bytes */
+	return EVENT(first ? begin : EVENT_OPERATION, verdict >> 8, 0, 0);
+}
+
+/* The first bytes of a message in the response direction. */
+static __always_inline u64 step_status_line(struct http1_side *s, u32 slot, u64 address, u32 length)
+{
+	int used = scan_prefix(slot, RESPONSE, address, length), verdict;
+	u32 blank, status;
+
+	if (used < 0)
+		return EVENT(EVENT_FAULT, 0, 0, 0);
+	if (s->phase == HTTP1_START) {
+		blank = http1_blank(s->word[0], s->have);
+		if (blank) {
+			http1_expect_message(s);
+			return EVENT(EVENT_NONE, 0, 0, blank);
+		}
+	}
+	verdict = response_verdict(s->word[0], s->word[1], s->have);
+	status = verdict >> 8;
+	if ((verdict & 0xff) == HTTP1_PARTIAL) {
+		s->phase = HTTP1_LINE;
+		return EVENT(EVENT_NONE, 0, 0, used);
+	}
+	s->framing = 0;
+	s->left = 0;
+	http1_expect_head(s);
+	if ((verdict & 0xff) == HTTP1_NO)
+		return EVENT(EVENT_NOT_MINE, 0, 0, length);
+	if (status < 200 && status != 101)
+		return EVENT(EVENT_INTERIM, 0, status, 0);
+	return EVENT(EVENT_STATUS, 0, status, 0);
+}
+
+/* The head is over. */
+static __always_inline u64 step_head_end(struct conn *c, struct http1_side *s, bool is_response, u32 used)
+{
+	if (s->phase == HTTP1_TRAILER) {
+		s->phase = HTTP1_START;
+		return EVENT(is_response ? EVENT_END : EVENT_NONE, 0, 0, used);
+	}
+	if (is_response && s->answers == HTTP1_ANSWERS_PENDING && !s->orphan) /* its request's hook may have run by now */
+		s->answers = answers_of(method_of(c, c->responses - 1), exchange_of(c, c->responses - 1)->status);
+	if (http1_head_ends(s, is_response))
+		return EVENT(is_response ? EVENT_END : EVENT_NONE, 0, 0, used);
+	if (is_response && (s->phase == HTTP1_UNKNOWN || s->phase == HTTP1_CLOSE))
+		return EVENT(EVENT_OPEN_END, 0, 0, used);
+	return EVENT(is_response && http1_awaits_method(s) ? EVENT_HEAD_END : EVENT_NONE, 0, 0, used);
+}
+
+static __always_inline u64 step_head(struct conn *c, struct http1_side *s, u32 slot, bool is_response, u64 address, u32 length)
+{
+	int used = scan_head(slot, is_response, address, length);
+
+	if (used < 0)
+		return EVENT(EVENT_FAULT, 0, 0, 0);
+	if (used & SCAN_END)
+		return step_head_end(c, s, is_response, used & SCAN_NUMBER);
+	if (used & SCAN_FIELD) {
+		s->phase = HTTP1_FIELD;
+		s->field = 0;
+	}
+	return EVENT(EVENT_NONE, 0, 0, used & SCAN_NUMBER);
+}
+
+/*
+ * One step: what is at ADDRESS, of which LENGTH (not 0) bytes are there. DIRECTION: REQUEST or RESPONSE.
+ * Bodies of a known length are the caller's.
+ */
+static __always_inline u64 http1_step(u32 slot, u32 direction, u64 address, u32 length)
+{
+	bool is_response = direction & RESPONSE;
+	struct conn *c = conn_of(slot);
+	struct http1_side *s;
+	int used;
+
+	if (!c)
+		return EVENT(EVENT_NONE, 0, 0, length);
+	s = http1_of(c, is_response);
+	switch (s->phase) {
+	case HTTP1_START:
+	case HTTP1_LINE:
+		return is_response ? step_status_line(s, slot, address, length) : step_request_line(s, slot, address, length);
+	case HTTP1_HEAD:
+	case HTTP1_TRAILER:
+		return step_head(c, s, slot, is_response, address, length);
+	case HTTP1_FIELD:
+		used = scan_field(slot, is_response, address, length);
+		break;
+	case HTTP1_CHUNK_LINE:
+		used = scan_chunk_line(slot, is_response, address, length);
+		if (used > 0 && is_response && s->phase == HTTP1_UNKNOWN)
+			return EVENT(EVENT_OPEN_END, 0, 0, used);
+		break;
+	default:
+		return EVENT(EVENT_NONE, 0, 0, length);
+	}
+	if (used < 0)
+		return EVENT(EVENT_FAULT, 0, 0, 0);
+	return EVENT(EVENT_NONE, 0, 0, used);
+}
+
+/* The requests before the last one that began before SEQ, of a client that waits, are answered. */
+static __always_inline void lose_before(struct conn *c, u32 seq)
+{
+	u32 number = c->requests - 1, i;
+
+	for (i = 1; i < EXCHANGES && c->role == ROLE_SERVER; i++) {
+		struct exchange *x = exchange_of(c, number);
+
+		if ((s32)(number - c->responses) <= 0 || x->id != (u8)number || (s32)(seq - x->position) >= 0)
+			break;
+		number--;
+	}
+	lose_until(c->slot, number, LOST_GAP);
+	c->responses = number;
+}
+
+/*
+ * Whether a message begins with the first bytes of a call, in a direction whose place is not known, or whose body has no
+ * end. If so the phase is HTTP1_START. SEQ: the number of the first byte.
+ */
+__noinline int http1_finds_place(u32 slot, u32 is_response, u64 address, u32 length, u32 seq)
+{
+	struct conn *c = conn_of(slot);
+	u64 words[2] = {}, n = at_most(length, HTTP1_PREFIX);
+	struct http1_side *s;
+	int verdict;
+	s32 open;
+
+	if (!c || c->deep || bpf_probe_read_user(words, n, (void *)address))
+		return false;
+	s = http1_of(c, is_response);
+	open = open_exchanges(c);
+	if (!is_response) {
+		verdict = request_verdict(words[0], words[1], n);
+		if ((verdict & 0xff) != HTTP1_YES || verdict >> 8 == METHOD_OTHER || open > 0 ||
+		    (c->role == ROLE_SERVER && write_pending(c)))
+			return false;
+		http1_expect_message(s);
+		return true;
+	}
+	verdict = response_verdict(words[0], words[1], n);
+	if ((verdict & 0xff) != HTTP1_YES || verdict >> 8 == STATUS_OTHER)
+		return false;
+	if (open > 0 && s->digits && c->role == ROLE_CLIENT && write_pending(c)) { /* a client that waits has read the answers */
+		lose_until(slot, c->requests, LOST_GAP);
+		c->responses = c->requests;
+		open = 0;
+	}
+	if (open > 1 && s->digits) {
+		/* What passed may have been responses: to all requests before the last one that came before this. */
+		if (c->pipelines) {
+			lose_responses(slot, response_position(c), LOST_GAP);
+			return false;
+		}
+		lose_before(c, seq);
+	}
+	if (open <= 0 && !(c->role == ROLE_CLIENT && write_pending(c))) {
+		if (!c->owed && s->phase == HTTP1_UNKNOWN)
+			count_lost(LOST_REQUEST, 1);
+		c->owed = 0;
+		if (c->after_gap) { /* this answers what was hidden, and the rest of that is no request */
+			c->after_gap = GAP_NONE;
+			if (c->role == ROLE_CLIENT) /* at a server this hook may be late */
+				http1_expect_message(http1_of(c, REQUEST));
+		}
+		return false;
+	}
+	http1_expect_message(s);
+	return true;
+}
+
+#endif

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* The sweep: settles what has paused, samples TCP's counters, evicts what is gone. */
+#ifndef FATHOM_TAPS_SWEEP_H
+#define FATHOM_TAPS_SWEEP_H
+
+#include "../http1/state.h"
+#include "../socket/conn.h"
+#include "../socket/listener.h"
+
+/* Whether bytes of the response direction are on their way past the hooks: what comes next will tell. */
+static __always_inline bool is_response_moving(struct conn *c, struct tcp_sock *tp)
+{
+	if (c->tls)
+		return c->plain_writing;
+	if (c->role == ROLE_CLIENT)
+		return conn_gap(load(tp, copied_seq), c->rx_pos, c->rx_known);
+	return conn_gap(load(tp, write_seq), c->tx_pos, c->tx_known);
+}
+
+/* Settles what is over; if its end is not known, where it has paused for long enough. */
+static __always_inline void sweep_answered(struct conn *c, struct tcp_sock *tp, u64 now)
+{
+	u32 answered = answered_until(c);
+	struct exchange *x;
+	u8 phase;
+
+	if ((s32)(answered - c->settled) <= 0 || (s32)(c->requests - answered) < 0)
+		return;
+	phase = http1_of(c, RESPONSE)->phase;
+	x = exchange_of(c, answered - 1);
+	if (phase < HTTP1_CLOSE || ((s64)(now - x->last) > (s64)settle_after_ns && !is_response_moving(c, tp)))
+		settle_until(c, answered, 0);
+}
+
+/* Nothing is matched on this connection: from the beginning, once it has rested. */
+static __always_inline void sweep_deep(struct conn *c, u64 now)
+{
+	u32 moved = c->rx_pos + c->tx_pos + c->plain_read + c->plain_written;
+
+	if (c->heads != moved) {
+		c->heads = moved;
+		c->request_time = now;
+		return;
+	}
+	if ((s64)(now - c->request_time) < (s64)settle_after_ns)
+		return;
+	resync(c->slot, LOST_GAP);
+	c->deep = 0;
+}
+
+static __always_inline void sweep_exchanges(struct conn *c, struct sock *sk, u64 now)
+{
+	u32 client = c->role == ROLE_CLIENT;
+	struct census *census;
+	s32 open;
+	u64 start;
+
+	if (c->deep) {
+		sweep_deep(c, now);
+		return;
+	}
+	sweep_answered(c, cast(struct tcp_sock, sk), now);
+	open = open_exchanges(c);
+	if (open <= 0)
+		return;
+	census = bpf_map_lookup_elem(&censuses, &c->workload);
+	if (!census)
+		return;
+	__sync_fetch_and_add(&census->active[client], open);
+	start = exchange_of(c, c->responses)->start;
+	if (start > START_LOST && (!census->oldest[client] || start < census->oldest[client]))
+		census->oldest[client] = start;
+}
+
+/* TLS of which no plaintext came: it is named before its connection ends, which may be never. */
+#define OPAQUE_AFTER_NS 2000000000ULL
+
+static __always_inline void sweep_opaque(struct conn *c, u64 now)
+{
+	u32 reason = opaque_reason(c);
+
+	if (reason != OPAQUE_READ && (s64)(now - c->opened_at - OPAQUE_AFTER_NS) > 0)
+		classify(c->slot, CLASS_TLS, COVERAGE_OPAQUE + reason);
+}
+
+/*
+ * Whether the end of a connection was missed. A freed socket's memory stays a socket's
+ * (SLAB_TYPESAFE_BY_RCU), so that looking is safe.
+ */
+static __always_inline bool is_gone(struct conn *c, struct sock *sk)
+{
+	u16 family = load_as(struct sock, sk, __sk_common.skc_family);
+
+	return (family != AF_INET && family != AF_INET6) ||
+	       !load_as(struct sock, sk, __sk_common.skc_refcnt.refs.counter) || conn_is_stale(c, sk);
+}
+
+__noinline int sweep_slot(u32 slot, u64 now)
+{
+	struct conn *c = conn_of(slot);
+	struct census *census;
+	struct sock *sk;
+	struct edge *e;
+
+	if (!c || !c->sk)
+		return 0;
+	sk = (struct sock *)c->sk;
+	if (is_gone(c, sk)) {
+		/* How what is not answered ended is not known: it is lost, not aborted. */
+		if (c->class == CLASS_HTTP1 && !c->upgraded)
+			settle_over(c);
+		conn_give_up(slot);
+		return 0;
+	}
+	census = bpf_map_lookup_elem(&censuses, &c->workload);
+	if (census)
+		__sync_fetch_and_add(&census->connections, 1);
+	if (c->role == ROLE_LISTENER) {
+		listener_sample(sk);
+		return 0;
+	}
+	if (c->opened || c->joined) {
+		if (c->class > CLASS_HTTP1 || c->closed_at)
+			conn_need_edge(slot);
+		if (c->edge_known) {
+			e = edge_of(c->edge);
+			if (e && c->edge)
+				e->connected = now;
+			edge_sample(slot);
+		}
+	}
+	if (c->tls && c->class == CLASS_UNKNOWN)
+		sweep_opaque(c, now);
+	if (c->class == CLASS_HTTP1 && !c->upgraded)
+		sweep_exchanges(c, sk, now);
+	return 0;
+}
+
+#endif
