@@ -14,7 +14,7 @@ var (
 		"idle", "http1", "tls", "http2", "mptcp", "other", "unreadable",
 	}
 	faultNames = [bpfBufferFaultFAULT_COUNT]string{
-		"", "kernel", "io_uring", "compat32", "syscall", "socket", "batch", "truncated", "iovecs", "memory",
+		"", "kernel", "io_uring", "compat32", "syscall", "socket", "batch", "truncated", "iovecs", "memory", "steps",
 	}
 	opaqueNames = [bpfOpaqueOPAQUE_COUNT]string{
 		"not_yet", "idle", "attached_late", "unknown_library", "no_symbols", "java", "not_permitted", "malformed_file",
