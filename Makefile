@@ -21,7 +21,7 @@ CLUSTER ?=
 # Of the nodes that `make cluster` brings up: flags of `nodes up`.
 NODES ?=
 
-.PHONY: help run build test test-kernels test-cluster cluster bench-cluster image chart verify-chart kernels doctor docs/modes.md verifier-table generate verify-generated lint bench fuzz prometheus mixin-test page-test clean
+.PHONY: help run build test test-kernels test-cluster cluster bench-cluster image chart verify-chart kernels doctor docs/modes.md verifier-table generate verify-generated lint format bench fuzz prometheus mixin-test page-test clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -80,8 +80,16 @@ generate: ## Build the BPF objects and the generated documents. Installs the pin
 verify-generated: ## Fail if what is generated differs from what is committed.
 	@scripts/verify-generated.sh
 
-lint: bin/golangci-lint ## Run the linters.
+lint: ## Run the linters of C, shell scripts and Go. Installs those of the first two.
+	@scripts/deps.sh lint
+	@scripts/lint.sh
+	@$(MAKE) bin/golangci-lint
 	bin/golangci-lint run ./...
+
+format: ## Format C and Go as `make lint` wants them.
+	@scripts/deps.sh lint
+	@gofmt -w $$(git ls-files '*.go')
+	@scripts/lint.sh fix
 
 # In a module of its own, so that no version in go.mod depends on a linter.
 bin/golangci-lint: tools/go.mod tools/go.sum
