@@ -21,7 +21,7 @@ CLUSTER ?=
 # Of the nodes that `make cluster` brings up: flags of `nodes up`.
 NODES ?=
 
-.PHONY: help run build test test-kernels test-cluster cluster bench-cluster image chart verify-chart kernels doctor docs/modes.md verifier-table generate verify-generated lint bench fuzz prometheus mixin-test page-test clean
+.PHONY: help run build test test-kernels test-cluster cluster bench-cluster image chart verify-chart kernels doctor docs/modes.md verifier-table generate verify-generated lint format bench fuzz prometheus mixin-test page-test clean
 
 help: ## List the targets.
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 20
@@ -37,7 +37,7 @@ test: build ## Run all tests: unit tests, race detector, sanitizers, integration
 	@scripts/deps.sh test
 	@scripts/test.sh $(TEST)
 
-test-kernels: ## Run tests on other kernels, in emulated guests, within half an hour. Fetches the kernels.
+test-kernels: ## Run tests on other kernels, in emulated guests, some 20 minutes on two CPUs. Fetches the kernels.
 	@scripts/deps.sh guests
 	@test/integration/testdata/build.sh
 	@go build -o bin/guests ./test/guests
@@ -80,8 +80,16 @@ generate: ## Build the BPF objects and the generated documents. Installs the pin
 verify-generated: ## Fail if what is generated differs from what is committed.
 	@scripts/verify-generated.sh
 
-lint: bin/golangci-lint ## Run the linters.
+lint: ## Run the linters of C, shell scripts and Go. Installs those of the first two.
+	@scripts/deps.sh lint
+	@scripts/lint.sh
+	@$(MAKE) bin/golangci-lint
 	bin/golangci-lint run ./...
+
+format: ## Format C and Go as `make lint` wants them.
+	@scripts/deps.sh lint
+	@gofmt -w $$(git ls-files '*.go')
+	@scripts/lint.sh fix
 
 # In a module of its own, so that no version in go.mod depends on a linter.
 bin/golangci-lint: tools/go.mod tools/go.sum

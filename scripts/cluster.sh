@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Tests Fathom on real nodes: brings up two here (test/nodes), installs the chart as a user would, runs make test-cluster, and
 # takes them down. Twice: with the cgroup mounts of this machine and paths as of the driver cgroupfs, and with cgroup v2
-# alone, paths as of systemd, and agents that read TLS.
+# alone, paths as of systemd, and agents that read TLS: there without the tests to which this makes no difference.
 #     scripts/cluster.sh [FLAGS of nodes up]      such as -index 3, where another cluster runs
 #     scripts/cluster.sh down                     takes down what a run left that was killed
 # Environment: LAYOUTS="cgroupfs systemd"; CLUSTER, arguments for go test; FATHOM_REQUIRE_TOOLS=1, by which a skipped test is a failure.
@@ -90,11 +90,14 @@ chart_flags() {
 	((0x$held >> 24 & 1)) || echo --set agent.capabilities.profile=minimal
 }
 
-# tests LAYOUT runs them, and fails if one was skipped that has to run, or none ran. The test that stops the API server takes
-# two minutes and has nothing to do with layouts: once is enough.
+# once are the tests that have nothing to do with layouts: they ask the API server, Prometheus and the agents for what all of them
+# know, and one stops the API server for a minute. They run in the first layout. What reads cgroups, mounts and capabilities runs in each.
+once="TestAPIServerStopped|TestPrometheus|TestTop|TestRollingUpdate"
+
+# tests LAYOUT runs them, and fails if one was skipped that has to run, or none ran.
 tests() {
 	local log=$out/$1/tests.log arguments=${CLUSTER:-} without=
-	[[ $1 == "${layouts[0]}" ]] || without+="|TestAPIServerStopped"
+	[[ $1 == "${layouts[0]}" ]] || without+="|$once"
 	${https[$1]} || without+="|TestTLS"
 	[[ -z $without ]] || arguments+=" -skip '^(${without#|})'"
 	# shellcheck disable=SC2016 # the inner shell expands it
@@ -111,10 +114,10 @@ tests() {
 
 # try LAYOUT [FLAG...] does all that needs the nodes.
 try() {
-	local layout=$1 flags
+	local layout=$1 flags images=(-image "build/image/fathom-$arch.docker.tar")
 	shift
-	run bin/nodes up -name "$name" -layout "$layout" -cgroup "${cgroup[$layout]}" \
-		-image "build/image/fathom-$arch.docker.tar" -image "$out/prometheus.tar" \
+	[[ $layout != "${layouts[0]}" ]] || images+=(-image "$out/prometheus.tar")
+	run bin/nodes up -name "$name" -layout "$layout" -cgroup "${cgroup[$layout]}" "${images[@]}" \
 		-program localhost/fathom-test-service:dev="$out/service" "$@" || return
 	eval "$(bin/nodes env -name "$name")"
 	read -ra flags < <(chart_flags "$layout" | xargs)

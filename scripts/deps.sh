@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that a task needs, if they are missing:
-#     scripts/deps.sh test|generate|guests|bench|prometheus|page|fetch|qemu|nodes
+#     scripts/deps.sh test|generate|lint|guests|bench|prometheus|page|fetch|qemu|nodes
 # Nothing that it installs is started as a service. Building and running Fathom needs no
 # package at all.
 set -euo pipefail
 
-# Clang is pinned: another version makes other bytes of the same BPF source.
+# Clang is pinned: another version makes other bytes of the same BPF source, and clang-format other lines.
 compiler=(clang-19 llvm-19 libbpf-dev)
 
 # What the QEMU of scripts/kernels.sh links to, on Debian 12.
@@ -16,6 +16,7 @@ qemu=(libaio1 libbpf1 libcapstone4 libdaxctl1 libfdt1 libfuse3-3 libglib2.0-0 li
 case ${1:-} in
 test) packages=("${compiler[@]}" libclang-rt-19-dev binutils curl default-jdk-headless gcc libc6-dev libgnutls28-dev libssl-dev iproute2 liburing-dev nginx nodejs python3 wrk) ;;
 generate) packages=("${compiler[@]}" protobuf-compiler) ;;
+lint) packages=(clang-format-19 shellcheck) ;;
 guests) packages=(gcc libc6-dev libgnutls28-dev libssl-dev liburing-dev) ;;
 bench) packages=(nginx wrk) ;;
 prometheus) packages=(prometheus) ;;
@@ -24,7 +25,7 @@ fetch) packages=(debian-archive-keyring kmod) ;;
 qemu) packages=("${qemu[@]}") ;;
 nodes) packages=(gcc iproute2 iptables libc6-dev libseccomp-dev nftables pkgconf util-linux) ;;
 *)
-	echo "usage: $0 test|generate|guests|bench|prometheus|page|fetch|qemu|nodes" >&2
+	echo "usage: $0 test|generate|lint|guests|bench|prometheus|page|fetch|qemu|nodes" >&2
 	exit 2
 	;;
 esac

@@ -32,6 +32,7 @@ report() {
 	echo
 	echo '<!-- Written by scripts/doctor.sh. Do not edit. -->'
 	echo
+	# shellcheck disable=SC2016 # Markdown
 	echo 'What `fathom doctor` says as root, in the guests of `make test-kernels` and on the machine that it was run on.'
 	echo '[Kernels and privileges](kernels.md) explains it.'
 	for guest in "${guests[@]}"; do

@@ -111,9 +111,13 @@ func (p planned) task(g guest) wire.Task {
 		args = append(args, "-test.short")
 	}
 	out := path.Join(wire.Out, p.name)
+	mode := p.mode
+	if p.in == autoMode {
+		mode = auto // which it has to be; so tests need not load Fathom again to see it
+	}
 	env := []string{
 		"FATHOM_GUEST=" + g.name, "FATHOM_ALONE=1", "FATHOM_OUT=" + out,
-		"FATHOM_ATTACH_MODE=" + p.mode, "FATHOM_AUTO_MODE=" + g.modes[0],
+		"FATHOM_ATTACH_MODE=" + mode, "FATHOM_AUTO_MODE=" + g.modes[0],
 	}
 	return wire.Task{Args: args, Env: append(env, p.env...), Dir: p.dir(), Out: out, Limit: p.limit + grace}
 }

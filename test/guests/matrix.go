@@ -2,6 +2,7 @@ package main
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -35,49 +36,57 @@ var (
 	ktls7 = []string{"tls", "gcm", "ctr"} // GHASH is built in
 )
 
-// jobs is what runs in each guest. In a guest on an idle machine most of TestPaths takes one to two
-// minutes; the whole matrix has to end within half an hour on two CPUs, so the CPU seconds of all
-// guests (results.md) may add up to 3,000. What is left out is what does not differ between
-// kernels. The limits are for guests that hang: far more than a busy machine takes.
+// whole are the guests that differ most from each other and from the host: the oldest kernel, one that preempts, the newest,
+// and the other architecture. They run more than the rest, which run what depends on the kernel; the host runs everything.
+var whole = []string{"5.10", "6.1-full", "7.3", "arm64-6.12"}
+
+// privileged are the guests in which is tested what happens when the kernel refuses something, and with which privileges.
+var privileged = []string{"5.10", "7.3", "arm64-6.1"}
+
+// jobs is what runs in each guest: what differs between kernels, architectures and attach modes. Which of TestPaths FATHOM_PATHS
+// chooses, and by what rule, is in test/integration/paths_where_test.go. To load Fathom takes six seconds in a guest, so tests
+// share one. The whole matrix has to end within 22 minutes on two CPUs: the CPU seconds of all guests (results.md) may add up to
+// 2,200. The limits are for guests that hang: far more than a busy machine takes.
 var jobs = []job{
 	{
-		pkg: "./internal/kernel", in: once, not: []string{"6.1-full", "6.12-full"}, // the same kernels
-		run:   "^(TestVerifierBudget|TestVerifierPage|TestModes|TestHeadLengths|TestFacts)$",
+		// That the programs load with what the kernel has. 6.1-full and 6.12-full are the same kernels.
+		pkg: "./internal/kernel", in: once, not: append([]string{"6.1-full", "6.12-full"}, privileged...), short: true,
+		run:   "^(TestVerifierBudget|TestFacts)$",
 		limit: 6 * time.Minute,
 	},
 	{
-		// What is done when the kernel refuses something, and with which privileges, on the oldest and the newest.
-		pkg: "./internal/kernel", in: once, not: except("5.10", "7.3", "arm64-6.1"),
-		skip:  "^(TestVerifierBudget|TestVerifierPage|TestModes|TestHeadLengths|TestFacts)$",
-		limit: 6 * time.Minute,
+		// Ageing and missed ends are the sweep's, which is the same everywhere.
+		pkg: "./internal/kernel", in: once, not: except(privileged...),
+		skip:  "^(TestCount|TestForget.*|TestMissedEnds)$",
+		limit: 15 * time.Minute,
 	},
 	{
-		pkg: "./cmd/fathom", in: once, not: except("5.10", "7.3", "arm64-6.1"),
+		pkg: "./cmd/fathom", in: once, not: except(privileged...),
 		run: "^(TestLeastPrivilege|TestRootGivesUp|TestMissingCapability|TestFileCapabilities|TestLockedMemory|" +
 			"TestDoctor.*|TestNotPermitted)$",
 		limit: 6 * time.Minute,
 	},
 	{
-		pkg: "./test/integration", in: autoMode, short: true,
-		run: "^(TestAutoMode|TestPaths|TestServers|TestLastByte|TestOverloadedServer|TestMixedClasses|TestTCPCounters|TestTCPSamples|TestConnectFailures|" +
-			"TestRetransmits|TestActive|TestListener|TestPeers|TestBounds)$",
-		skip: "^TestPaths$/^(method_|in_pieces_of_([4-9]|1[0-9]),|first_([2-9]|1[0-57-9])_bytes|" +
-			"writev_and_readv_of_([2-9]|1[0-9])_|.*_of_([235]|16)_bytes_each$|interim_and_.*_(2[1-9]|3[0-8])$|" +
-			"random_bytes_|exchanges_of_random_)",
+		pkg: "./test/integration", in: autoMode, not: except(whole...), short: true, env: []string{"FATHOM_PATHS=few"},
+		run:   kernelTests("TestOverloadedServer", "TestMixedClasses", "TestActive"),
 		limit: 15 * time.Minute,
 	},
 	{
-		// How bytes are cut and parsed does not depend on the mode; where they are seen does.
-		pkg: "./test/integration", in: otherModes, short: true,
-		run: "^(TestPaths|TestServers|TestLastByte|TestTCPCounters)$",
-		skip: "^TestPaths$/^(method_|in_pieces_|first_|slow_|stream_|random_bytes_|exchanges_of_random_|long_|" +
-			"rest_|interim_and_|writev_and_readv_of_([2-9]|1[0-9])_|.*_bytes_each$|answered_with_|[234]_re|" +
-			"closed_|server_speaks_|redis|http_|tls|10[01]_|CONNECT)|^TestServers$/oversubscribed",
+		pkg: "./test/integration", in: autoMode, not: whole, short: true, env: []string{"FATHOM_PATHS=kernel"},
+		run:   kernelTests(),
+		limit: 15 * time.Minute,
+	},
+	{
+		// Of all hooks the mode changes those that see data.
+		pkg: "./test/integration", in: otherModes, short: true, env: []string{"FATHOM_PATHS=mode"},
+		run:   "^(TestPaths|TestServers|TestLastByte)$",
+		skip:  "^TestServers$/oversubscribed",
 		limit: 10 * time.Minute,
 	},
 	{
-		// Probes of user space are attached in two ways, return by three, and some kernels kill strict processes for them.
-		pkg: "./test/integration", in: once, not: []string{"6.1-full", "6.12-full", "arm64-6.12"}, short: true,
+		// Probes of user space are attached in two ways, return by three, and some kernels kill strict processes for them. 6.1
+		// does it as 5.10 and arm64-6.1 do.
+		pkg: "./test/integration", in: once, not: []string{"6.1", "6.1-full", "6.12-full", "arm64-6.12"}, short: true,
 		run:   "^(TestTLSMatrix|TestTLSStrictSeccomp)$",
 		skip:  "^TestTLSMatrix$/^(python|curl|node|nginx|go_stripped|OpenSSL_(1|3|4|of_sid)|BoringSSL|GnuTLS_(3|of_sid)|.*_(plain_client|ex_server|apart_server)$)",
 		limit: 10 * time.Minute,
@@ -96,6 +105,12 @@ var jobs = []job{
 	},
 }
 
+// kernelTests are those of test/integration whose outcome depends on the kernel, and others, as go test's flag wants them.
+func kernelTests(others ...string) string {
+	return "^(" + strings.Join(append(others, "TestAutoMode", "TestPaths", "TestServers", "TestLastByte", "TestBounds", "TestTCPCounters",
+		"TestTCPSamples", "TestConnectFailures", "TestRetransmits", "TestListener", "TestPeers"), "|") + ")$"
+}
+
 // allowedSkips are the tests that may be skipped, with the reason that they give. Every other
 // skip fails, and so does an entry that nothing needed in a whole run.
 var allowedSkips = []allowedSkip{
@@ -104,7 +119,7 @@ var allowedSkips = []allowedSkip{
 	// The page is compared with the table where both are: on the host.
 	{test: `^TestVerifierPage$`, reason: `^the documents are not in the guest$`},
 	// sock_send_length and sock_recv_length came with Linux 6.3.
-	{guests: []string{"5.10", "6.1", "arm64-6.1"}, test: `^TestModes/tracepoint$`, reason: `has no mode tracepoint$`},
+	{guests: []string{"5.10", "arm64-6.1"}, test: `^TestModes/tracepoint$`, reason: `has no mode tracepoint$`},
 	// arm64 calls trampolines from 6.4 on.
 	{guests: []string{"arm64-6.1"}, test: `^TestModes/trampoline$`, reason: `has no mode trampoline$`},
 	// Debian turned CONFIG_MPTCP on after 5.10.
@@ -154,7 +169,7 @@ type scope int
 
 const (
 	once       scope = iota // with FATHOM_ATTACH_MODE=auto
-	autoMode                // with the mode that auto takes, by name
+	autoMode                // with the mode that auto takes, and has to take
 	otherModes              // with each of the others
 )
 

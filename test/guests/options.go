@@ -109,7 +109,7 @@ func (o *options) plan(g guest) []planned {
 				continue
 			}
 			if o.run != "" {
-				j.run, j.skip = o.run, ""
+				j.run, j.skip, j.env = o.run, "", nil
 			}
 			name := mode + "-" + strings.ReplaceAll(strings.TrimPrefix(j.pkg, "./"), "/", "-")
 			if names[name]++; names[name] > 1 {

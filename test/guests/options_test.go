@@ -91,6 +91,25 @@ func TestParseOptions(t *testing.T) {
 	}
 }
 
+// TestPathsEverywhere: the paths are gone in each guest in each of its modes, once.
+func TestPathsEverywhere(t *testing.T) {
+	o, err := parseOptions(nil, ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, g := range o.guests {
+		var modes []string
+		for _, p := range o.plan(g) {
+			if strings.Contains(p.run, "TestPaths") {
+				modes = append(modes, p.mode)
+			}
+		}
+		if !slices.Equal(modes, g.modes) {
+			t.Errorf("%s: TestPaths runs in the modes %v, want %v", g.name, modes, g.modes)
+		}
+	}
+}
+
 // TestFilter: -run takes the place of what the table says.
 func TestFilter(t *testing.T) {
 	o, err := parseOptions([]string{"-guests", "6.12", "-run", "TestX"}, ".")
@@ -98,8 +117,10 @@ func TestFilter(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, p := range o.plan(o.guests[0]) {
-		if args := p.task(o.guests[0]).Args; !slices.Contains(args, "-test.run=TestX") || strings.Contains(strings.Join(args, " "), "-test.skip") {
-			t.Errorf("%s: %v", p.pkg, args)
+		task := p.task(o.guests[0])
+		all := strings.Join(slices.Concat(task.Args, task.Env), " ")
+		if !strings.Contains(all, "-test.run=TestX") || strings.Contains(all, "-test.skip") || strings.Contains(all, "FATHOM_PATHS") {
+			t.Errorf("%s: %s", p.pkg, all)
 		}
 	}
 }
@@ -117,6 +138,20 @@ func TestTask(t *testing.T) {
 	}
 	if task.Dir != "/work/test/integration" || task.Args[0] != "/work/test/integration/package.test" {
 		t.Errorf("%v in %s", task.Args, task.Dir)
+	}
+}
+
+// TestTaskOfAuto: what runs in the mode that auto takes runs in auto, under the mode's name.
+func TestTaskOfAuto(t *testing.T) {
+	o, err := parseOptions([]string{"-guests", "6.12", "-modes", "tracepoint"}, ".")
+	if err != nil {
+		t.Fatal(err)
+	}
+	task := o.plan(o.guests[0])[0].task(o.guests[0])
+	for _, want := range []string{"FATHOM_ATTACH_MODE=auto", "FATHOM_AUTO_MODE=tracepoint", "FATHOM_PATHS=kernel", "FATHOM_OUT=/out/tracepoint-test-integration"} {
+		if !slices.Contains(task.Env, want) {
+			t.Errorf("environment %q, want %s", task.Env, want)
+		}
 	}
 }
 

@@ -109,7 +109,7 @@ func (s *suite) all(ctx context.Context) ([]*guestResult, error) {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(a, b int) int {
-		return cmp.Compare(len(s.plan(s.guests[b])), len(s.plan(s.guests[a])))
+		return cmp.Compare(s.most(s.guests[b]), s.most(s.guests[a]))
 	})
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(s.atOnce)
@@ -120,6 +120,14 @@ func (s *suite) all(ctx context.Context) ([]*guestResult, error) {
 		})
 	}
 	return results, group.Wait()
+}
+
+// most is how long a guest's jobs may take: those that may take longer do take longer.
+func (s *suite) most(g guest) (sum time.Duration) {
+	for _, p := range s.plan(g) {
+		sum += p.limit
+	}
+	return sum
 }
 
 // lines is a terminal that several guests print on, whole lines at a time.

@@ -35,7 +35,7 @@ func activeIn(s *kernel.Snapshot) string {
 
 // TestActive has servers that hang: their requests must show before they are answered.
 func TestActive(t *testing.T) {
-	f := load(t, kernel.Options{})
+	f := share(t, settleAfter)
 	before := f.count()
 	p := newPair(t, f)
 	var ends [][2]sock

@@ -2,14 +2,12 @@ package integration
 
 import (
 	"testing"
-
-	"github.com/fathomhq/fathom/internal/kernel"
 )
 
 // TestMixedClasses opens connections of every class in random order, on listeners that
 // serve all of them alike: the port tells nothing.
 func TestMixedClasses(t *testing.T) {
-	f := load(t, kernel.Options{})
+	f := share(t, settleAfter)
 	before := f.count()
 	p := newPair(t, f)
 	listeners := []sock{p.listener(), p.server.listen(""), p.server.listen("[::1]:0")}

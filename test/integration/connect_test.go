@@ -11,7 +11,7 @@ import (
 
 // TestConnectFailures lets connection attempts fail in each way there is.
 func TestConnectFailures(t *testing.T) {
-	f := load(t, kernel.Options{})
+	f := share(t, settleAfter)
 	ns := newNetns(t, "connect")
 	blackhole, unreachable := netip.MustParsePrefix("10.78.0.0/24"), netip.MustParsePrefix("10.79.0.0/24")
 	l := newVethPair(t, "connect")

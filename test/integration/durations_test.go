@@ -29,7 +29,7 @@ func durations(s *kernel.Snapshot, name string) (sum, queued time.Duration, n, n
 // the server itself sees 50 ms each time.
 func TestOverloadedServer(t *testing.T) {
 	const requests, clients, delay = 320, 16, 50 * time.Millisecond
-	f := load(t, kernel.Options{})
+	f := share(t, settleAfter)
 	server, client := start(t, serverName, nil), start(t, clientName, nil)
 	addr := server.load("ServeOneThread", LoadCall{Delay: delay}).Addr
 	sum0, queued0, n0, nQueued0 := durations(f.snapshot(), "server")
@@ -60,7 +60,7 @@ func TestOverloadedServer(t *testing.T) {
 // TestBounds checks durations against bounds that hold by logic alone: an exchange took at
 // least as long as the server waited and no longer than the test.
 func TestBounds(t *testing.T) {
-	f := load(t, kernel.Options{SettleAfter: 5 * time.Second})
+	f := share(t, 5*time.Second)
 	const wait = 200 * time.Millisecond
 	for _, c := range []struct {
 		name           string

@@ -3,6 +3,7 @@ package integration
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"strings"
 	"testing"
@@ -24,8 +25,67 @@ type fathom struct {
 	place
 }
 
-// load attaches Fathom until the test ends.
+// load attaches a Fathom of the test's own, until the test ends.
 func load(t testing.TB, o kernel.Options) *fathom {
+	t.Helper()
+	if err := endShared(); err != nil {
+		t.Error(err)
+	}
+	k := open(t, o)
+	t.Cleanup(func() {
+		if err := k.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return watched(t, k)
+}
+
+// shared is the Fathom of the tests that share one, while it is attached: to load the programs takes longer than most of these
+// tests, in a guest six seconds.
+var shared struct {
+	k           *kernel.Kernel
+	settleAfter time.Duration
+}
+
+// share returns the Fathom that stays attached for the next test that asks for the same. It has room for what all of them count,
+// and knows what was counted before: a test has to compare with a snapshot.
+func share(t testing.TB, settleAfter time.Duration) *fathom {
+	t.Helper()
+	t.Cleanup(func() {
+		if !t.Failed() {
+			return
+		}
+		if err := endShared(); err != nil { // the next test is not to suffer from this one
+			t.Error(err)
+		}
+	})
+	if shared.k != nil && shared.settleAfter == settleAfter {
+		f := watched(t, shared.k)
+		f.comeToRest()
+		return f
+	}
+	if err := endShared(); err != nil {
+		t.Error(err)
+	}
+	// Each path has a listener of its own: many peers, and a series for each.
+	shared.k = open(t, kernel.Options{SettleAfter: settleAfter, MaxSeriesPerWorkload: 2048, MaxPeersPerWorkload: 1024})
+	shared.settleAfter = settleAfter
+	return watched(t, shared.k)
+}
+
+// endShared detaches the shared Fathom, if there is one. TestMain does so in the end.
+func endShared() error {
+	k := shared.k
+	if shared.k = nil; k == nil {
+		return nil
+	}
+	if err := k.Close(); err != nil {
+		return fmt.Errorf("close: %w", err)
+	}
+	return nil
+}
+
+func open(t testing.TB, o kernel.Options) *kernel.Kernel {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("loading BPF programs needs root")
@@ -40,22 +100,41 @@ func load(t testing.TB, o kernel.Options) *fathom {
 	if err != nil {
 		t.Fatalf("load: %+v", err)
 	}
+	return k
+}
+
+// watched is the kernel side in a test, which fails if runs are missed in the mode that has to miss none.
+func watched(t testing.TB, k *kernel.Kernel) *fathom {
+	t.Helper()
+	f := &fathom{t: t, k: k, place: place{dataMode(t, k), runningRelease(t)}}
+	if f.mayMiss() {
+		return f
+	}
+	before := map[string]uint64{}
+	for _, p := range f.snapshot().Programs {
+		before[p.Name] = p.Missed
+	}
 	t.Cleanup(func() {
-		if err := k.Close(); err != nil {
-			t.Errorf("close: %v", err)
+		for _, p := range f.snapshot().Programs {
+			if n := p.Missed - before[p.Name]; n != 0 && p.Name != arrivals {
+				t.Errorf("%d runs of %s missed in the mode that has to miss none", n, p.Name)
+			}
 		}
 	})
-	f := &fathom{t: t, k: k, place: place{dataMode(t, k), runningRelease(t)}}
-	if !f.mayMiss() {
-		t.Cleanup(func() {
-			for _, p := range f.snapshot().Programs {
-				if p.Missed != 0 && p.Name != arrivals {
-					t.Errorf("%d runs of %s missed in the mode that has to miss none", p.Missed, p.Name)
-				}
-			}
-		})
-	}
 	return f
+}
+
+// comeToRest waits until what an earlier test left has been counted: connections end after their processes.
+func (f *fathom) comeToRest() {
+	last := f.count()
+	for end := time.Now().Add(patience); time.Now().Before(end); {
+		time.Sleep(50 * time.Millisecond)
+		now := f.count()
+		if maps.Equal(last, now) {
+			return
+		}
+		last = now
+	}
 }
 
 func (f *fathom) snapshot() *kernel.Snapshot {

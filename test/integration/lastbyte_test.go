@@ -6,8 +6,6 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/fathomhq/fathom/internal/kernel"
 )
 
 // TestLastByte has responses that the client fetches but for their last part, and that part after a while:
@@ -17,7 +15,7 @@ func TestLastByte(t *testing.T) {
 		size, rest = 10 << 20, 1 << 20 // the rest is more than all buffers between the two hold
 		wait       = 200 * time.Millisecond
 	)
-	f := load(t, kernel.Options{SettleAfter: 5 * time.Second})
+	f := share(t, 5*time.Second)
 	for _, by := range []struct {
 		call  string
 		needs func(place) string

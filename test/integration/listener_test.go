@@ -9,7 +9,7 @@ import (
 // TestListener fills a listener's queue: the connections in it and those that were
 // dropped have to be seen.
 func TestListener(t *testing.T) {
-	f := load(t, kernel.Options{})
+	f := share(t, settleAfter)
 	ns := newNetns(t, "listener")
 	server, client := start(t, serverName, ns), start(t, clientName, ns)
 	const backlog = 4

@@ -8,15 +8,13 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf"
-
-	"github.com/fathomhq/fathom/internal/kernel"
 )
 
 // TestMapsInUse makes requests while a program reads a BPF map through system calls all the time, as agents of networks do
 // now and then. On a CPU whose task was preempted in one of those, the kernel skips what is attached through perf
 // (bpf_disable_instrumentation(), trace_call_bpf()): 61 % of the exchanges here, were nothing else attached.
 func TestMapsInUse(t *testing.T) {
-	f := load(t, kernel.Options{})
+	f := share(t, settleAfter)
 	readMaps(t)
 	n := 20_000
 	if testing.Short() {

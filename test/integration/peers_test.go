@@ -11,7 +11,7 @@ import (
 // TestPeers checks who is said to be at the other end: for a client the address and port
 // that it dialed, for a server the client's address alone.
 func TestPeers(t *testing.T) {
-	f := load(t, kernel.Options{})
+	f := share(t, settleAfter)
 	for _, c := range []struct{ listen, dial, peer string }{
 		{"127.0.0.1:0", "127.0.0.1", "127.0.0.1"},
 		{"[::1]:0", "[::1]", "::1"},

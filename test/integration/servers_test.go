@@ -4,14 +4,12 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
-
-	"github.com/fathomhq/fathom/internal/kernel"
 )
 
 // TestServers sends many requests to real servers and compares the counts with the
 // client's.
 func TestServers(t *testing.T) {
-	f := load(t, kernel.Options{})
+	f := share(t, settleAfter)
 	n := 2000
 	if long() {
 		n = 100_000

@@ -9,7 +9,7 @@ import (
 
 // TestTCPCounters compares bytes, openings, ends and resets with what the helpers did.
 func TestTCPCounters(t *testing.T) {
-	f := load(t, kernel.Options{})
+	f := share(t, settleAfter)
 	for _, c := range []struct {
 		name           string
 		run            func(p *pair)
@@ -76,7 +76,7 @@ func TestTCPCounters(t *testing.T) {
 // TestTCPSamples checks what depends on when it is sampled: only that it is there while
 // the connection lives.
 func TestTCPSamples(t *testing.T) {
-	f := load(t, kernel.Options{})
+	f := share(t, settleAfter)
 	before := f.snapshot()
 	p := newPair(t, f)
 	c, s := p.connect()

@@ -87,7 +87,11 @@ func (l *tlsLoad) run() {
 // TestTLSStrictSeccomp probes processes that are killed for any system call that they do not make themselves. A return probe is
 // one, on some kernels.
 func TestTLSStrictSeccomp(t *testing.T) {
-	b := newTLSBench(t, 1000)
+	n := 1000
+	if testing.Short() {
+		n = 200 // in a guest
+	}
+	b := newTLSBench(t, n)
 	for _, row := range []struct {
 		name    string
 		library tlsLibrary

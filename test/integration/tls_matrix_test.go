@@ -39,7 +39,7 @@ func TestTLSMatrix(t *testing.T) {
 	case long():
 		n = 50_000
 	case testing.Short():
-		n = 500 // in a guest
+		n = 200 // in a guest
 	}
 	b := newTLSBench(t, n)
 	for _, row := range tlsRows() {

@@ -42,10 +42,12 @@ static void *end(unsigned flags, void *credentials, int fd)
 {
 	void *session = NULL;
 
-	if (CALL(int (*)(void **, unsigned), "gnutls_init", &session, flags | 8 /* GNUTLS_NONBLOCK */))
+	if (CALL(int (*)(void **, unsigned), "gnutls_init", &session,
+		 flags | 8 /* GNUTLS_NONBLOCK */))
 		exit(3);
 	CALL(int (*)(void *), "gnutls_set_default_priority", session);
-	CALL(int (*)(void *, int, void *), "gnutls_credentials_set", session, 1 /* GNUTLS_CRD_CERTIFICATE */, credentials);
+	CALL(int (*)(void *, int, void *), "gnutls_credentials_set", session,
+	     1 /* GNUTLS_CRD_CERTIFICATE */, credentials);
 	CALL(void (*)(void *, int, int), "gnutls_transport_set_int2", session, fd, fd);
 	return session;
 }
@@ -64,8 +66,9 @@ int main(int argc, char **argv)
 	rounds = atoi(argv[4]);
 	CALL(int (*)(void), "gnutls_global_init");
 	CALL(int (*)(void **), "gnutls_certificate_allocate_credentials", &credentials);
-	if (CALL(int (*)(void *, const char *, const char *, int), "gnutls_certificate_set_x509_key_file", credentials,
-		 argv[2], argv[3], 1 /* GNUTLS_X509_FMT_PEM */) ||
+	if (CALL(int (*)(void *, const char *, const char *, int),
+		 "gnutls_certificate_set_x509_key_file", credentials, argv[2], argv[3],
+		 1 /* GNUTLS_X509_FMT_PEM */) ||
 	    socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fd))
 		return 3;
 	server = end(1, credentials, fd[0]);
@@ -81,7 +84,8 @@ int main(int argc, char **argv)
 	if (!done)
 		return 4;
 
-	transfer rd = (transfer)need("gnutls_record_recv"), wr = (transfer)need("gnutls_record_send");
+	transfer rd = (transfer)need("gnutls_record_recv"),
+		 wr = (transfer)need("gnutls_record_send");
 	for (int i = 0; i < rounds; i++) {
 		move(wr, &writes, client, buf, 1 + i % 2000);
 		move(rd, &reads, server, buf, sizeof(buf));

@@ -70,8 +70,10 @@ int main(int argc, char **argv)
 	}
 	rounds = atoi(argv[4]);
 	context = CALL(make, "SSL_CTX_new", CALL(void *(*)(void), "TLS_method"));
-	if (CALL(int (*)(void *, const char *, int), "SSL_CTX_use_certificate_file", context, argv[2], 1) != 1 ||
-	    CALL(int (*)(void *, const char *, int), "SSL_CTX_use_PrivateKey_file", context, argv[3], 1) != 1)
+	if (CALL(int (*)(void *, const char *, int), "SSL_CTX_use_certificate_file", context,
+		 argv[2], 1) != 1 ||
+	    CALL(int (*)(void *, const char *, int), "SSL_CTX_use_PrivateKey_file", context,
+		 argv[3], 1) != 1)
 		return 3;
 	CALL(int (*)(void **, size_t, void **, size_t), "BIO_new_bio_pair", &a, 65536, &b, 65536);
 	server = end(context, a, "SSL_set_accept_state");
@@ -98,8 +100,9 @@ int main(int argc, char **argv)
 	}
 	CALL(void (*)(void *), "SSL_free", client);
 	CALL(void (*)(void *), "SSL_free", server);
-	printf("SSL_read %ld %ld\nSSL_write %ld %ld\nSSL_read_ex %ld %ld\nSSL_write_ex %ld %ld\nSSL_free 2 0\n",
-	       reads.calls, reads.bytes, writes.calls, writes.bytes,
-	       reads_ex.calls, reads_ex.bytes, writes_ex.calls, writes_ex.bytes);
+	printf("SSL_read %ld %ld\nSSL_write %ld %ld\n"
+	       "SSL_read_ex %ld %ld\nSSL_write_ex %ld %ld\nSSL_free 2 0\n",
+	       reads.calls, reads.bytes, writes.calls, writes.bytes, reads_ex.calls, reads_ex.bytes,
+	       writes_ex.calls, writes_ex.bytes);
 	return 0;
 }

@@ -19,8 +19,10 @@ void tls_load(const char *path, const char *style, const char *certificate, cons
 	library = load(path);
 	record_recv = NEED(gnutls_record_recv);
 	record_send = NEED(gnutls_record_send);
-	if (NEED(gnutls_global_init)() || NEED(gnutls_certificate_allocate_credentials)(&credentials) ||
-	    (certificate && NEED(gnutls_certificate_set_x509_key_file)(credentials, certificate, key, GNUTLS_X509_FMT_PEM))) {
+	if (NEED(gnutls_global_init)() ||
+	    NEED(gnutls_certificate_allocate_credentials)(&credentials) ||
+	    (certificate && NEED(gnutls_certificate_set_x509_key_file)(credentials, certificate,
+								       key, GNUTLS_X509_FMT_PEM))) {
 		fprintf(stderr, "no certificate\n");
 		exit(3);
 	}

@@ -33,8 +33,10 @@ void tls_load(const char *path, const char *style, const char *certificate, cons
 		ssl_write_ex = NEED(SSL_write_ex);
 	}
 	context = NEED(SSL_CTX_new)(NEED(TLS_method)());
-	if (!context || (certificate && (NEED(SSL_CTX_use_certificate_file)(context, certificate, SSL_FILETYPE_PEM) != 1 ||
-					 NEED(SSL_CTX_use_PrivateKey_file)(context, key, SSL_FILETYPE_PEM) != 1))) {
+	if (!context ||
+	    (certificate &&
+	     (NEED(SSL_CTX_use_certificate_file)(context, certificate, SSL_FILETYPE_PEM) != 1 ||
+	      NEED(SSL_CTX_use_PrivateKey_file)(context, key, SSL_FILETYPE_PEM) != 1))) {
 		fprintf(stderr, "no certificate\n");
 		exit(3);
 	}

@@ -57,7 +57,9 @@ struct conn {
 /* Receives more, behind what is there. */
 static bool more(struct conn *c)
 {
-	long n = c->have < sizeof(c->buf) - 1 ? tls_read(c->session, c->buf + c->have, sizeof(c->buf) - 1 - c->have) : 0;
+	long n = c->have < sizeof(c->buf) - 1 ?
+			 tls_read(c->session, c->buf + c->have, sizeof(c->buf) - 1 - c->have) :
+			 0;
 
 	if (n <= 0)
 		return false;
@@ -107,7 +109,8 @@ static bool put(struct conn *c, const char *head, const char *body, size_t lengt
 	size_t n = strlen(head);
 
 	if (apart)
-		return tls_write(c->session, head, n) && (!length || tls_write(c->session, body, length));
+		return tls_write(c->session, head, n) &&
+		       (!length || tls_write(c->session, body, length));
 	memcpy(all, head, n);
 	memcpy(all + n, body, length);
 	return tls_write(c->session, all, n + length);
@@ -128,7 +131,8 @@ static void *answer(void *argument)
 		length = status == 404 ? LARGE : 2;
 		if (status == 204 || status == 304)
 			length = 0;
-		snprintf(head, sizeof(head), "HTTP/1.1 %d Answer\r\nContent-Length: %zu\r\n\r\n", status, length);
+		snprintf(head, sizeof(head), "HTTP/1.1 %d Answer\r\nContent-Length: %zu\r\n\r\n",
+			 status, length);
 		if (!put(c, head, large, strcmp(method, "HEAD") ? length : 0))
 			break;
 	}
@@ -196,12 +200,15 @@ static bool request(struct conn *c, const char *k)
 	if (sscanf(k, "%15[^:]:%63[^:]:%zu", method, path, &body) != 3 || body > LARGE)
 		return false;
 	if (body)
-		snprintf(head, sizeof(head), "%s %s HTTP/1.1\r\nHost: it\r\nContent-Length: %zu\r\n\r\n", method, path, body);
+		snprintf(head, sizeof(head),
+			 "%s %s HTTP/1.1\r\nHost: it\r\nContent-Length: %zu\r\n\r\n", method, path,
+			 body);
 	else
 		snprintf(head, sizeof(head), "%s %s HTTP/1.1\r\nHost: it\r\n\r\n", method, path);
 	expected = strtol(path + 1, NULL, 10);
 	if (!put(c, head, large, body) ||
-	    !take(c, line, sizeof(line), !strcmp(method, "HEAD") || expected == 204 || expected == 304) ||
+	    !take(c, line, sizeof(line),
+		  !strcmp(method, "HEAD") || expected == 204 || expected == 304) ||
 	    sscanf(line, "HTTP/1.1 %d", &status) != 1)
 		return false;
 	count(method, status);
@@ -214,7 +221,8 @@ static void *ask(void *argument)
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
 	(void)argument;
-	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) || !(c->session = tls_begin(fd, false))) {
+	if (fd < 0 || connect(fd, (struct sockaddr *)&address, sizeof(address)) ||
+	    !(c->session = tls_begin(fd, false))) {
 		fprintf(stderr, "cannot connect\n");
 		exit(6);
 	}
@@ -251,7 +259,8 @@ static int get(int connections)
 
 int main(int argc, char **argv)
 {
-	bool broken = argc > 1 && !strcmp(argv[1], "broken"), strict = broken || (argc > 1 && !strcmp(argv[1], "strict"));
+	bool broken = argc > 1 && !strcmp(argv[1], "broken"),
+	     strict = broken || (argc > 1 && !strcmp(argv[1], "strict"));
 	socklen_t length = sizeof(address);
 	int listener = -1;
 
@@ -266,7 +275,8 @@ int main(int argc, char **argv)
 	if (!strcmp(argv[3], "serve")) {
 		tls_load(argv[1], argv[2], argv[4], argv[5]);
 		listener = socket(AF_INET, SOCK_STREAM, 0);
-		if (bind(listener, (struct sockaddr *)&address, sizeof(address)) || listen(listener, 128) ||
+		if (bind(listener, (struct sockaddr *)&address, sizeof(address)) ||
+		    listen(listener, 128) ||
 		    getsockname(listener, (struct sockaddr *)&address, &length))
 			return 5;
 		printf("127.0.0.1:%d\n", ntohs(address.sin_port));
@@ -282,5 +292,6 @@ int main(int argc, char **argv)
 		only_expected_calls();
 	if (broken)
 		getppid();
-	return listener >= 0 ? serve(listener) : get(argc > 7 && atoi(argv[6]) <= 256 ? atoi(argv[6]) : 0);
+	return listener >= 0 ? serve(listener) :
+			       get(argc > 7 && atoi(argv[6]) <= 256 ? atoi(argv[6]) : 0);
 }

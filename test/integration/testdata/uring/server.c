@@ -10,8 +10,8 @@
  * zerocopy  receives as recv does, sends by IORING_OP_SEND_ZC
  * fixed     the same, from a buffer that is registered with the ring
  *
- * It prints the address where it listens. /STATUS is answered with that status. One thread, one ring; it accepts
- * by one multishot request. Needs Linux 6.0.
+ * It prints the address where it listens. /STATUS is answered with that status. One thread, one
+ * ring; it accepts by one multishot request. Needs Linux 6.0.
  */
 #include <arpa/inet.h>
 #include <err.h>
@@ -51,7 +51,10 @@ static char fixed_out[CONNECTIONS][256];
 static struct connection *connections[CONNECTIONS];
 static const char *way;
 
-static bool is(const char *name) { return !strcmp(way, name); }
+static bool is(const char *name)
+{
+	return !strcmp(way, name);
+}
 
 static struct io_uring_sqe *next(void)
 {
@@ -77,9 +80,9 @@ static void receive(int fd)
 	struct io_uring_sqe *sqe = next();
 
 	if (is("msg")) {
-		c->iov[0] = (struct iovec){ c->in, 16 };
-		c->iov[1] = (struct iovec){ c->in + 16, sizeof(c->in) - 16 };
-		c->message = (struct msghdr){ .msg_iov = c->iov, .msg_iovlen = 2 };
+		c->iov[0] = (struct iovec){c->in, 16};
+		c->iov[1] = (struct iovec){c->in + 16, sizeof(c->in) - 16};
+		c->message = (struct msghdr){.msg_iov = c->iov, .msg_iovlen = 2};
 		io_uring_prep_recvmsg(sqe, fd, &c->message, 0);
 		tag(sqe, RECV, fd);
 		return;
@@ -103,9 +106,9 @@ static void transmit(int fd)
 	if (is("msg")) {
 		size_t first = length < 5 ? length : 5;
 
-		c->iov[0] = (struct iovec){ data, first };
-		c->iov[1] = (struct iovec){ data + first, length - first };
-		c->message = (struct msghdr){ .msg_iov = c->iov, .msg_iovlen = 2 };
+		c->iov[0] = (struct iovec){data, first};
+		c->iov[1] = (struct iovec){data + first, length - first};
+		c->message = (struct msghdr){.msg_iov = c->iov, .msg_iovlen = 2};
 		io_uring_prep_sendmsg(sqe, fd, &c->message, 0);
 	} else if (is("zerocopy")) {
 		io_uring_prep_send_zc(sqe, fd, data, length, 0, 0);
@@ -204,7 +207,8 @@ static void received(int fd, struct io_uring_cqe *cqe)
 		int id = cqe->flags >> IORING_CQE_BUFFER_SHIFT;
 
 		take(fd, buffer[id], cqe->res);
-		io_uring_buf_ring_add(buffers, buffer[id], BUFFER_SIZE, id, io_uring_buf_ring_mask(BUFFERS), 0);
+		io_uring_buf_ring_add(buffers, buffer[id], BUFFER_SIZE, id,
+				      io_uring_buf_ring_mask(BUFFERS), 0);
 		io_uring_buf_ring_advance(buffers, 1);
 	} else {
 		take(fd, connections[fd]->in, cqe->res);
@@ -235,7 +239,7 @@ static void sent(int fd, struct io_uring_cqe *cqe)
 
 static int listening(void)
 {
-	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 	socklen_t size = sizeof(a);
 	int fd = socket(AF_INET, SOCK_STREAM, 0);
 
@@ -249,7 +253,7 @@ static int listening(void)
 
 static void provide_buffers(void)
 {
-	struct io_uring_buf_reg reg = { .ring_entries = BUFFERS, .bgid = GROUP };
+	struct io_uring_buf_reg reg = {.ring_entries = BUFFERS, .bgid = GROUP};
 	int i, e;
 
 	if (posix_memalign((void **)&buffers, 4096, BUFFERS * sizeof(struct io_uring_buf)))
@@ -260,13 +264,14 @@ static void provide_buffers(void)
 		errx(1, "register the buffer ring: %s", strerror(-e));
 	io_uring_buf_ring_init(buffers);
 	for (i = 0; i < BUFFERS; i++)
-		io_uring_buf_ring_add(buffers, buffer[i], BUFFER_SIZE, i, io_uring_buf_ring_mask(BUFFERS), i);
+		io_uring_buf_ring_add(buffers, buffer[i], BUFFER_SIZE, i,
+				      io_uring_buf_ring_mask(BUFFERS), i);
 	io_uring_buf_ring_advance(buffers, BUFFERS);
 }
 
 int main(int argc, char **argv)
 {
-	struct iovec fixed = { fixed_out, sizeof(fixed_out) };
+	struct iovec fixed = {fixed_out, sizeof(fixed_out)};
 	struct io_uring_cqe *cqe;
 	struct io_uring_sqe *sqe;
 	int e, listener;
