@@ -17,7 +17,7 @@ case ${1:-} in
 test) packages=("${compiler[@]}" libclang-rt-19-dev binutils curl default-jdk-headless gcc libc6-dev libgnutls28-dev libssl-dev iproute2 liburing-dev nginx nodejs python3 wrk) ;;
 generate) packages=("${compiler[@]}" protobuf-compiler) ;;
 guests) packages=(gcc libc6-dev libgnutls28-dev libssl-dev liburing-dev) ;;
-bench) packages=(nginx wrk) ;;
+bench) packages=(nginx nodejs redis-server redis-tools wrk) ;;
 prometheus) packages=(prometheus) ;;
 page) packages=(chromium-headless-shell fonts-dejavu-core node-typescript) ;;
 fetch) packages=(debian-archive-keyring kmod) ;;
