@@ -92,11 +92,14 @@ func (b *bench) startCommand(ctx context.Context, name, command string) (*child,
 // contests takes blocks of windows without an agent and with each contender in turn,
 // A B A C A B A ..., within one load run.
 func (b *bench) contests(ctx context.Context, contenders []contender) ([]contest, error) {
-	r, err := b.startRig(ctx, rigOptions{})
+	r, err := b.startRig(ctx, traffics()[0])
 	if err != nil {
 		return nil, err
 	}
 	defer r.stop()
+	if err := r.open(ctx); err != nil {
+		return nil, err
+	}
 	out := make([]contest, len(contenders))
 	before, err := b.block(ctx, r, nil)
 	if err != nil {

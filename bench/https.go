@@ -130,7 +130,7 @@ func (h *https) naive() tlslib.Library {
 type httpsStates struct {
 	*states
 	https   *https
-	server  func() int // nginx's process id; 0 while it does not run
+	server  int // nginx's process id
 	probes  io.Closer
 	entered string
 }
@@ -141,23 +141,20 @@ func (s *httpsStates) enter(name string) error {
 	if err := s.leave(); err != nil {
 		return err
 	}
-	taps, k, library := name, s.fathom, s.https.found
+	taps, library := name, s.https.found
 	switch name {
 	case stateNone:
 		return nil
-	case stateEmpty:
-		k = s.empty
 	case stateNaive:
 		taps, library = stateFathom, s.https.naive()
 	}
+	k := s.kernel(taps)
 	if err := s.states.enter(taps); err != nil {
 		return err
 	}
 	s.entered = taps
-	if pid := s.server(); pid != 0 {
-		if err := k.TellTLS(uint32(pid), kernel.TLSProcess{Opaque: tlsIsRead}); err != nil {
-			return err
-		}
+	if err := k.TellTLS(uint32(s.server), kernel.TLSProcess{Opaque: tlsIsRead}); err != nil {
+		return err
 	}
 	var err error
 	s.probes, err = k.AttachTLS(s.https.library, library)
@@ -178,41 +175,44 @@ func (s *httpsStates) leave() error {
 	return errors.Join(err, s.states.leave())
 }
 
-func (s *httpsStates) reload(ctx context.Context) error {
+func (s *httpsStates) reloadIfDue(ctx context.Context, blocks int) error {
 	if err := s.leave(); err != nil {
 		return err
 	}
-	return s.states.reload(ctx)
+	return s.states.reloadIfDue(ctx, blocks)
 }
 
-// httpsThroughput is [bench.throughput] by HTTPS.
+// httpsThroughput compares the usual states, and naive probes, by HTTPS.
 func (b *bench) httpsThroughput(ctx context.Context) (c *comparison, err error) {
 	h, err := prepareHTTPS()
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, h.remove()) }()
-	plain, err := openStates(ctx, true)
+	r, err := b.startRig(ctx, traffic{
+		load:    "wrk -t1 -c32, keep-alive, 6-byte body, probes in " + h.found.Version + " of nginx",
+		server:  func(ctx context.Context, b *bench) (server, error) { return startNginx(ctx, b.starter, b.serverCPU, h) },
+		clients: wrkOf("/"),
+	})
 	if err != nil {
 		return nil, err
 	}
-	var r *rig
-	s := &httpsStates{states: plain, https: h, server: func() int {
-		if r == nil {
-			return 0
-		}
-		return r.nginx.pid()
-	}}
+	defer r.stop()
+	plain, err := b.openStates(ctx, true)
+	if err != nil {
+		return nil, err
+	}
+	s := &httpsStates{states: plain, https: h, server: r.server.pid()}
 	defer func() { err = errors.Join(err, s.leave(), s.close()) }()
-	if err := s.enter(stateFathom); err != nil {
-		return nil, err
-	}
-	if r, err = b.startRig(ctx, rigOptions{https: h}); err != nil {
-		return nil, err
-	}
-	return b.run(ctx, r, s, [][2]string{
+	c, err = b.run(ctx, r, s, [][2]string{
 		{stateFathom, stateEmpty}, {stateFathom, stateNone}, {stateEmpty, stateNone}, {stateNaive, stateNone}, {stateFathom, stateNaive},
 	})
+	if err != nil {
+		return nil, err
+	}
+	c.Name, c.title = "https", "HTTPS"
+	c.aim(target{stateFathom, stateEmpty, byThroughput, targetHTTPS})
+	return c, nil
 }
 
 // environment is that of nginx: it finds the copies first.

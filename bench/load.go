@@ -19,14 +19,11 @@ import (
 // wrk loads a server as fast as one thread can.
 type wrk struct{ *child }
 
-// startWrk starts wrk with 32 connections, each used for one request only if churn.
-func startWrk(ctx context.Context, s *starter, cpu int, url string, churn bool) (wrk, error) {
-	args := []string{"-t1", "-c32", "-d24h", "--timeout", "10s"}
-	if churn {
-		args = append(args, "-H", "Connection: close")
-	}
-	// Ended by stop.
-	cmd := exec.CommandContext(context.WithoutCancel(ctx), "wrk", append(args, url)...)
+// startWrk starts wrk with 32 connections and further arguments.
+func startWrk(ctx context.Context, s *starter, cpu int, url string, more ...string) (wrk, error) {
+	args := append([]string{"-t1", "-c32", "-d24h", "--timeout", "10s"}, more...)
+	// Ended by end.
+	cmd := exec.CommandContext(context.WithoutCancel(ctx), "wrk", append(args, url)...) //nolint:gosec // the benchmark's own arguments
 	c, err := s.start("wrk", cmd, cpu)
 	return wrk{c}, err
 }
@@ -34,10 +31,16 @@ func startWrk(ctx context.Context, s *starter, cpu int, url string, churn bool) 
 // Lines of wrk's report that tell of requests that went wrong.
 var wrkErrors = regexp.MustCompile(`Socket errors:.*|Non-2xx.*`)
 
-// stop ends the load and returns what went wrong, as wrk tells it; mostly nothing.
-func (w wrk) stop() string {
-	w.child.stop(syscall.SIGINT)
+// end ends the load and returns what went wrong, as wrk tells it.
+func (w wrk) end() string {
+	w.stop(syscall.SIGINT)
 	return strings.Join(wrkErrors.FindAllString(w.out.String(), -1), "; ")
+}
+
+func endAll(clients []client) {
+	for _, c := range clients {
+		c.end()
+	}
 }
 
 // pace makes about perSecond requests per second over 8 connections, evenly, until ctx ends.

@@ -3,11 +3,12 @@
 //
 //	make bench
 //	make bench BENCH='-only throughput -windows 60'
+//	make bench BENCH='-only traffic -object before=build/before.o'
 //	make bench BENCH="-against other=./other.sh"
 //
-// It needs root, nginx with its stub_status module, and wrk. The two are pinned to a CPU each; everything
-// goes over the loopback interface, so that both ends of every connection are traced, which is
-// the worst case. Requests are counted by nginx, never by Fathom.
+// It needs root, nginx with its stub_status module, wrk, Node, and Redis with redis-benchmark. Server and client are
+// pinned to a CPU each; everything goes over the loopback interface, so that both ends of every connection are traced,
+// which is the worst case. Requests are counted by the server, never by Fathom.
 package main
 
 import (
@@ -22,11 +23,9 @@ import (
 	"syscall"
 )
 
-// The targets. Memory in bytes.
+// The targets of the agent. Memory in bytes. Those under load are in traffic.go.
 const (
-	targetEmpty  = 0.95 // throughput over that with empty programs
-	targetNone   = 0.92 // throughput over that with nothing attached
-	targetCPU    = 0.5  // percent of a core
+	targetCPU    = 0.5 // percent of a core
 	targetMemory = 30e6
 	targetMaps   = 32e6
 	targetScrape = 50.0 // ms of CPU for 5,000 series
@@ -38,6 +37,8 @@ type bench struct {
 	fathom               string // path of the agent
 	serverCPU, clientCPU int
 	plan                 plan
+	objects              []object
+	scratch              string // a directory that is removed in the end
 	report               *report
 	terminal             bool
 }
@@ -48,8 +49,8 @@ func main() {
 
 // command returns the exit status.
 func command(args []string) int {
-	if len(args) == 1 && args[0] == echoCommand {
-		fmt.Fprintln(os.Stderr, serveEcho(os.Stdout))
+	if err := runHelper(args); err != nil {
+		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGINT, syscall.SIGTERM)
@@ -72,6 +73,20 @@ func command(args []string) int {
 	return 0
 }
 
+// runHelper makes this process one of the benchmark's own servers or clients, if the arguments say so; then it returns
+// with an error only.
+func runHelper(args []string) error {
+	switch {
+	case len(args) == 1 && args[0] == echoCommand:
+		return serveEcho(os.Stdout)
+	case len(args) == 3 && args[0] == unknownServerCommand:
+		return serveUnknown(args[1], args[2])
+	case len(args) == 2 && args[0] == unknownClientCommand:
+		return askUnknown(args[1])
+	}
+	return nil
+}
+
 // run tells whether a target was missed and that matters.
 func run(ctx context.Context, args []string) (missed bool, err error) {
 	b := new(bench)
@@ -83,6 +98,10 @@ func run(ctx context.Context, args []string) (missed bool, err error) {
 		return false, err
 	}
 	defer b.starter.close()
+	if b.scratch, err = os.MkdirTemp("", "fathom-bench-"); err != nil {
+		return false, err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(b.scratch)) }()
 	b.pickCPUs()
 	if err := b.report.describe(ctx, b); err != nil {
 		return false, err
@@ -118,27 +137,15 @@ func (b *bench) pickCPUs() {
 // phases runs what was asked for and prints each part when it is done.
 func (b *bench) phases(ctx context.Context, o options) error {
 	r := b.report
-	var err error
+	err := b.measureTraffic(ctx, o.only)
+	if err != nil {
+		return err
+	}
 	for _, p := range []struct {
 		name string
 		run  func() error
 	}{
-		{"throughput", func() error {
-			if r.Throughput, err = b.throughput(ctx, false); err != nil {
-				return err
-			}
-			r.Throughput.target(stateFathom, stateEmpty, targetEmpty)
-			r.Throughput.target(stateFathom, stateNone, targetNone)
-			return nil
-		}},
-		{"churn", func() error { r.Churn, err = b.throughput(ctx, true); return err }},
-		{"https", func() error {
-			if r.HTTPS, err = b.httpsThroughput(ctx); err != nil {
-				return err
-			}
-			r.HTTPS.target(stateFathom, stateEmpty, targetEmpty)
-			return nil
-		}},
+		{"https", func() error { r.HTTPS, err = b.httpsThroughput(ctx); return err }},
 		{"programs", func() error { r.Programs, err = b.programs(ctx); return err }},
 		{"cpu", func() error { r.CPU, err = b.agentUsage(ctx); return err }},
 		{"memory", func() error { r.Memory, err = b.memory(ctx); return err }},

@@ -15,8 +15,9 @@ import (
 	"time"
 )
 
-// A body of 6 bytes, so that the taps' share of a request is as large as it gets. Without a
-// master process the one worker dies with the benchmark; it serves the same way.
+// A body of 6 bytes, so that the taps' share of a request is as large as it gets; with the head that a file has, of about
+// 230 bytes; or chunked, since a filter may change its length. Without a master process the one worker
+// dies with the benchmark; it serves the same way.
 const nginxConfig = `daemon off;
 master_process off;
 pid nginx.pid;
@@ -34,6 +35,19 @@ http {
 	server {
 		listen %s backlog=1024 %s;
 		location / { default_type text/plain; return 200 "hello\n"; }
+		location /page {
+			default_type text/html;
+			add_header Last-Modified "Tue, 17 Nov 2026 09:41:00 GMT";
+			add_header ETag '"6919f0ac-267"';
+			add_header Accept-Ranges bytes;
+			return 200 "hello\n";
+		}
+		location /chunked {
+			default_type text/plain;
+			sub_filter_types text/plain;
+			sub_filter goodbye hello;
+			return 200 "hello\n";
+		}
 	}
 	server {
 		listen unix:%s;
@@ -42,10 +56,10 @@ http {
 }
 `
 
-// nginx is the server under load. Its own count of requests is the truth that all
-// throughput is computed from; it is read over a Unix socket, which no tap sees.
+// nginx is a [server] that counts by its stub_status module.
 type nginx struct {
 	*child
+	scheme  string
 	address string
 	dir     string
 	status  net.Conn
@@ -58,13 +72,14 @@ func startNginx(ctx context.Context, s *starter, cpu int, h *https) (*nginx, err
 	if err != nil {
 		return nil, err
 	}
-	n := &nginx{dir: dir}
+	n := &nginx{dir: dir, scheme: "http"}
 	if n.address, err = freeAddress(ctx); err != nil {
 		n.stop()
 		return nil, err
 	}
 	tls := ""
 	if h != nil {
+		n.scheme = "https"
 		tls = "ssl; " + strings.TrimSuffix(h.directives(), ";")
 	}
 	socket, config := filepath.Join(dir, "status"), filepath.Join(dir, "nginx.conf")
@@ -92,6 +107,13 @@ func startNginx(ctx context.Context, s *starter, cpu int, h *https) (*nginx, err
 	n.reader = bufio.NewReader(n.status)
 	return n, nil
 }
+
+// startPlainNginx is nginx without TLS.
+func startPlainNginx(ctx context.Context, b *bench) (server, error) {
+	return startNginx(ctx, b.starter, b.serverCPU, nil)
+}
+
+func (n *nginx) url(path string) string { return n.scheme + "://" + n.address + path }
 
 func (n *nginx) stop() {
 	if n.status != nil {

@@ -26,16 +26,46 @@ func cpuTime(pid int) (time.Duration, error) {
 	return time.Duration(t.Nano()), nil
 }
 
+// machineTime returns the CPU time that all CPUs together have worked, interrupts included, in steps of 10 ms.
+func machineTime() (time.Duration, error) {
+	data, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, err
+	}
+	return parseMachineTime(string(data))
+}
+
+// parseMachineTime adds up user, nice, system, irq and softirq of the first line: not what was idle or taken by the hypervisor. The
+// time of guests is in that of users already.
+func parseMachineTime(stat string) (time.Duration, error) {
+	first, _, _ := strings.Cut(stat, "\n")
+	fields := strings.Fields(first)
+	if len(fields) < 8 || fields[0] != "cpu" {
+		return 0, fmt.Errorf("/proc/stat begins with %q", first)
+	}
+	var sum uint64
+	for _, i := range []int{1, 2, 3, 6, 7} {
+		n, err := strconv.ParseUint(fields[i], 10, 63)
+		if err != nil {
+			return 0, fmt.Errorf("/proc/stat: %w", err)
+		}
+		sum += n
+	}
+	return time.Duration(sum) * userTick, nil //nolint:gosec // centuries
+}
+
+// userTick is USER_HZ, the same on all architectures that Go runs on.
+const userTick = time.Second / 100
+
 // ticks returns the user and the system time of a process from /proc/PID/stat.
 func ticks(pid int) (user, system time.Duration, err error) {
 	fields, err := statFields(pid)
 	if err != nil {
 		return 0, 0, err
 	}
-	const tick = time.Second / 100 // USER_HZ, the same on all architectures that Go runs on
 	u, errU := strconv.ParseInt(fields[14-3], 10, 64)
 	s, errS := strconv.ParseInt(fields[15-3], 10, 64)
-	return time.Duration(u) * tick, time.Duration(s) * tick, errors.Join(errU, errS)
+	return time.Duration(u) * userTick, time.Duration(s) * userTick, errors.Join(errU, errS)
 }
 
 // statFields returns /proc/PID/stat from field 3 (state) on; the second may hold anything.
@@ -205,5 +235,5 @@ func waitedFor(pid int) time.Duration {
 	}
 	u, _ := strconv.ParseInt(fields[16-3], 10, 64)
 	s, _ := strconv.ParseInt(fields[17-3], 10, 64)
-	return time.Duration(u+s) * time.Second / 100
+	return time.Duration(u+s) * userTick
 }

@@ -71,3 +71,27 @@ func TestMemoryOf(t *testing.T) {
 		t.Errorf("implausible: %+v", m)
 	}
 }
+
+func TestMachineTime(t *testing.T) {
+	for stat, want := range map[string]time.Duration{
+		// user nice system idle iowait irq softirq steal guest guest_nice
+		"cpu  100 10 50 7000 300 5 35 900 20 2\ncpu0 1 1 1 1 1 1 1 1 1 1\n": 2 * time.Second,
+		"cpu  1 0 0 0 0 0 0 0 0 0": 10 * time.Millisecond,
+		"cpu  1 0 x 0 0 0 0 0 0 0": -1,
+		"cpu  1 0":                 -1,
+		"intr 1 2 3 4 5 6 7 8":     -1,
+		"":                         -1,
+	} {
+		got, err := parseMachineTime(stat)
+		if err != nil {
+			got = -1
+		}
+		if got != want {
+			t.Errorf("%q: %s, want %s", stat, got, want)
+		}
+	}
+	before, err := machineTime()
+	if err != nil || before == 0 {
+		t.Errorf("%s, %v", before, err)
+	}
+}

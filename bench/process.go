@@ -123,6 +123,9 @@ func (c *child) stop(signal syscall.Signal) {
 	<-c.ended
 }
 
+// said is the last of what the process has written.
+func (c *child) said() string { return c.out.String() }
+
 // failure describes the end of a process that should have gone on.
 func (c *child) failure() error {
 	<-c.ended

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
-	"golang.org/x/sys/unix"
 
 	"github.com/fathomhq/fathom/internal/kernel"
 )
@@ -48,22 +47,26 @@ type runCount struct {
 // programs measures the BPF programs while the kernel keeps its statistics, which
 // slow all of them down: therefore apart from the throughput.
 func (b *bench) programs(ctx context.Context) (out *programCosts, err error) {
-	s, err := openStates(ctx, false)
+	s, err := b.openStates(ctx, false)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
-	if err := s.enter(stateFathom); err != nil {
-		return nil, err
-	}
-	r, err := b.startRig(ctx, rigOptions{})
+	r, err := b.startRig(ctx, traffics()[0])
 	if err != nil {
 		return nil, err
 	}
 	defer r.stop()
-	statistics, err := ebpf.EnableStats(unix.BPF_STATS_RUN_TIME)
+	// The connections are opened under Fathom's eyes, as they are on a node.
+	if err := s.enter(stateFathom); err != nil {
+		return nil, err
+	}
+	if err := r.open(ctx); err != nil {
+		return nil, err
+	}
+	statistics, err := keepStatistics()
 	if err != nil {
-		return nil, fmt.Errorf("let the kernel keep statistics of BPF programs: %w", err)
+		return nil, err
 	}
 	defer statistics.Close()
 
@@ -79,7 +82,7 @@ func (b *bench) programs(ctx context.Context) (out *programCosts, err error) {
 	if err := s.enter(stateFathom); err != nil {
 		return nil, err
 	}
-	full, err := b.countRuns(ctx, r, s.fathom)
+	full, err := b.countRuns(ctx, r, s.kernel(stateFathom))
 	if err != nil {
 		return nil, err
 	}
@@ -117,7 +120,7 @@ func (b *bench) countRuns(ctx context.Context, r *rig, fathom *kernel.Kernel) (c
 }
 
 func look(r *rig, fathom *kernel.Kernel) (c counted, err error) {
-	if c.requests, err = r.nginx.requests(); err != nil {
+	if c.requests, err = r.server.requests(); err != nil {
 		return c, err
 	}
 	if c.kernel, err = ownRuns(); err != nil {

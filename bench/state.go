@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
+	"slices"
+	"strings"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -19,85 +22,177 @@ const (
 	stateFathom = "fathom" // Fathom's programs
 )
 
+// builtIn tells whether a name is that of a state that there is without -object.
+func builtIn(name string) bool {
+	return slices.Contains([]string{stateNone, stateEmpty, stateFathom, stateNaive}, name)
+}
+
 // toggled is what is attached, or not, while the load runs.
 type toggled interface {
 	names() []string
 	enter(name string) error // attaches what belongs to a state, and nothing else
 	tick(name string) error  // does what an agent does about once a second
 	leave() error            // detaches everything
-	reload(ctx context.Context) error
+	reloadIfDue(ctx context.Context, blocks int) error
 	close() error
 }
 
-// states are the usual ones.
-type states struct {
-	empty, fathom *kernel.Kernel
-	tls           bool // with the programs that read TLS
+// variant is one set of programs, and a state.
+type variant struct {
+	name    string
+	options kernel.Options
+	kernel  *kernel.Kernel // nil if it is not loaded
 }
 
-func (s *states) names() []string { return []string{stateNone, stateEmpty, stateFathom} }
+// states are the usual ones, and those of -object.
+type states struct {
+	variants []*variant
+	blocks   int // since the programs were loaded
+}
 
-// openStates loads all programs and leaves them detached.
-func openStates(ctx context.Context, tls bool) (*states, error) {
-	s := &states{tls: tls}
+func (s *states) names() []string {
+	names := []string{stateNone}
+	for _, v := range s.variants {
+		names = append(names, v.name)
+	}
+	return names
+}
+
+// pairs are the states whose windows are compared.
+func (s *states) pairs() [][2]string {
+	pairs := [][2]string{{stateFathom, stateEmpty}, {stateFathom, stateNone}, {stateEmpty, stateNone}}
+	for _, p := range s.pairsOfObjects() {
+		pairs = append(pairs, p, [2]string{p[1], stateEmpty}, [2]string{p[1], stateNone})
+	}
+	return pairs
+}
+
+// pairsOfObjects are Fathom and each other object.
+func (s *states) pairsOfObjects() (pairs [][2]string) {
+	for _, v := range s.variants {
+		if !builtIn(v.name) {
+			pairs = append(pairs, [2]string{stateFathom, v.name})
+		}
+	}
+	return pairs
+}
+
+// openStates loads all programs and leaves them detached: the usual ones with TLS, or without it together with those
+// of -object.
+func (b *bench) openStates(ctx context.Context, tls bool) (*states, error) {
+	s := &states{variants: []*variant{
+		{name: stateEmpty, options: kernel.Options{Empty: true, TLS: tls}},
+		{name: stateFathom, options: kernel.Options{TLS: tls}},
+	}}
+	if !tls {
+		for _, o := range b.objects {
+			log := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn})).With("object", o.name)
+			s.variants = append(s.variants, &variant{name: o.name, options: kernel.Options{Object: o.file, Logger: log}})
+		}
+	}
 	if err := s.open(ctx); err != nil {
 		return nil, errors.Join(err, s.close())
+	}
+	if err := s.sameTaps(); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	for _, v := range s.variants {
+		v.options.Logger = nil // once is enough
 	}
 	return s, nil
 }
 
 func (s *states) open(ctx context.Context) (err error) {
-	if s.empty, err = kernel.Open(ctx, kernel.Options{Empty: true, TLS: s.tls}); err != nil {
-		return err
+	s.blocks = 0
+	for _, v := range s.variants {
+		if v.kernel, err = kernel.Open(ctx, v.options); err != nil {
+			return fmt.Errorf("load the programs of %s: %w", v.name, err)
+		}
+		if err := v.kernel.Detach(); err != nil {
+			return err
+		}
 	}
-	if err := s.empty.Detach(); err != nil {
-		return err
-	}
-	if s.fathom, err = kernel.Open(ctx, kernel.Options{TLS: s.tls}); err != nil {
-		return err
-	}
-	return s.fathom.Detach()
+	return nil
 }
 
-// reload loads all programs anew. Where the kernel happens to put them and their maps changes
-// what they take by several percent: one loading is a sample of one.
-func (s *states) reload(ctx context.Context) error {
+// sameTaps fails if the programs of an object are attached otherwise than Fathom's: that would be another comparison.
+func (s *states) sameTaps() error {
+	own := modes(s.kernel(stateFathom).Taps())
+	for _, v := range s.variants {
+		if got := modes(v.kernel.Taps()); got != own {
+			return fmt.Errorf("%s is attached as %s, and %s as %s", v.name, got, stateFathom, own)
+		}
+	}
+	return nil
+}
+
+func modes(taps []kernel.Tap) string {
+	var all []string
+	for _, t := range taps {
+		all = append(all, t.Name+"="+t.Mode)
+	}
+	return strings.Join(all, " ")
+}
+
+// reloadIfDue is called before each block of windows. It loads all programs anew after as many: where the kernel
+// happens to put them and their maps changes what they take by several percent, so that one loading is a
+// sample of one.
+func (s *states) reloadIfDue(ctx context.Context, blocks int) error {
+	s.blocks++
+	if s.blocks <= blocks {
+		return nil
+	}
 	if err := s.close(); err != nil {
 		return err
 	}
-	return s.open(ctx)
+	err := s.open(ctx)
+	s.blocks = 1
+	return err
+}
+
+// kernel returns the programs of a state, nil if it has none.
+func (s *states) kernel(name string) *kernel.Kernel {
+	for _, v := range s.variants {
+		if v.name == name {
+			return v.kernel
+		}
+	}
+	return nil
 }
 
 func (s *states) enter(name string) error {
 	if err := s.leave(); err != nil {
 		return err
 	}
-	switch name {
-	case stateEmpty:
-		return s.empty.Attach()
-	case stateFathom:
-		return s.fathom.Attach()
+	if k := s.kernel(name); k != nil {
+		return k.Attach()
 	}
 	return nil
 }
 
 func (s *states) tick(name string) error {
-	if name == stateFathom {
-		return s.fathom.Sweep()
+	if k := s.kernel(name); k != nil && name != stateEmpty {
+		return k.Sweep()
 	}
 	return nil
 }
 
-func (s *states) leave() error { return errors.Join(s.empty.Detach(), s.fathom.Detach()) }
+func (s *states) leave() error {
+	var errs []error
+	for _, v := range s.variants {
+		errs = append(errs, v.kernel.Detach())
+	}
+	return errors.Join(errs...)
+}
 
 func (s *states) close() error {
 	var errs []error
-	for _, k := range []*kernel.Kernel{s.empty, s.fathom} {
-		if k != nil {
-			errs = append(errs, k.Close())
+	for _, v := range s.variants {
+		if v.kernel != nil {
+			errs = append(errs, v.kernel.Close())
 		}
+		v.kernel = nil
 	}
-	s.empty, s.fathom = nil, nil
 	return errors.Join(errs...)
 }
 

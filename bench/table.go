@@ -47,20 +47,26 @@ func (r *report) header() string {
 	if r.Brief {
 		brief = " BRIEF: the figures mean little."
 	}
-	return fmt.Sprintf("%s, Linux %s, %d x %s, load %s.%s\n%s; %s; %s\n",
-		r.Date.Format("2006-01-02 15:04 UTC"), r.Kernel, r.CPUs, r.Model, r.LoadBefore, brief, r.Fathom, r.Nginx, r.Wrk)
+	w := new(strings.Builder)
+	fmt.Fprintf(w, "%s, Linux %s, %d x %s, load %s.%s\n%s; %s; %s; node %s; %s\n",
+		r.Date.Format("2006-01-02 15:04 UTC"), r.Kernel, r.CPUs, r.Model, r.LoadBefore, brief, r.Fathom, r.Nginx, r.Wrk, r.Node, r.Redis)
+	for _, name := range slices.Sorted(maps.Keys(r.Objects)) {
+		fmt.Fprintf(w, "%s is %s\n", name, r.Objects[name])
+	}
+	return w.String()
 }
 
 // table returns one part of the report.
 func (r *report) table(part string) string {
 	w := new(strings.Builder)
+	for _, c := range r.Traffic {
+		if c.Name == part {
+			c.print(w)
+		}
+	}
 	switch part {
-	case "throughput":
-		r.Throughput.print(w, "Throughput")
-	case "churn":
-		r.Churn.print(w, "Connection churn")
 	case "https":
-		r.HTTPS.print(w, "HTTPS")
+		r.HTTPS.print(w)
 	case "programs":
 		r.Programs.print(w)
 	case "cpu":
@@ -75,28 +81,55 @@ func (r *report) table(part string) string {
 	return w.String()
 }
 
-func (c *comparison) print(w *strings.Builder, title string) {
-	t := newTable(w, fmt.Sprintf("%s: %s", title, c.Load), "state", "windows", "requests/s", "quartiles", "CPU us/request", "quartiles")
+func (c *comparison) print(w *strings.Builder) {
+	t := newTable(w, fmt.Sprintf("%s (%s): %s", c.title, c.Name, c.Load), "state", "windows", "requests/s", "quartiles",
+		"CPU us/request", "quartiles", "whole machine", "quartiles")
 	for _, state := range c.states {
-		rate, cost := c.Rates[state], c.CPUPerRequest[state]
-		t.row(state, fmt.Sprint(rate.N), fmt.Sprintf("%.0f", rate.Median), fmt.Sprintf("%.0f..%.0f", rate.Q1, rate.Q3),
-			fmt.Sprintf("%.2f", cost.Median/1e3), fmt.Sprintf("%.2f..%.2f", cost.Q1/1e3, cost.Q3/1e3))
+		rate, cost, machine := c.Rates[state], c.CPUPerRequest[state], c.MachinePerRequest[state]
+		t.row(state, fmt.Sprint(rate.N), fmt.Sprintf("%.0f", rate.Median), quartiles("%.0f", rate, 1),
+			fmt.Sprintf("%.2f", cost.Median/1e3), quartiles("%.2f", cost, 1e3), fmt.Sprintf("%.2f", machine.Median/1e3), quartiles("%.2f", machine, 1e3))
 	}
 	t.flush()
-	t = newTable(w, "  Neighbouring windows compared", "ratio", "median", "quartiles", "95 %", "target", "by CPU time", "CPU ns/request", "95 %")
+	t = newTable(w, "  Neighbouring windows compared", "ratio", "median", "quartiles", "95 %", "target",
+		"by CPU time", "quartiles", "target", "by machine", "CPU ns/request", "95 %")
 	for _, x := range c.Ratios {
-		target := "-"
-		if x.Target > 0 {
-			target = fmt.Sprintf(">= %.2f %s", x.Target, verdict(x.met()))
-		}
-		t.row(x.Of+" / "+x.To, fmt.Sprintf("%.3f", x.Value.Median), fmt.Sprintf("%.3f..%.3f", x.Value.Q1, x.Value.Q3),
-			fmt.Sprintf("%.3f..%.3f", x.Value.Low, x.Value.High), target,
-			fmt.Sprintf("%.3f", x.ByCPU.Median), fmt.Sprintf("%+.0f", x.CPU.Median), fmt.Sprintf("%+.0f..%+.0f", x.CPU.Low, x.CPU.High))
+		t.row(x.Of+" / "+x.To, fmt.Sprintf("%.3f", x.Value.Median), quartiles("%.3f", x.Value, 1),
+			fmt.Sprintf("%.3f..%.3f", x.Value.Low, x.Value.High), aimed(">=", x.Target, x.met()),
+			fmt.Sprintf("%.3f", x.ByCPU.Median), quartiles("%.3f", x.ByCPU, 1), aimed(">=", x.TargetCPU, x.metByCPU()),
+			fmt.Sprintf("%.3f", x.ByMachine.Median),
+			fmt.Sprintf("%+.0f", x.CPU.Median), fmt.Sprintf("%+.0f..%+.0f", x.CPU.Low, x.CPU.High))
 	}
 	t.flush()
-	if c.LoadErrors != "" {
-		fmt.Fprintf(w, "  wrk reports: %s\n", c.LoadErrors)
+	if c.BPF != nil {
+		c.BPF.print(w)
 	}
+	if c.LoadErrors != "" {
+		fmt.Fprintf(w, "  The load reports: %s\n", c.LoadErrors)
+	}
+}
+
+// quartiles prints the middle half of a sample, in another unit.
+func quartiles(format string, s summary, unit float64) string {
+	return fmt.Sprintf(format+".."+format, s.Q1/unit, s.Q3/unit)
+}
+
+func (b *bpfTime) print(w *strings.Builder) {
+	t := newTable(w, fmt.Sprintf("  BPF time, both ends together, without the %.0f ns per run that an empty program measures", b.EmptyNsPerRun),
+		"state", "windows", "runs/request", "ns/request", "quartiles")
+	for _, state := range b.states {
+		runs, ns := b.RunsPerRequest[state], b.NsPerRequest[state]
+		t.row(state, fmt.Sprint(ns.N), fmt.Sprintf("%.2f", runs.Median), fmt.Sprintf("%.0f", ns.Median), quartiles("%.0f", ns, 1))
+	}
+	t.flush()
+	if len(b.Ratios) == 0 {
+		return
+	}
+	t = newTable(w, "  Neighbouring windows compared", "ratio of BPF time", "median", "quartiles", "95 %", "target")
+	for _, x := range b.Ratios {
+		t.row(x.Of+" / "+x.To, fmt.Sprintf("%.3f", x.Value.Median), quartiles("%.3f", x.Value, 1),
+			fmt.Sprintf("%.3f..%.3f", x.Value.Low, x.Value.High), aimed("<=", x.Target, x.met()))
+	}
+	t.flush()
 }
 
 func (c *programCosts) print(w *strings.Builder) {

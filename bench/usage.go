@@ -77,11 +77,11 @@ func (b *bench) agentUsage(ctx context.Context) (*agentCPU, error) {
 
 func (b *bench) underLoad(ctx context.Context, a *agent, n *nginx, full bool) (stretch, error) {
 	if full {
-		w, err := startWrk(ctx, b.starter, b.clientCPU, "http://"+n.address+"/", false)
+		w, err := startWrk(ctx, b.starter, b.clientCPU, n.url("/"))
 		if err != nil {
 			return stretch{}, err
 		}
-		defer w.stop()
+		defer w.end()
 		return b.stretch(ctx, a, n, "full")
 	}
 	paced, cancel := context.WithCancel(ctx)

@@ -52,6 +52,9 @@ func setConstants(spec *ebpf.CollectionSpec, o Options, bounds [256]uint64, f *f
 	} {
 		v, ok := spec.Variables[name]
 		if !ok {
+			if o.Object != nil {
+				continue
+			}
 			return fmt.Errorf("no constant %s in the BPF object", name)
 		}
 		if err := v.Set(value); err != nil {

@@ -30,9 +30,9 @@ type Kernel struct {
 	preempted bool
 
 	objects   bpfMaps
-	variables bpfVariables
+	variables variables
 	sweep     *ebpf.Program
-	giveBack  *ebpf.Program
+	giveBack  *ebpf.Program   // nil if Options.Object has none
 	tls       *tlsProbes      // nil if TLS is not read
 	upper     []time.Duration // bounds
 	arrays    arrays
@@ -42,6 +42,11 @@ type Kernel struct {
 	attached bool
 	// strays are edges that are in use and that the index does not lead to any more, by slot: see ForgetPeers.
 	strays map[uint32]bpfEdgeKey
+}
+
+// variables are those that are set after loading.
+type variables struct {
+	Attached *ebpf.Variable `ebpf:"attached"`
 }
 
 // Open loads the BPF programs and attaches them. A tap that this kernel refuses does not stop the
@@ -93,7 +98,7 @@ func (k *Kernel) load() error {
 	if k.sweep, err = l.program("fathom_sweep"); err != nil {
 		return explainLoad(err)
 	}
-	if k.giveBack, err = l.program("fathom_give_back"); err != nil {
+	if k.giveBack, err = l.program("fathom_give_back"); err != nil && k.options.Object == nil {
 		return explainLoad(err)
 	}
 	k.findWays(l)

@@ -29,7 +29,7 @@ type loader struct {
 func newLoader(o Options, bounds [256]uint64, f *facts, log *slog.Logger) (*loader, error) {
 	// Kernels before 5.11 count maps against RLIMIT_MEMLOCK.
 	limit := rlimit.RemoveMemlock()
-	spec, err := loadBpf()
+	spec, err := readObject(o.Object, log)
 	if err != nil {
 		return nil, fmt.Errorf("read the BPF object: %w", err)
 	}
@@ -126,8 +126,8 @@ func empty(spec *ebpf.CollectionSpec) {
 	for _, t := range taps {
 		for _, w := range t.ways {
 			for _, h := range w.all() {
-				spec.Programs[h.program].Instructions = asm.Instructions{
-					asm.Mov.Imm(asm.R0, 0).WithSymbol(h.program), asm.Return(),
+				if p, ok := spec.Programs[h.program]; ok {
+					p.Instructions = asm.Instructions{asm.Mov.Imm(asm.R0, 0).WithSymbol(h.program), asm.Return()}
 				}
 			}
 		}

@@ -35,6 +35,11 @@ type Options struct {
 	// Empty attaches programs of the same kinds that do nothing: the floor that
 	// benchmarks compare with.
 	Empty bool
+	// Object is an ELF file with the BPF programs of another version, instead of this one's: for benchmarks
+	// that compare the two. Constants and maps that it lacks are passed over, those that this
+	// version does not know keep what the file says; the logger is told. Only Attach, Detach, Sweep,
+	// Taps and Close are of use then: what is in the maps may be of another shape.
+	Object []byte
 	// Logger receives what the start-up has to say (default: discarded).
 	Logger *slog.Logger
 }

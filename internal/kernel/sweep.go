@@ -19,11 +19,7 @@ func (k *Kernel) Sweep() error {
 }
 
 func (k *Kernel) sweepLocked() error {
-	workloads, err := k.arrays.lastUsed(bpfTableTABLE_WORKLOADS, k.options.MaxWorkloads)
-	if err != nil {
-		return err
-	}
-	if err := k.arrays.censuses.clear(workloads); err != nil {
+	if err := k.clearCensuses(); err != nil {
 		return err
 	}
 	for first := 1; first <= k.options.MaxConnections; first += sweepSlice {
@@ -36,4 +32,16 @@ func (k *Kernel) sweepLocked() error {
 		}
 	}
 	return nil
+}
+
+// clearCensuses prepares for the counting of the workloads' connections.
+func (k *Kernel) clearCensuses() error {
+	if k.options.Object != nil {
+		return clearWhole(k.objects.Censuses, int(k.objects.Censuses.MaxEntries()))
+	}
+	workloads, err := k.arrays.lastUsed(bpfTableTABLE_WORKLOADS, k.options.MaxWorkloads)
+	if err != nil {
+		return err
+	}
+	return k.arrays.censuses.clear(workloads)
 }
