@@ -10,7 +10,7 @@ func plainRows() []row {
 			r.both(r.curl(times(50, "http://"+addr+"/200")...))
 		}},
 		{name: "plain: Go, Go", run: func(r *run) {
-			addr := r.goServer(server)
+			addr := r.goServer()
 			r.both(r.goClient(addr, "GET /now/200 *50", "POST /read/201 body *50", "DELETE /now/404 *10"))
 		}},
 		{name: "plain: requests, Node, bodies read", run: func(r *run) {
@@ -38,13 +38,13 @@ func earlyRows() []row {
 			r.both(r.requests(r.node(server, nil), "/now/401", "/now/200", processes, rounds))
 		}},
 		{name: "early answer: requests, aiohttp", run: func(r *run) {
-			r.both(r.requests(r.python(server, "aiohttp_server.py"), "/now/401", "/now/200", processes, rounds))
+			r.both(r.requests(r.python("aiohttp_server.py"), "/now/401", "/now/200", processes, rounds))
 		}},
 		{name: "early answer: requests, JDK", run: func(r *run) {
-			r.both(r.requests(r.java(server), "/now/401", "/now/200", processes, rounds))
+			r.both(r.requests(r.java(), "/now/401", "/now/200", processes, rounds))
 		}},
 		{name: "early answer: requests, Go", run: func(r *run) {
-			r.both(r.requests(r.goServer(server), "/now/401", "/now/200", processes, rounds))
+			r.both(r.requests(r.goServer(), "/now/401", "/now/200", processes, rounds))
 		}},
 		{name: "early answer: requests, nginx", run: func(r *run) {
 			r.both(r.requests(r.nginx(server, "", ""), "/401", "/200", processes, rounds))
@@ -61,7 +61,7 @@ func earlyRows() []row {
 			r.both(r.raw(addr, one, one, one))
 		}},
 		{name: "early answer: http.server, body unread and without a line end", run: func(r *run) {
-			addr := r.python(server, "http_server.py", "HTTP/1.1")
+			addr := r.python("http_server.py", "HTTP/1.1")
 			// The server takes the body and the next request's first line for one line, and answers with 400.
 			post := withBody("POST", "/now/403", `{"model": "test", "messages": []}`)
 			c := r.raw(addr, repeat(2, send(post, "POST"), recv(1), pause(0.8)))
@@ -69,7 +69,7 @@ func earlyRows() []row {
 			r.served(server, c.leaveOpen("400"))
 		}},
 		{name: "early answer: http.server, body unread that is a request", lost: map[string]uint64{"no_request": 2}, run: func(r *run) {
-			addr := r.python(server, "http_server.py", "HTTP/1.1")
+			addr := r.python("http_server.py", "HTTP/1.1")
 			post := withBody("POST", "/now/403", request("GET", "/now/200"))
 			r.both(r.raw(addr, script{send(post, "POST"), recv(1), takeUnasked(1)}))
 			if r.unasked != 1 {

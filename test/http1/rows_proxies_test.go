@@ -38,11 +38,14 @@ func switchRows() []row {
 		}},
 		{name: "upgrade to h2c: curl, Apache", run: func(r *run) {
 			base := "http://" + r.apache(server, []string{"http2"}, "Protocols h2c http/1.1")
-			c := r.curl("--http2", base+"/404", base+"/403")
-			if c.total() != 2 {
-				r.Fatalf("curl saw %v", c)
+			if out, _ := r.program("", "curl", "-s", "--http2", "-o", "/dev/null", "-w", "%{http_version} %{http_code}", base+"/small"); out != "2 200" {
+				r.Fatalf("curl saw %q", out)
 			}
 			r.both(counts{"GET 101": {n: 1, seconds: unknown}}) // and then HTTP/2
+		}},
+		{name: "upgrade to h2c passed over: curl, Apache", run: func(r *run) {
+			base := "http://" + r.apache(server, []string{"http2"}, "Protocols h2c http/1.1")
+			r.both(r.curl("--http2", base+"/404", base+"/403")) // redirects come before the upgrade
 		}},
 		{name: "CONNECT: curl, squid, Node", run: func(r *run) { r.tunnel(r.squid(proxy)) }},
 		{name: "CONNECT: curl, a proxy of Node, Node", run: func(r *run) {
@@ -55,7 +58,7 @@ func switchRows() []row {
 				if err == nil {
 					r.Fatal("the tunnel was not refused")
 				}
-				c, _ := parseCounts(r.T, stderr)
+				c := r.curlSaw(stderr)
 				r.both(c)
 			}
 		}},
@@ -80,9 +83,9 @@ func proxyRows() []row {
 		{name: "nginx before Node", run: func(r *run) {
 			behind := r.node(server, nil)
 			r.through(r.nginx(proxy, "upstream behind { server "+behind+"; keepalive 4; }",
-				"location / { proxy_pass http://behind; proxy_http_version 1.1; proxy_set_header Connection ''; }\nlocation ~ ^/now/ { proxy_pass http://behind; proxy_http_version 1.1; proxy_set_header Connection ''; proxy_request_buffering off; }"))
+				"location / { proxy_pass http://behind; proxy_http_version 1.1; proxy_set_header Connection ''; }\nlocation ~ ^/now/ { proxy_pass http://behind; proxy_http_version 1.1; proxy_set_header Connection ''; proxy_request_buffering off; }"), 0) // takes a 103 for the answer
 		}},
-		{name: "haproxy before Node", run: func(r *run) { r.through(r.haproxy(proxy, r.node(server, nil), "")) }},
+		{name: "haproxy before Node", run: func(r *run) { r.through(r.haproxy(proxy, r.node(server, nil), ""), 20) }},
 		{name: "squid before Node", run: func(r *run) {
 			base := "http://" + r.node(server, nil)
 			addr := r.squid(proxy)
@@ -90,10 +93,10 @@ func proxyRows() []row {
 			r.all(c)
 		}},
 		{name: "Apache before Node", run: func(r *run) {
-			r.through(r.apache(proxy, []string{"proxy", "proxy_http"}, "ProxyPass / http://"+r.node(server, nil)+"/"))
+			r.through(r.apache(proxy, []string{"proxy", "proxy_http"}, "ProxyPass / http://"+r.node(server, nil)+"/"), 8) // answers 502 to more
 		}},
 		{name: "haproxy without a server behind it", run: func(r *run) {
-			addr := r.haproxy(server, nobody(r), "retries 0")
+			addr := r.haproxy(server, nobody(r), "")
 			r.both(r.raw(addr, repeat(3, exchange("GET", "/200")...)))
 		}},
 		{name: "nginx without a server behind it", run: func(r *run) {
@@ -103,14 +106,14 @@ func proxyRows() []row {
 	}
 }
 
-// through asks a server through a proxy that passes on each request.
-func (r *run) through(addr string) {
+// through asks a server through a proxy that passes on each request, and so many interim responses at most.
+func (r *run) through(addr string, interim int) {
 	r.Helper()
 	text := "HTTP%2F1.1%20500|b|GET%20%2F"
 	one := join(exchange("GET", "/now/404"), exchange("GET", "/chunks/"+text), exchange("HEAD", "/size/7000"),
 		script{send(withBody("PUT", "/now/401", "STATUS"), "PUT"), recv(1)},
 		script{sendPieces([]string{request("POST", "/echo/201", "Transfer-Encoding: chunked"), "3\r\nGET\r\n", "0\r\n\r\n"}, "POST"), recv(1)},
-		exchange("GET", "/hints/20/200"), exchange("GET", "/size/40000"), exchange("DELETE", "/now/204"))
+		exchange("GET", "/hints/"+number(interim)+"/200"), exchange("GET", "/size/40000"), exchange("DELETE", "/now/204"))
 	r.all(plus(r.raw(addr, one, one, one), r.requests(addr, "/now/401", "/now/404", 2, 50)))
 }
 
@@ -131,8 +134,8 @@ func loadRows() []row {
 		{name: "ab, kept: nginx", run: func(r *run) { r.ab(r.nginx(server, "", ""), "-k", "-n", "5000") }},
 		{name: "ab, a connection each: nginx", run: func(r *run) { r.ab(r.nginx(server, "", ""), "-n", "1000") }},
 		{name: "ab, kept: Apache", run: func(r *run) { r.ab(r.apache(server, nil, ""), "-k", "-n", "5000") }},
-		{name: "wrk: nginx", run: func(r *run) { r.wrk(r.nginx(server, "", "")) }},
-		{name: "wrk, pipelines of 16 mixed ones: nginx", deep: true, run: func(r *run) { r.wrk(r.nginx(server, "", ""), "-s", r.tool("pipeline.lua")) }},
+		{name: "wrk: nginx", run: func(r *run) { r.wrk(r.nginx(server, "", ""), 1) }},
+		{name: "wrk, pipelines of 8 mixed ones: nginx", run: func(r *run) { r.wrk(r.nginx(server, "", ""), 8, "-s", r.tool("pipeline.lua")) }},
 	}
 }
 
@@ -157,14 +160,26 @@ func (r *run) ab(addr string, args ...string) {
 	r.both(c)
 }
 
-// wrk stops in the middle of its work, so that the server's log is the truth for both.
-func (r *run) wrk(addr string, args ...string) {
+// wrk stops in the middle of its work. The server's log is the truth, apart from the last requests of each connection.
+func (r *run) wrk(addr string, depth uint64, args ...string) {
 	r.Helper()
-	stdout, stderr := r.program("", "wrk", append(args, "-t", "1", "-c", "4", "-d", "1s", "http://"+addr+"/200")...)
+	const connections = 4
+	stdout, stderr := r.program("", "wrk", append(args, "-t", "1", "-c", number(connections), "-d", "1s", "http://"+addr+"/200")...)
 	if !strings.Contains(stdout, "requests in") {
 		r.Fatalf("wrk: %s%s", stdout, stderr)
 	}
-	r.ends = append(r.ends, end{server, kernel.RoleServer, r.logged(server, "nginx")}, end{client, kernel.RoleClient, r.logged(server, "nginx")})
+	log := r.logged("nginx")
+	truth := func() counts {
+		out := counts{}
+		for key, v := range log() {
+			method, _, _ := strings.Cut(key, " ")
+			least := v.n - min(v.n, depth*connections)
+			out.join(key, count{n: least, more: v.n - least, seconds: unknown})
+			out[method+" aborted"] = count{more: depth * connections, seconds: unknown}
+		}
+		return out
+	}
+	r.ends = append(r.ends, end{server, kernel.RoleServer, truth}, end{client, kernel.RoleClient, truth})
 }
 
 // packageRows are programs that use HTTP/1 in ways of their own.
@@ -187,19 +202,19 @@ func packageRows() []row {
 			svn("commit", "-m", "second", filepath.Join(r.dir, "copy"))
 			svn("log", url)
 			svn("export", url+"/trunk", filepath.Join(r.dir, "export"))
-			r.ends = append(r.ends, end{server, kernel.RoleServer, r.logged(server, "apache")}, end{client, kernel.RoleClient, r.logged(server, "apache")})
+			r.ends = append(r.ends, end{server, kernel.RoleServer, r.logged("apache")}, end{client, kernel.RoleClient, r.logged("apache")})
 		}},
 		{name: "apt: nginx", deep: true, run: func(r *run) {
 			r.repository("files/repository", 30)
 			addr := r.nginx(server, "", "")
 			r.apt(addr)
-			r.ends = append(r.ends, end{server, kernel.RoleServer, r.logged(server, "nginx")}, end{client, kernel.RoleClient, r.logged(server, "nginx")})
+			r.ends = append(r.ends, end{server, kernel.RoleServer, r.logged("nginx")}, end{client, kernel.RoleClient, r.logged("nginx")})
 		}},
 		{name: "apt: Apache", deep: true, run: func(r *run) {
 			r.repository("files/repository", 30)
 			addr := r.apache(server, nil, "")
 			r.apt(addr)
-			r.ends = append(r.ends, end{server, kernel.RoleServer, r.logged(server, "apache")}, end{client, kernel.RoleClient, r.logged(server, "apache")})
+			r.ends = append(r.ends, end{server, kernel.RoleServer, r.logged("apache")}, end{client, kernel.RoleClient, r.logged("apache")})
 		}},
 	}
 }

@@ -72,10 +72,10 @@ func (r *run) files() string {
 // looksLikeHTTP is a body that must not be taken for messages.
 const looksLikeHTTP = "HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\nGET /404 HTTP/1.1\r\nHost: a\r\n\r\nHTTP/1.1 404 Not Found\r\n\r\n"
 
-// logged returns what nginx or Apache logged.
-func (r *run) logged(part, name string) func() counts {
+// logged returns what the server, nginx or Apache, logged.
+func (r *run) logged(name string) func() counts {
 	return func() counts {
-		content, err := os.ReadFile(filepath.Join(r.dir, name+"-"+part, "access.log"))
+		content, err := os.ReadFile(filepath.Join(r.dir, name+"-"+server, "access.log"))
 		if err != nil {
 			return nil
 		}
@@ -137,6 +137,7 @@ func (r *run) haproxy(part, behind, lines string) (addr string) {
 defaults
 	mode http
 	timeout connect 10s
+	retries 0
 	timeout client 30s
 	timeout server 30s
 	timeout http-keep-alive 30s
@@ -192,30 +193,30 @@ func (r *run) node(part string, o nodeOptions) (addr string) {
 }
 
 // python serves a program of testdata.
-func (r *run) python(part, script string, args ...string) (addr string) {
+func (r *run) python(script string, args ...string) (addr string) {
 	r.Helper()
 	addr = process.FreeAddress(r)
-	r.serve(part, addr, python, append([]string{r.tool(script), addr}, args...)...)
+	r.serve(server, addr, python, append([]string{r.tool(script), addr}, args...)...)
 	return addr
 }
 
 // java serves with the JDK's own server.
-func (r *run) java(part string) (addr string) {
+func (r *run) java() (addr string) {
 	r.Helper()
 	addr = process.FreeAddress(r)
-	r.serve(part, addr, "java", "-XX:TieredStopAtLevel=1", "-Dsun.net.httpserver.nodelay=true", r.tool("Server.java"), addr)
+	r.serve(server, addr, "java", "-XX:TieredStopAtLevel=1", "-Dsun.net.httpserver.nodelay=true", r.tool("Server.java"), addr)
 	return addr
 }
 
 // goServer serves with Go's own server.
-func (r *run) goServer(part string) (addr string) {
+func (r *run) goServer() (addr string) {
 	r.Helper()
 	addr = process.FreeAddress(r)
 	self, err := os.Executable()
 	if err != nil {
 		r.Fatal(err)
 	}
-	r.serve(part, addr, self, "serve", addr)
+	r.serve(server, addr, self, "serve", addr)
 	return addr
 }
 
@@ -233,7 +234,13 @@ func (r *run) goClient(addr string, requests ...string) counts {
 func (r *run) curl(args ...string) counts {
 	r.Helper()
 	_, stderr, _ := r.tryProgram("", "curl", append([]string{"-s", "-w", `%{stderr}%{method} %{http_code} 1 %{time_total}\n`}, args...)...)
-	c, _ := parseCounts(r.T, stderr)
+	return r.curlSaw(stderr)
+}
+
+// curlSaw returns what curl said. 000 is its status where there was none.
+func (r *run) curlSaw(text string) counts {
+	r.Helper()
+	c, _ := parseCounts(r.T, strings.ReplaceAll(text, " 000 ", " aborted "))
 	return c
 }
 

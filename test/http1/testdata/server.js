@@ -28,7 +28,7 @@ const status = {
   size: (q, r, bytes) => r.writeHead(200, { 'Content-Length': +bytes }).end('f'.repeat(+bytes)),
   text: (q, r, body) => r.writeHead(200, { 'Content-Length': Buffer.byteLength(body) }).end(body),
   // A body in pieces, each of them in a write of its own, as chunks or with a length.
-  chunks: (q, r, body) => pieces(r, 200, { Trailer: 'X-Sum' }, body, { 'X-Sum': '1' }),
+  chunks: (q, r, body) => (q.httpVersion === '1.0' ? pieces(r, 200, {}, body) : pieces(r, 200, { Trailer: 'X-Sum' }, body, { 'X-Sum': '1' })),
   pieces: (q, r, body) => pieces(r, 200, { 'Content-Length': Buffer.byteLength(body.replaceAll('|', '')) }, body),
   // A length although there is no body.
   bodiless: (q, r, code) => r.writeHead(+code, { 'Content-Length': 5 }).end(),
