@@ -50,7 +50,8 @@ func TestRows(t *testing.T) {
 		t.Skip("loading BPF programs needs root")
 	}
 	t.Setenv("NODE_PATH", "/usr/share/nodejs") // of Debian's modules, also for another Node than Debian's
-	f := load(t, kernel.Options{})
+	// Each row has listeners of its own, to each of which this process connects: many peers.
+	f := load(t, kernel.Options{MaxPeersPerWorkload: 2048})
 	var done table
 	for i, w := range rows() {
 		t.Run(w.name, func(t *testing.T) {

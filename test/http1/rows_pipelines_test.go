@@ -37,10 +37,10 @@ func pipelineRows() []row {
 		row{name: "pipeline: undici, Node", deep: true, run: func(r *run) {
 			r.both(r.undici(r.node(server, nil), 10, `[["GET","/200","",60],["POST","/read/201","GET / HTTP/1.1",60],["HEAD","/404","",60],["PUT","/now/401","STATUS",60]]`))
 		}},
-		row{name: "pipeline: undici, nginx", deep: true, run: func(r *run) {
+		row{name: "pipeline: undici, nginx", run: func(r *run) {
 			r.both(r.undici(r.nginx(server, "", ""), 6, `[["GET","/200","",60],["GET","/page","",60],["HEAD","/404","",60],["DELETE","/204","",60]]`))
 		}},
-		row{name: "pipeline: nginx, slow answers between quick ones", deep: true, run: func(r *run) {
+		row{name: "pipeline: nginx, slow answers between quick ones", run: func(r *run) {
 			// Node behind nginx pauses between the pieces of a body.
 			behind := r.node(proxy, nil)
 			addr := r.nginx(server, "", "location /chunks { proxy_pass http://"+behind+"; proxy_http_version 1.1; }")

@@ -83,7 +83,7 @@ func proxyRows() []row {
 		{name: "nginx before Node", run: func(r *run) {
 			behind := r.node(server, nil)
 			r.through(r.nginx(proxy, "upstream behind { server "+behind+"; keepalive 4; }",
-				"location / { proxy_pass http://behind; proxy_http_version 1.1; proxy_set_header Connection ''; }\nlocation ~ ^/now/ { proxy_pass http://behind; proxy_http_version 1.1; proxy_set_header Connection ''; proxy_request_buffering off; }"), 0) // takes a 103 for the answer
+				"location / { proxy_pass http://behind; proxy_http_version 1.1; proxy_set_header Connection ''; }"), 0) // takes a 103 for the answer
 		}},
 		{name: "haproxy before Node", run: func(r *run) { r.through(r.haproxy(proxy, r.node(server, nil), ""), 20) }},
 		{name: "squid before Node", run: func(r *run) {
@@ -204,13 +204,13 @@ func packageRows() []row {
 			svn("export", url+"/trunk", filepath.Join(r.dir, "export"))
 			r.ends = append(r.ends, end{server, kernel.RoleServer, r.logged("apache")}, end{client, kernel.RoleClient, r.logged("apache")})
 		}},
-		{name: "apt: nginx", deep: true, run: func(r *run) {
+		{name: "apt: nginx", run: func(r *run) {
 			r.repository("files/repository", 30)
 			addr := r.nginx(server, "", "")
 			r.apt(addr)
 			r.ends = append(r.ends, end{server, kernel.RoleServer, r.logged("nginx")}, end{client, kernel.RoleClient, r.logged("nginx")})
 		}},
-		{name: "apt: Apache", deep: true, run: func(r *run) {
+		{name: "apt: Apache", run: func(r *run) {
 			r.repository("files/repository", 30)
 			addr := r.apache(server, nil, "")
 			r.apt(addr)
