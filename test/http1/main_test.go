@@ -27,8 +27,9 @@ type row struct {
 	run  func(*run)
 	// lost is what has to be counted as lost beside the exchanges, by reason: responses that answer nothing.
 	lost map[string]uint64
-	// deep: more exchanges are open at a time than Fathom keeps apart, so that some may be lost for that reason.
-	deep bool
+	// mayLose is the reason for which exchanges may be lost here, as more of them are open at a time than Fathom keeps apart, or as
+	// they are in more buffers than it looks into. Then what is missing has to be counted as lost for this reason.
+	mayLose string
 }
 
 // anyNumber is a number of losses that depends on how the bytes fall into reads and writes.

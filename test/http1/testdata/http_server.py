@@ -5,6 +5,7 @@
     /close          has a body without a length, until the connection ends
     /slow           has each field of its head, and each piece of its body, in a write of its own
     /short          announces 1,000 bytes, sends 500, and closes
+    /hints/N/STATUS has N interim responses before the final one, all in one write
     /fields/N       has N fields of 1,000 bytes
 """
 
@@ -58,6 +59,11 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.close_connection = True
         self.head(200, ("Content-Length", "1000"))
         self.wfile.write(b"f" * 500)
+
+    def on_hints(self, argument):
+        n, status = argument.split("/")
+        self.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </style.css>\r\n\r\n" * int(n)
+                         + b"HTTP/1.1 %d Final\r\nContent-Length: 0\r\n\r\n" % int(status))
 
     def on_fields(self, n):
         self.head(200, *[("Set-Cookie", "c" * 1000)] * int(n), ("Content-Length", "0"))
