@@ -14,7 +14,13 @@ qemu=(libaio1 libbpf1 libcapstone4 libdaxctl1 libfdt1 libfuse3-3 libglib2.0-0 li
 	libpng16-16 librdmacm1 libsasl2-2 libseccomp2 libslirp0 libudev1 liburing2 libvdeplug2 libzstd1)
 
 case ${1:-} in
-test) packages=("${compiler[@]}" libclang-rt-19-dev binutils curl default-jdk-headless gcc libc6-dev libgnutls28-dev libssl-dev iproute2 liburing-dev nginx nodejs python3 wrk) ;;
+test)
+	packages=("${compiler[@]}" libclang-rt-19-dev binutils curl default-jdk-headless gcc libc6-dev libgnutls28-dev libssl-dev
+		iproute2 liburing-dev nginx nodejs python3 wrk
+		# test/http1
+		apache2 apache2-utils apt-utils haproxy libapache2-mod-svn nghttp2-client node-undici node-ws python3-aiohttp python3-requests
+		squid subversion)
+	;;
 generate) packages=("${compiler[@]}" protobuf-compiler) ;;
 lint) packages=(clang-format-19 shellcheck) ;;
 guests) packages=(gcc libc6-dev libgnutls28-dev libssl-dev liburing-dev) ;;

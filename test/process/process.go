@@ -82,6 +82,24 @@ func (p *Process) WaitReady(url string) {
 	p.t.Fatalf("%s is not ready at %s after %s", p.name, url, Patience)
 }
 
+// WaitListening returns when somebody listens at an address. It fails the test if the program ends before, or takes longer than
+// Patience.
+func (p *Process) WaitListening(address string) {
+	p.t.Helper()
+	for end := time.Now().Add(Patience); time.Now().Before(end); time.Sleep(5 * time.Millisecond) {
+		select {
+		case <-p.ended:
+			p.t.Fatalf("%s ended", p.name)
+		default:
+		}
+		if c, err := (&net.Dialer{}).DialContext(p.t.Context(), "tcp", address); err == nil {
+			_ = c.Close()
+			return
+		}
+	}
+	p.t.Fatalf("%s does not listen at %s after %s", p.name, address, Patience)
+}
+
 // Stop asks the program to end, and returns when it has. It fails the test if that takes longer than Patience.
 func (p *Process) Stop() { p.stop() }
 
