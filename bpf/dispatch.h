@@ -82,14 +82,14 @@ __noinline u64 next_step(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 	struct conn *c = conn_of(slot);
 	struct http1_side *s;
 
-	if (!c || (c->deep && is_response))
+	if (!c || c->upgraded || (c->deep && is_response))
 		return EVENT(EVENT_NONE, 0, 0, n);
 	if (c->class == CLASS_UNKNOWN && !is_response)
 		return recognise(slot, address, n, seq, now);
 	if (c->class > CLASS_HTTP1)
 		return EVENT(EVENT_NONE, 0, 0, n);
 	s = http1_of(c, is_response);
-	if (is_response && http1_awaits_method(s) && http1_resolve(c, s))
+	if (is_response && http1_awaits_method(s) && http1_resolve(c, s, address, n))
 		return EVENT(EVENT_END, 0, 0, 0);
 	if (http1_has_body(s)) {
 		if (s->framing & HTTP1_EXPECT && open_exchanges(c) <= 0 && http1_finds_place(slot, REQUEST, address, n, seq))

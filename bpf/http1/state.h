@@ -69,22 +69,27 @@ static __always_inline bool http1_awaits_method(const struct http1_side *s)
 }
 
 /*
- * Decides it now that bytes follow. If the request's hook has still not run, they are taken for a body; should that hook say HEAD,
- * http1_begin() finds that they were none. Returns whether the response was over with its head.
+ * Decides it now that LENGTH bytes follow at ADDRESS (0: they were not seen). If the request's hook has still not run, they are taken for a
+ * body. What begins like a response may be one all the same, to the request behind HEAD: http1_method_shown() will see.
+ * Returns whether the response was over with its head.
  */
-static __always_inline bool http1_resolve(struct conn *c, struct http1_side *s)
+static __always_inline bool http1_resolve(struct conn *c, struct http1_side *s, u64 address, u32 length)
 {
 	u32 number = c->responses - 1;
+	u64 words[2] = {}, n = at_most(length, HTTP1_PREFIX);
+	u16 status;
 
 	s->answers = answers_of(method_of(c, number), exchange_of(c, number)->status);
 	if (s->answers == HTTP1_ANSWERS_EMPTY || s->answers == HTTP1_ANSWERS_TUNNEL) {
 		http1_expect_message(s);
 		return true;
 	}
-	if (s->answers == HTTP1_ANSWERS_PENDING) {
-		s->answers = HTTP1_ANSWERS_USUAL;
+	if (s->answers != HTTP1_ANSWERS_PENDING)
+		return false;
+	s->answers = HTTP1_ANSWERS_USUAL;
+	if (!address || bpf_probe_read_user(words, n, (void *)address) ||
+	    http1_response(words[0], words[1], n, &status) != HTTP1_NO)
 		c->assumed |= 1ULL << (number & 63); /* written by this side only */
-	}
 	return false;
 }
 
