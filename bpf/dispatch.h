@@ -92,8 +92,7 @@ __noinline u64 next_step(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 	if (is_response && http1_awaits_method(s) && http1_resolve(c, s, address, n))
 		return EVENT(EVENT_END, 0, 0, 0);
 	if (http1_has_body(s)) {
-		if (s->framing & HTTP1_EXPECT && open_exchanges(c) <= 0 && http1_finds_place(slot, REQUEST, address, n, seq))
-			return EVENT(EVENT_NONE, 0, 0, 0); /* the client left the body out */
+		http1_body_comes(c, s, length & FIRST_OF_CALL);
 		return EVENT(EVENT_BODY, 0, 0, s->left < n ? s->left : n);
 	}
 	if (s->phase < HTTP1_CLOSE)
@@ -108,7 +107,6 @@ static __always_inline void http1_pass_over(struct conn *c, u32 is_response, u32
 {
 	struct http1_side *s = http1_of(c, is_response);
 
-	s->framing = 0;
 	if (http1_skip(s, n)) {
 		if (is_response)
 			http1_response_ends(c, true, end, now);
@@ -357,8 +355,9 @@ static __always_inline bool is_body(struct conn *c, u32 is_response, const struc
 		continue_response(c, p->length, p->seq + p->length, p->now);
 		return true;
 	}
-	if (!http1_covers(s, p->length) || s->framing & HTTP1_EXPECT || (is_response && http1_awaits_method(s)))
+	if (!http1_covers(s, p->length) || (is_response && http1_awaits_method(s)))
 		return false;
+	http1_body_comes(c, s, true);
 	http1_pass_over(c, is_response, p->length, p->seq + p->length, p->now);
 	return true;
 }

@@ -33,6 +33,16 @@ static __always_inline bool all_answered(struct conn *c)
 	return open_exchanges(c) <= 0;
 }
 
+/*
+ * Bytes of a body come. Had the client asked whether it shall send it, and was it answered by a final status, a call of
+ * their own may be the next request as well.
+ */
+static __always_inline void http1_body_comes(struct conn *c, struct http1_side *s, bool first_of_call)
+{
+	if (s->framing & HTTP1_EXPECT)
+		s->framing = first_of_call && all_answered(c) ? HTTP1_DOUBT : 0;
+}
+
 /* Whether the request was seen that response NUMBER answers, and its method with it. */
 static __always_inline u8 method_of(struct conn *c, u32 number)
 {
@@ -361,6 +371,8 @@ static __always_inline void http1_status(struct conn *c, u16 status, u32 seq, u3
 		s->orphan = ORPHAN_SURE; /* it was written before its request was read */
 	}
 	if (s->orphan) {
+		if (http1_of(c, REQUEST)->framing & HTTP1_DOUBT) /* the body was none */
+			http1_distrust(http1_of(c, REQUEST));
 		s->answers = answers_of(METHOD_OTHER, status);
 		if (!c->owed)
 			count_lost(LOST_REQUEST, 1);

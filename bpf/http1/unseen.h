@@ -99,7 +99,6 @@ __noinline u32 http1_unseen(u32 slot, u64 direction_and_length, u32 end, u32 rea
 	}
 	if (http1_has_body(s)) {
 		n = s->left < length ? s->left : length;
-		s->framing = 0;
 		length -= n;
 		if (http1_skip(s, n) && is_response) {
 			if (now || !c->answering) {

@@ -29,6 +29,7 @@ enum http1_phase {
 #define HTTP1_CODING 0x04  /* Transfer-Encoding, and the last one is another */
 #define HTTP1_BAD 0x08	   /* nothing that can be relied on */
 #define HTTP1_EXPECT 0x10  /* Expect: and no byte of the body has passed yet */
+#define HTTP1_DOUBT 0x20   /* it was answered before that: the client may leave the body out (RFC 9110, section 10.1.1) */
 
 /* What a response answers, as far as its end depends on that. */
 enum http1_answers {

@@ -11,7 +11,7 @@
  */
 #include "host/engine.h"
 
-#define MAX_MESSAGES 8
+#define MAX_MESSAGES 24
 #define MAX_STREAM 4096
 #define MAX_CALLS 24
 #define MAX_EVENTS (2 * MAX_CALLS)
