@@ -153,6 +153,8 @@ __noinline int apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
 		if (c->after_gap)
 			begin_behind_gap(c);
 		http1_begin(c, event_operation(event), now);
+		if (c->role == ROLE_CLIENT && !c->joined && !c->responses && http1_of(c, RESPONSE)->digits)
+			lose_responses(slot, response_position(c), LOST_GAP); /* it was answered before, by something else */
 		c->owed = c->after_gap && c->role == ROLE_SERVER && write_pending(c);
 		c->after_gap = GAP_NONE;
 		break;
@@ -179,7 +181,8 @@ __noinline int apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
 	case EVENT_NOT_MINE:
 	case EVENT_STATUS:
 		if (c->class == CLASS_UNKNOWN && event_kind(event) == EVENT_NOT_MINE) {
-			http1_expect_message(http1_of(c, RESPONSE));
+			http1_distrust(http1_of(c, RESPONSE));
+			http1_of(c, RESPONSE)->digits = 1;
 			break;
 		}
 		recognise_by_response(c);
@@ -187,6 +190,7 @@ __noinline int apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
 		if (event_kind(event) == EVENT_STATUS)
 			break;
 		http1_of(c, RESPONSE)->phase = HTTP1_UNKNOWN;
+		http1_of(c, RESPONSE)->answers = HTTP1_ANSWERS_USUAL;
 		http1_response_ends(c, false, end, now);
 		break;
 	case EVENT_HEAD_END:

@@ -41,6 +41,7 @@ static const struct response_text responses[] = {
 	{ "HTTP/1.1 103 E\r\nLink: a\r\n\r\nHTTP/1.1 103 E\n\nHTTP/1.1 ### \nContent-Length:19\n\nHTTP/1.1 200 OK\r\n\r\n", 0, false,
 	  false },
 	{ "HTTP/1.1 ### OK\r\nConnection: close\r\n\r\nuntil the end", 0, true, false },
+	{ "<!DOCTYPE html><html>HTTP/0.9</html>", STATUS_OTHER, true, false },
 	{ NULL, STATUS_ABORTED, true, false },
 	{ "HTTP/1.1 ### OK\r\nContent-Length: 700\r\n\r\n", 0, false, true },
 	{ "HTTP/1.1 ### OK\r\nTransfer-Encoding: chunked\r\n\r\n", 0, false, true },
@@ -113,6 +114,7 @@ static void build(struct scenario *sc, u8 role, const struct choice *choices, u3
 		add(request, requests[choices[i].request].bytes, 0, waits_for, i);
 		if (r->bytes)
 			add(response, r->bytes, status, request->length, i);
+		sc->undecidable |= !i && role == ROLE_CLIENT && status == STATUS_OTHER; /* before it is known that this is HTTP */
 		sc->undecidable |= i && requests[choices[i - 1].request].asks && requests[choices[i].request].later;
 		sc->undecidable |= role == ROLE_CLIENT && pipelined && i + 1 < n && requests[choices[i].request].method == METHOD_HEAD;
 		sc->expected[i].method = requests[choices[i].request].method;
@@ -264,7 +266,7 @@ static void run_batches(void)
 			for (each = 0; each < 2; each++) {
 				for (i = 0; i < 2 * size; i++) {
 					c[i].request = i % 3 == 1;
-					c[i].response = i % 3 == 1 ? 9 : 0;
+					c[i].response = i % 3 == 1 ? 10 : 0;
 				}
 				build(&sc, role, c, 2 * size, size);
 				for (i = n = 0; i < 2 * size; i++)
