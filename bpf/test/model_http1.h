@@ -87,6 +87,9 @@ static bool fits(const struct choice *choices, u32 n, u32 left_out)
 			return false;
 		if (r->last && i + 1 < n)
 			return false;
+		/* Behind a response to HEAD, which may have a body as long as its request's hook has not run. */
+		if (r->status == STATUS_OTHER && i && requests[choices[i - 1].request].method == METHOD_HEAD)
+			return false;
 		for (j = 0; j < i; j++)
 			if (r->status && r->status == responses[choices[j].response].status)
 				return false;
