@@ -65,7 +65,8 @@ static __always_inline void settle_now(struct conn *c, u32 number, u64 end)
 	else if (flags & EXCHANGE_NO_ARRIVAL || !start)
 		count_lost(LOST_ARRIVAL, 1);
 	else
-		series_observe(c, flags & EXCHANGE_METHOD, status, last > start ? last - start : 0);
+		series_observe(c, PROTOCOL_HTTP1, flags & EXCHANGE_METHOD, status,
+			       last > start ? last - start : 0);
 }
 
 /* The same as a function of its own, for the unusual cases. */
@@ -205,7 +206,6 @@ static __always_inline void begin_request(struct conn *c, u8 method, u32 positio
 {
 	u32 number = c->requests;
 	struct exchange *x = exchange_of(c, number);
-	struct histogram *queue;
 
 	c->request.head_done = 0;
 	c->request.line = HTTP1_LINE_SOME;
@@ -229,11 +229,8 @@ static __always_inline void begin_request(struct conn *c, u8 method, u32 positio
 		if (!x->start)
 			x->method_flags |= EXCHANGE_NO_ARRIVAL;
 	}
-	if (c->role == ROLE_SERVER && c->request_time) {
-		queue = bpf_map_lookup_elem(&queue_series, &c->workload);
-		if (queue)
-			observe(queue, c->request_queue);
-	}
+	if (c->role == ROLE_SERVER && c->request_time)
+		queue_observe(c->workload, PROTOCOL_HTTP1, c->request_queue);
 	ordered(&c->any);
 	c->requests = number + 1;
 }

@@ -34,6 +34,8 @@
 /* Keeps the types that only user space reads as such in the object's BTF. */
 #define EXPORT(type, name) const type *export_##name __attribute__((unused))
 EXPORT(enum conn_class, class);
+EXPORT(enum protocol, protocol);
+EXPORT(enum common_status, common_status);
 EXPORT(enum lost, lost);
 EXPORT(enum lost_bytes, lost_bytes);
 EXPORT(enum buffer_fault, fault);

@@ -44,6 +44,12 @@ type bpfClaim struct {
 	KindAndSlot uint32
 }
 
+type bpfCommonStatus uint32
+
+const (
+	bpfCommonStatusSTATUS_ABORTED bpfCommonStatus = 65534
+)
+
 type bpfConn struct {
 	_            structs.HostLayout
 	Sk           uint64
@@ -324,13 +330,30 @@ const (
 	bpfProgramPROG_COUNT          bpfProgram = 12
 )
 
-type bpfSeriesKey struct {
+type bpfProtocol uint32
+
+const (
+	bpfProtocolPROTOCOL_NONE  bpfProtocol = 0
+	bpfProtocolPROTOCOL_HTTP1 bpfProtocol = 1
+	bpfProtocolPROTOCOL_COUNT bpfProtocol = 2
+)
+
+type bpfQueueKey struct {
 	_        structs.HostLayout
 	Workload uint32
-	Peer     uint32
-	Status   uint16
-	Method   uint8
-	Flags    uint8
+	Protocol uint8
+	Pad      [3]uint8
+}
+
+type bpfSeriesKey struct {
+	_         structs.HostLayout
+	Workload  uint32
+	Peer      uint32
+	Status    uint16
+	Operation uint8
+	Flags     uint8
+	Protocol  uint8
+	Pad       [3]uint8
 }
 
 type bpfTable uint32
@@ -430,6 +453,7 @@ const (
 	bpfMapListeners             = "listeners"
 	bpfMapNothing               = "nothing"
 	bpfMapPendingCalls          = "pending_calls"
+	bpfMapQueueOthers           = "queue_others"
 	bpfMapQueueSeries           = "queue_series"
 	bpfMapSeries                = "series"
 	bpfMapSeriesFree            = "series_free"
@@ -486,6 +510,7 @@ const (
 	bpfVarBounds                = "bounds"
 	bpfVarDirectLoads           = "direct_loads"
 	bpfVarExportClass           = "export_class"
+	bpfVarExportCommonStatus    = "export_common_status"
 	bpfVarExportCoverageReason  = "export_coverage_reason"
 	bpfVarExportFault           = "export_fault"
 	bpfVarExportLost            = "export_lost"
@@ -494,6 +519,7 @@ const (
 	bpfVarExportMethod          = "export_method"
 	bpfVarExportOpaque          = "export_opaque"
 	bpfVarExportProgram         = "export_program"
+	bpfVarExportProtocol        = "export_protocol"
 	bpfVarExportTable           = "export_table"
 	bpfVarExportTlsProcess      = "export_tls_process"
 	bpfVarFetchingAtomics       = "fetching_atomics"
@@ -613,6 +639,7 @@ type bpfMapSpecs struct {
 	Listeners     *ebpf.MapSpec `ebpf:"listeners"`
 	Nothing       *ebpf.MapSpec `ebpf:"nothing"`
 	PendingCalls  *ebpf.MapSpec `ebpf:"pending_calls"`
+	QueueOthers   *ebpf.MapSpec `ebpf:"queue_others"`
 	QueueSeries   *ebpf.MapSpec `ebpf:"queue_series"`
 	Series        *ebpf.MapSpec `ebpf:"series"`
 	SeriesFree    *ebpf.MapSpec `ebpf:"series_free"`
@@ -634,6 +661,7 @@ type bpfVariableSpecs struct {
 	Bounds               *ebpf.VariableSpec `ebpf:"bounds"`
 	DirectLoads          *ebpf.VariableSpec `ebpf:"direct_loads"`
 	ExportClass          *ebpf.VariableSpec `ebpf:"export_class"`
+	ExportCommonStatus   *ebpf.VariableSpec `ebpf:"export_common_status"`
 	ExportCoverageReason *ebpf.VariableSpec `ebpf:"export_coverage_reason"`
 	ExportFault          *ebpf.VariableSpec `ebpf:"export_fault"`
 	ExportLost           *ebpf.VariableSpec `ebpf:"export_lost"`
@@ -642,6 +670,7 @@ type bpfVariableSpecs struct {
 	ExportMethod         *ebpf.VariableSpec `ebpf:"export_method"`
 	ExportOpaque         *ebpf.VariableSpec `ebpf:"export_opaque"`
 	ExportProgram        *ebpf.VariableSpec `ebpf:"export_program"`
+	ExportProtocol       *ebpf.VariableSpec `ebpf:"export_protocol"`
 	ExportTable          *ebpf.VariableSpec `ebpf:"export_table"`
 	ExportTlsProcess     *ebpf.VariableSpec `ebpf:"export_tls_process"`
 	FetchingAtomics      *ebpf.VariableSpec `ebpf:"fetching_atomics"`
@@ -692,6 +721,7 @@ type bpfMaps struct {
 	Listeners     *ebpf.Map `ebpf:"listeners"`
 	Nothing       *ebpf.Map `ebpf:"nothing"`
 	PendingCalls  *ebpf.Map `ebpf:"pending_calls"`
+	QueueOthers   *ebpf.Map `ebpf:"queue_others"`
 	QueueSeries   *ebpf.Map `ebpf:"queue_series"`
 	Series        *ebpf.Map `ebpf:"series"`
 	SeriesFree    *ebpf.Map `ebpf:"series_free"`
@@ -722,6 +752,7 @@ func (m *bpfMaps) Close() error {
 		m.Listeners,
 		m.Nothing,
 		m.PendingCalls,
+		m.QueueOthers,
 		m.QueueSeries,
 		m.Series,
 		m.SeriesFree,
@@ -744,6 +775,7 @@ type bpfVariables struct {
 	Bounds               *ebpf.Variable `ebpf:"bounds"`
 	DirectLoads          *ebpf.Variable `ebpf:"direct_loads"`
 	ExportClass          *ebpf.Variable `ebpf:"export_class"`
+	ExportCommonStatus   *ebpf.Variable `ebpf:"export_common_status"`
 	ExportCoverageReason *ebpf.Variable `ebpf:"export_coverage_reason"`
 	ExportFault          *ebpf.Variable `ebpf:"export_fault"`
 	ExportLost           *ebpf.Variable `ebpf:"export_lost"`
@@ -752,6 +784,7 @@ type bpfVariables struct {
 	ExportMethod         *ebpf.Variable `ebpf:"export_method"`
 	ExportOpaque         *ebpf.Variable `ebpf:"export_opaque"`
 	ExportProgram        *ebpf.Variable `ebpf:"export_program"`
+	ExportProtocol       *ebpf.Variable `ebpf:"export_protocol"`
 	ExportTable          *ebpf.Variable `ebpf:"export_table"`
 	ExportTlsProcess     *ebpf.Variable `ebpf:"export_tls_process"`
 	FetchingAtomics      *ebpf.Variable `ebpf:"fetching_atomics"`

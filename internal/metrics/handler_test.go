@@ -121,7 +121,7 @@ func decode(t *testing.T, w *httptest.ResponseRecorder, format expfmt.Format) ma
 // A scrape that cannot be right fails as a whole and says why.
 func TestServeErrors(t *testing.T) {
 	short := goldenSnapshot()
-	short.HTTP[3].Duration.Buckets = short.HTTP[3].Duration.Buckets[1:]
+	short.Exchanges[3].Duration.Buckets = short.Exchanges[3].Duration.Buckets[1:]
 	shortRTT := goldenSnapshot()
 	shortRTT.Edges[0].RTT.Buckets = nil
 	for _, tt := range []struct {
