@@ -6,6 +6,7 @@
 #include <bpf/bpf_endian.h>
 
 #include "types.h"
+#include "proto/redis_names.h"
 #include "maps.h"
 #include "core.h"
 #include "histogram.h"
@@ -46,5 +47,7 @@ EXPORT(struct tls_process, tls_process);
 EXPORT(enum program, program);
 EXPORT(enum table, table);
 EXPORT(enum http_method, method);
+EXPORT(enum redis_command, redis_command);
+EXPORT(enum redis_status, redis_status);
 
 char LICENSE[] SEC("license") = "GPL";

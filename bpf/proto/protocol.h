@@ -6,6 +6,7 @@
 enum protocol {
 	PROTOCOL_NONE,
 	PROTOCOL_HTTP1,
+	PROTOCOL_REDIS,
 	PROTOCOL_COUNT,
 };
 

@@ -137,7 +137,8 @@ const (
 	bpfConnClassCLASS_MPTCP      bpfConnClass = 4
 	bpfConnClassCLASS_OTHER      bpfConnClass = 5
 	bpfConnClassCLASS_UNREADABLE bpfConnClass = 6
-	bpfConnClassCLASS_COUNT      bpfConnClass = 7
+	bpfConnClassCLASS_REDIS      bpfConnClass = 7
+	bpfConnClassCLASS_COUNT      bpfConnClass = 8
 )
 
 type bpfCoverageKey struct {
@@ -335,7 +336,8 @@ type bpfProtocol uint32
 const (
 	bpfProtocolPROTOCOL_NONE  bpfProtocol = 0
 	bpfProtocolPROTOCOL_HTTP1 bpfProtocol = 1
-	bpfProtocolPROTOCOL_COUNT bpfProtocol = 2
+	bpfProtocolPROTOCOL_REDIS bpfProtocol = 2
+	bpfProtocolPROTOCOL_COUNT bpfProtocol = 3
 )
 
 type bpfQueueKey struct {
@@ -520,6 +522,8 @@ const (
 	bpfVarExportOpaque          = "export_opaque"
 	bpfVarExportProgram         = "export_program"
 	bpfVarExportProtocol        = "export_protocol"
+	bpfVarExportRedisCommand    = "export_redis_command"
+	bpfVarExportRedisStatus     = "export_redis_status"
 	bpfVarExportTable           = "export_table"
 	bpfVarExportTlsProcess      = "export_tls_process"
 	bpfVarFetchingAtomics       = "fetching_atomics"
@@ -671,6 +675,8 @@ type bpfVariableSpecs struct {
 	ExportOpaque         *ebpf.VariableSpec `ebpf:"export_opaque"`
 	ExportProgram        *ebpf.VariableSpec `ebpf:"export_program"`
 	ExportProtocol       *ebpf.VariableSpec `ebpf:"export_protocol"`
+	ExportRedisCommand   *ebpf.VariableSpec `ebpf:"export_redis_command"`
+	ExportRedisStatus    *ebpf.VariableSpec `ebpf:"export_redis_status"`
 	ExportTable          *ebpf.VariableSpec `ebpf:"export_table"`
 	ExportTlsProcess     *ebpf.VariableSpec `ebpf:"export_tls_process"`
 	FetchingAtomics      *ebpf.VariableSpec `ebpf:"fetching_atomics"`
@@ -785,6 +791,8 @@ type bpfVariables struct {
 	ExportOpaque         *ebpf.Variable `ebpf:"export_opaque"`
 	ExportProgram        *ebpf.Variable `ebpf:"export_program"`
 	ExportProtocol       *ebpf.Variable `ebpf:"export_protocol"`
+	ExportRedisCommand   *ebpf.Variable `ebpf:"export_redis_command"`
+	ExportRedisStatus    *ebpf.Variable `ebpf:"export_redis_status"`
 	ExportTable          *ebpf.Variable `ebpf:"export_table"`
 	ExportTlsProcess     *ebpf.Variable `ebpf:"export_tls_process"`
 	FetchingAtomics      *ebpf.Variable `ebpf:"fetching_atomics"`

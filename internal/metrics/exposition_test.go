@@ -69,7 +69,15 @@ func goldenSnapshot() kernel.Snapshot {
 		{Workload: 2, Role: kernel.RoleClient, Protocol: protocol.HTTP1, Operation: "OTHER", Status: kernel.StatusOther, Overflow: true, Duration: durations(12 * ms)},
 		{Workload: 6, Role: kernel.RoleServer, Protocol: protocol.HTTP1, Operation: "GET", Status: 404, Duration: durations(15 * ms)},
 	}
-	s.Queue = []kernel.QueueSeries{{Workload: 1, Protocol: protocol.HTTP1, Delay: durations(20*time.Microsecond, ms)}}
+	cache := netip.MustParseAddrPort("10.0.0.8:6379")
+	s.Exchanges = append(s.Exchanges,
+		kernel.ExchangeSeries{Workload: 2, Role: kernel.RoleClient, Protocol: protocol.Redis, Operation: "GET", Status: 0, Peer: cache, Duration: durations(40*time.Microsecond, 60*time.Microsecond, 3*ms)},
+		kernel.ExchangeSeries{Workload: 2, Role: kernel.RoleClient, Protocol: protocol.Redis, Operation: "INCR", Status: redisStatus("WRONGTYPE"), TLS: true, Peer: cache, Duration: durations(ms)},
+		kernel.ExchangeSeries{Workload: 2, Role: kernel.RoleClient, Protocol: protocol.Redis, Operation: "BLPOP", Status: kernel.StatusAborted, Peer: cache, Duration: durations(30 * time.Second)},
+		kernel.ExchangeSeries{Workload: 3, Role: kernel.RoleServer, Protocol: protocol.Redis, Operation: "GET", Status: 0, Duration: durations(20 * time.Microsecond)},
+		kernel.ExchangeSeries{Workload: 3, Role: kernel.RoleServer, Protocol: protocol.Redis, Operation: "OTHER", Status: 1, Duration: durations(20 * time.Microsecond)},
+		kernel.ExchangeSeries{Workload: 0, Role: kernel.RoleServer, Protocol: protocol.Redis, Operation: "OTHER", Status: kernel.StatusOther, Overflow: true, Duration: durations(ms)})
+	s.Queue = []kernel.QueueSeries{{Workload: 3, Protocol: protocol.Redis, Delay: durations(10 * time.Microsecond)}, {Workload: 1, Protocol: protocol.HTTP1, Delay: durations(20*time.Microsecond, ms)}}
 	s.Active = []kernel.ActiveExchanges{
 		{Workload: 1, Role: kernel.RoleServer, Count: 2, Oldest: 1500 * ms},
 		{Workload: 5, Role: kernel.RoleServer, Count: 1, Oldest: 250 * ms},
@@ -90,6 +98,7 @@ func goldenSnapshot() kernel.Snapshot {
 	s.Coverage = []kernel.Coverage{
 		{Workload: 1, Class: "http1", Connections: 5, BytesReceived: 500, BytesSent: 9000},
 		{Workload: 1, Class: "http1", Reason: "joined", Connections: 1, BytesReceived: 50, BytesSent: 900},
+		{Workload: 3, Class: "redis", Connections: 4, BytesReceived: 700, BytesSent: 800},
 		{Workload: 3, Class: "tls", Connections: 2, BytesReceived: 11, BytesSent: 22},
 		{Workload: 4, Class: "idle", Connections: 1},
 	}
@@ -112,6 +121,16 @@ func goldenSnapshot() kernel.Snapshot {
 		{Name: "data_written", Runs: 110000, Time: 88 * ms, Missed: 1},
 	}
 	return s
+}
+
+// redisStatus returns the number of a status.
+func redisStatus(name string) uint16 {
+	for n := range uint16(1 << 8) {
+		if protocol.Redis.Status(n) == name {
+			return n
+		}
+	}
+	return kernel.StatusOther
 }
 
 func goldenText(t *testing.T) []byte {

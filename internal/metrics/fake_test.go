@@ -11,13 +11,14 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/fathomhq/fathom/internal/kernel"
+	"github.com/fathomhq/fathom/internal/protocol"
 	"github.com/fathomhq/fathom/internal/workload"
 )
 
 var (
 	start        = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	classicTest  = []time.Duration{5 * time.Millisecond, 25 * time.Millisecond, 250 * time.Millisecond, time.Second, 10 * time.Second}
-	boundsTest   = union(classicTest, NativeBounds())
+	boundsTest   = union(union(classicTest, protocol.Databases.Bounds), NativeBounds())
 	rttTest      = []time.Duration{16 * time.Microsecond, 64 * time.Microsecond, 256 * time.Microsecond, time.Millisecond, 4 * time.Millisecond, 64 * time.Millisecond}
 	errBroken    = errors.New("map read: bad file descriptor")
 	requestsName = "http_request_duration_seconds"

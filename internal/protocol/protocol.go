@@ -45,7 +45,7 @@ type Protocol struct {
 }
 
 // all is the list, in any order.
-func all() []*Protocol { return []*Protocol{HTTP1} }
+func all() []*Protocol { return []*Protocol{HTTP1, Redis} }
 
 // byNumber has the protocols where the kernel side numbers them.
 var byNumber = number(all())
