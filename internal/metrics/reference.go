@@ -126,7 +126,8 @@ const intro = `# Metrics
 Every metric that Fathom exports, with what it measures. Beside these, the agent exports the usual ` + "`go_*` and `process_*`" + `
 metrics about itself, and ` + "`fathom_history_*`" + ` about [what it keeps](api.md#how-much-it-keeps) for the page and ` + "`fathom top`" + `.
 
-- **Histograms** carry classic buckets (bounds set by ` + "`--buckets`" + `) and, where Prometheus scrapes protobuf, native
+- **Histograms** carry classic buckets (bounds set by ` + "`--buckets`" + `; databases have
+  [bounds of their own](how-it-works.md#other-protocols-than-http)) and, where Prometheus scrapes protobuf, native
   buckets of schema 3 as well (8 per power of two) from 2<sup>-17</sup> s (7.6 µs) to 2<sup>8</sup> s (256 s). What is
   shorter is in the zero bucket; what is longer is in the bucket next to 256 s, so a native quantile reads 279 s at
   most. Both forms are sums over the same counters: they never disagree. ` + "`tcp_rtt_seconds`" + ` is classic only.
