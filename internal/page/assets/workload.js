@@ -56,7 +56,7 @@ function Verdict({ w, peers, at }) {
   const lines = [
     judge.overloaded(w) && html`<li><${Badge} level="bad">overloaded<//> <span>Of ${duration(mean)} that a request takes on average, it waits ${duration(queue)} unread.${mean > queue && ` The work itself takes ${duration(mean - queue)}.`} More instances or threads would help; faster code too.</span></li>`,
     ...lossy.slice(0, 3).map((p) => html`<li><${Badge} level="bad">loses packets<//> <span>The link to ${peerName(p)}: ${percent(p.retransmit_ratio)} of ${count(p.segments_sent)} segments had to be sent again.</span></li>`),
-    judge.fails(w.served) && html`<li><${Badge} level="bad">errors<//> <span>${percent(w.served.error_ratio)} of ${count(w.served.count)} requests failed.</span></li>`,
+    !judge.callerOnly(w) && judge.fails(judge.shown(w)) && html`<li><${Badge} level="bad">errors<//> <span>${percent(judge.shown(w).error_ratio)} of ${count(judge.shown(w).count)} requests failed.</span></li>`,
     judge.opaque(w) && html`<li><${Badge} level="note">opaque<//> <span>${percent(w.opaque_ratio)} of its bytes cannot be read, so there are requests that are not in these numbers. <a href=${link({ view: "coverage", workload: "" }, at)} data-route>Why, and what to do</a></span></li>`,
   ].filter(Boolean);
   return lines.length > 0 && html`<section class="panel findings" aria-label="What stands out"><ul>${lines}</ul></section>`;
@@ -156,7 +156,7 @@ function Spoken({ spoken: s, over }) {
   const title = client ? `What it asks in ${s.title}` : `What it serves in ${s.title}`;
   return html`
     ${client ? html`<${Asks} title=${title} client=${s.details} over=${over} />` : html`<${Panel} title=${title}>
-      <p class="sub">${rate(s.per_second)} requests per second, ${percent(s.error_ratio)} of them errors; ${percent(s.queue_ratio)} of their time they wait.</p>
+      <p class="sub">${rate(s.per_second)}, of which ${percent(s.error_ratio)} errors. For ${percent(s.queue_ratio)} of their time the requests wait unread.</p>
       <${Latency} title=${title} client=${s.details} over=${over} /><//>`}
     <${Statuses} title=${`${title}: operations`} what="Operation" statuses=${s.statuses} />`;
 }
