@@ -8,10 +8,12 @@ import (
 
 // requests are those of one role and protocol, of one workload and time.
 type requests struct {
-	slots         slots
-	time          uint64 // sum, microseconds; of those in slots
-	count, failed uint64
-	tls           uint64
+	slots  slots
+	time   uint64 // sum, microseconds; of those in slots
+	count  uint64
+	judged uint64 // those that could have failed
+	failed uint64
+	tls    uint64
 }
 
 // servedBy adds up the requests of a protocol that a workload served.
@@ -48,6 +50,9 @@ func (r *requests) add(v []uint64, key metrics.Request) {
 		r.time += v[timeOf]
 	}
 	r.count += v[countOf]
+	if key.Judged() {
+		r.judged += v[countOf]
+	}
 	if key.Failed() {
 		r.failed += v[countOf]
 	}
@@ -71,7 +76,7 @@ func tlsRatio(t *track, counted *sums) Number {
 	return ratio(float64(r.tls), float64(r.count))
 }
 
-func (r *requests) errorRatio() Number { return ratio(float64(r.failed), float64(r.count)) }
+func (r *requests) errorRatio() Number { return ratio(float64(r.failed), float64(r.judged)) }
 
 // amount describes them.
 func (r *requests) amount(w *window) Amount {

@@ -39,7 +39,7 @@ func TestOtherProtocols(t *testing.T) {
 		t.Fatalf("%+v", row.Protocols)
 	}
 	p := row.Protocols[0]
-	if p.Protocol != "redis" || p.Title != "Redis" || p.Role != "client" || p.Count != 15 || p.ErrorRatio != 0.2 || p.QueueRatio.Exists() {
+	if p.Protocol != "redis" || p.Title != "Redis" || p.Role != "client" || p.Count != 15 || p.ErrorRatio != 0.25 || p.QueueRatio.Exists() {
 		t.Errorf("%+v", p)
 	}
 	if p.Latency.P99 > 0.0002 || p.Latency.Mean > 0.0002 {
@@ -58,7 +58,7 @@ func TestOtherProtocols(t *testing.T) {
 	if len(s.Details.Peers) != 1 || s.Details.Peers[0].Peer != "10.0.0.8:6379" || s.Details.Peers[0].Count != 15 || len(s.Details.PerSecond) != len(d.Times) {
 		t.Errorf("%+v", s.Details)
 	}
-	if len(s.Statuses) != 4 || s.Statuses[0].Method != "GET" || s.Statuses[0].Status != "ok" || s.Statuses[0].Count != 6 {
+	if most := s.Statuses[0]; len(s.Statuses) != 4 || most.Method+" "+most.Status != "GET ok" || most.Count != 6 {
 		t.Errorf("%+v", s.Statuses)
 	}
 	if len(s.Details.Heatmap.Bounds) == 0 {

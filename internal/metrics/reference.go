@@ -107,7 +107,7 @@ func writeProtocols(b *strings.Builder) {
 		}{
 			{"Operations", p.Operations.All()},
 			{"Operations that last until something happens, whose time says how patient the caller is", p.Waits},
-			{"Operations that client libraries do by themselves; the page, `fathom top` and the dashboards leave their failures out", p.Housekeeping},
+			{"Operations that client libraries do by themselves; in shares of errors, the page, `fathom top` and the dashboards leave them out", p.Housekeeping},
 			{"Statuses", p.Statuses.All()},
 			{"Statuses that are no failures", p.Success},
 		} {

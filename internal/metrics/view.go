@@ -86,6 +86,9 @@ func (r Request) Failed() bool {
 	return r.Status != overflowValue && r.Protocol.Failed(r.Operation, r.Status)
 }
 
+// Judged reports whether such requests count in a share of failures: those that client libraries make by themselves do not.
+func (r Request) Judged() bool { return !r.Protocol.IsHousekeeping(r.Operation) }
+
 // Waits reports whether such requests last until something happens, so that their time says nothing of who serves them.
 func (r Request) Waits() bool { return r.Protocol.IsWait(r.Operation) }
 

@@ -121,12 +121,19 @@ func (p *Protocol) Operation(n uint8) string {
 // Failed reports whether an exchange failed, seen by whoever asked. Those of housekeeping never do.
 func (p *Protocol) Failed(operation, status string) bool {
 	switch {
+	case p.IsHousekeeping(operation):
+		return false
 	case status == Aborted:
-		return !slices.Contains(p.Housekeeping, operation)
+		return true
 	case p.Success == nil:
 		return len(status) == 3 && p.FailedCodes != "" && status[:1] == p.FailedCodes
 	}
-	return !slices.Contains(p.Success, status) && !slices.Contains(p.Housekeeping, operation)
+	return !slices.Contains(p.Success, status)
+}
+
+// IsHousekeeping reports whether client libraries do an operation by themselves.
+func (p *Protocol) IsHousekeeping(operation string) bool {
+	return slices.Contains(p.Housekeeping, operation)
 }
 
 // IsWait reports whether an operation lasts until something happens.
