@@ -422,7 +422,7 @@ type AgentReport struct {
 	BPFRatio Number `json:"bpf_ratio"`
 	// Programs are its parts.
 	Programs []Program `json:"programs"`
-	// Series are HTTP series in the kernel at the last sample, and how many there may be.
+	// Series are those of requests in the kernel at the last sample, and how many there may be.
 	Series      int `json:"series"`
 	SeriesLimit int `json:"series_limit"`
 	// TableBytes is the memory of the tables in the kernel. It is not part of ResidentBytes.

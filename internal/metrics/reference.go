@@ -23,7 +23,7 @@ var labelDoc = map[string]string{
 	"direction":     "`received` or `sent`, as the workload sees it.",
 	"goversion":     "Version of Go.",
 	"kind":          "`timeout` (retransmission timer), `fast` (duplicate ACKs, SACK, RACK), `probe` (tail loss probe), `syn` (clients only), `synack` (servers only).",
-	"map":           "Name of a table in the kernel.",
+	"map":           "Name of a table in the kernel. `http_series` has the series of requests of all protocols.",
 	"mode":          "`tracepoint`, `trampoline`, `kprobe`, or `none`.",
 	"namespace":     "Kubernetes namespace. Empty outside of Kubernetes.",
 	"peer":          "The other end: `address:port` for the role client, `address` for the role server; `overflow` for peers beyond the limit; `unknown` where it was not seen.",
