@@ -277,7 +277,6 @@ static __always_inline void http1_method_shown(struct conn *c, u32 number, u8 me
 static __always_inline void http1_begin(struct conn *c, u8 method, u64 now)
 {
 	u32 number = c->requests;
-	struct histogram *queue;
 	struct exchange *x;
 
 	if (c->deep) {
@@ -309,11 +308,8 @@ static __always_inline void http1_begin(struct conn *c, u8 method, u64 now)
 		if (answers_of(method, x->status) == HTTP1_ANSWERS_TUNNEL)
 			upgrade(c);
 	}
-	if (c->role == ROLE_SERVER && c->request_time) {
-		queue = bpf_map_lookup_elem(&queue_series, &c->workload);
-		if (queue)
-			observe(queue, c->request_queue);
-	}
+	if (c->role == ROLE_SERVER && c->request_time)
+		queue_observe(c->workload, PROTOCOL_HTTP1, c->request_queue);
 	c->begun_at = now;
 	request_begun(c);
 	if (x && method != METHOD_PENDING)
