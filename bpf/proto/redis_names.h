@@ -207,10 +207,10 @@ static const u64 redis_error_names[REDIS_STATUS_COUNT][2] = {
 #undef X
 };
 
-/* Bytes 0x60 to 0x7f of W, lower-case letters among them, as upper case. */
+/* W in upper case. Of other bytes some change too, none into one that a name has but DEL. */
 static __always_inline u64 redis_upper(u64 w)
 {
-	return w & ~((w & BYTES_ALL(0x40)) >> 1 & (~w & BYTES_ALL(0x80)) >> 2);
+	return w & ~((w & BYTES_ALL(0x40)) >> 1);
 }
 
 /*

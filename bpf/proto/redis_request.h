@@ -90,15 +90,13 @@ static __always_inline u64 redis_request_end(struct redis_side *side, u32 used)
 /* A bulk string, or what was looked at of it, ends USED bytes from here but for its CR LF. */
 static __always_inline u64 redis_argument_end(struct redis_side *side, u8 kind, u32 used)
 {
-	u8 operation = kind == EVENT_NONE ? 0 : side->operation;
-
 	if (--side->left) {
 		side->at = REDIS_AT_ARGUMENT;
 		used += 2;
 	} else {
 		side->at = REDIS_AT_TAIL;
 	}
-	return event(kind, operation, 0, used);
+	return event(kind, kind == EVENT_NONE ? 0 : side->operation, 0, used);
 }
 
 /* The command's name is LENGTH bytes long; LO and HI are its first 16, zero behind them. */
@@ -230,7 +228,7 @@ static __always_inline u64 redis_request(struct redis_side *side, u64 lo, u64 hi
 			return redis_request_inline(side, w);
 		/* "*N CR LF $L CR LF", and a name of up to 8 bytes that is all there: most. */
 		if ((w.lo & 0xffff00ffffff00ff) != 0x0a0d00240a0d002a || w.kept || n < 1 || n > 9 ||
-		    length < 1 || length > 8 || w.n < 8u + length)
+		    length < 1 || w.n < 8u + length)
 			return redis_request_number(side, w);
 		side->left = n;
 		redis_request_name(side, w.hi & bytes_low(length), 0, length);

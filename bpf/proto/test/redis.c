@@ -515,6 +515,8 @@ static const char *feed(const u8 *data, size_t length, const u8 *open, struct cu
 			return "bytes are kept for nothing";
 		switch (kind) {
 		case EVENT_NONE:
+			if (event_operation(e) || event_status(e))
+				return "an operation or status of nothing";
 			if (!open && !now.kind && !side.kept)
 				start = at + event_used(e);
 			break;
@@ -827,6 +829,7 @@ static void test_requests(void)
 		{"ZRANGEBYSCORE k 1 2 a very long line that goes on\r\nTYPE k\r\n",
 		 "ZRANGEBYSCORE TYPE"},
 		{"\"PING\"\r\n'x y' z\r\n", "OTHER OTHER"},
+		{"GET \x8a\r\nTYPE\r\n", "GET TYPE"},
 		{"MONITOR\r\nSYNC\r\n", "MONITOR! SYNC!"},
 		{"CLIENT REPLY OFF\r\n" PING, "CLIENT PING"},
 		{"GET\1k\r\n", "X"},
@@ -834,6 +837,9 @@ static void test_requests(void)
 		{"*01\r\n", "X"},
 		{"*+1\r\n", "X"},
 		{"*\r\n", "X"},
+		{"*-0\r\n", "X"},
+		{"*0\r\n$3\r\nGET\r\n", "X"},
+		{"*2\r\n$3\r\nGET\r\n$1\r\nkxx", "X"},
 		{"*1\n$4\r\nPING\r\n", "X"},
 		{"*1\r\n4\r\nPING\r\n", "X"},
 		{"*1\r\n$-1\r\n", "X"},
@@ -898,6 +904,7 @@ static void test_replies(void)
 		 "WRONGTYPE NOMASTERLINK ASK other"},
 		{{0}, "-err x\r\n-\r\n-averylongwordthatgoeson x\r\n-\t\r\n!5\r\nERR x\r\n",
 		 "other other other other other"},
+		{{0}, "+a\x8a-ERR b\r\n*1\r\n!5\r\nERR x\r\n", "ok ok"},
 		{{0}, "*2\r\n-ERR x\r\n*1\r\n$1\r\na\r\n+OK\r\n", "ok ok"},
 		{{0}, "*3\r\n*2\r\n:1\r\n*0\r\n*-1\r\n*1\r\n*1\r\n*1\r\n$3\r\nabc\r\n-OOM x\r\n", "ok OOM"},
 		{{0}, "%2\r\n+a\r\n%1\r\n:1\r\n:2\r\n+b\r\n~2\r\n:1\r\n:2\r\n+OK\r\n", "ok ok"},
@@ -919,6 +926,7 @@ static void test_replies(void)
 		 MESSAGE(">", 7, "message") CONFIRM(">", 9, "subscribe", 1) ":1\r\n", "push ok ok"},
 		{{REDIS_SUBSCRIBE, REDIS_GET},
 		 CONFIRM(">", 10, "psubscribe", 1) CONFIRM(">", 9, "subscribe", 1), "push ok"},
+		{{REDIS_SUBSCRIBE}, ">1\r\n=9\r\nsubscribe\r\n>1\r\n$0\r\n\r\n", "push push"},
 		{{REDIS_PUNSUBSCRIBE}, CONFIRM(">", 12, "punsubscribe", 0), "ok"},
 		{{REDIS_SUBSCRIBE, REDIS_SUBSCRIBE}, "-NOPERM x\r\n+QUEUED\r\n", "NOPERM ok"},
 		{{REDIS_GET}, CONFIRM(">", 9, "subscribe", 1) "+OK\r\n", "push ok"},
@@ -960,6 +968,7 @@ static void test_replies(void)
 		{{0}, "+OK\r\nHTTP/1.1", "ok X"},
 		{{0}, "*2\r\n:1\r\n;4\r\n", "X"},
 		{{0}, "$05\r\n", "X"},
+		{{0}, "$-0\r\n", "X"},
 	};
 
 	for (size_t i = 0; i < COUNT(tests); i++)
@@ -999,7 +1008,37 @@ static void test_names(void)
 		size_t n = snprintf(bytes, sizeof(bytes), "-%s x\r\n", errors[i].word);
 
 		check(bytes, n, opens, errors[i].word);
-		test(redis_error(0, 0) == REDIS_ERROR_OTHER, "an empty word", "", 0);
+	}
+	test(redis_error(0, 0) == REDIS_ERROR_OTHER, "an empty word", "", 0);
+	test(redis_command(0, 0, 0) == REDIS_OTHER, "an empty name", "", 0);
+}
+
+/* Words that share the slot of a name, and its first or its last 8 bytes. */
+static void test_neighbours(void)
+{
+	static const char *const names[] = {"SUBSCRIBE", "GEORADIUS", "HINCRBYFLOAT", "GET"};
+
+	for (size_t i = 0; i < COUNT(names); i++) {
+		u64 word[2] = {0}, other;
+
+		memcpy(word, names[i], strlen(names[i]));
+		do {
+			other = random_number() & ~BYTES_ALL(0xa0); /* what folding keeps */
+		} while (REDIS_COMMAND_HASH(word[0], other) != REDIS_COMMAND_HASH(word[0], word[1]));
+		test(redis_command(word[0], other, 16) == REDIS_OTHER, "neighbour", &other, 8);
+		do {
+			other = random_number() & ~BYTES_ALL(0xa0);
+		} while (REDIS_COMMAND_HASH(other, word[1]) != REDIS_COMMAND_HASH(word[0], word[1]));
+		test(redis_command(other, word[1], 12) == REDIS_OTHER, "neighbour", &other, 8);
+	}
+	for (size_t i = 0; i < COUNT(errors); i++) {
+		u64 word[2] = {0}, other;
+
+		memcpy(word, errors[i].word, strlen(errors[i].word));
+		do {
+			other = random_number();
+		} while (REDIS_ERROR_HASH(word[0], other) != REDIS_ERROR_HASH(word[0], word[1]));
+		test(redis_error(word[0], other) == REDIS_ERROR_OTHER, "neighbour", &other, 8);
 	}
 }
 
@@ -1157,6 +1196,7 @@ static void test_recognise(void)
 		T("*10000000\r\n", NO, NO),
 		T("*3\r\n:1\r\n", NO, NO),
 		T("*3\n$9\r\n", NO, NO),
+		T("*1\r\n$123456789", PARTIAL, PARTIAL),
 		T("PING\r\n", YES, NO),
 		T("ping\r\n", YES, NO),
 		T("PING", PARTIAL, NO),
@@ -1279,6 +1319,7 @@ static void run_tests(void)
 	test_requests();
 	test_replies();
 	test_names();
+	test_neighbours();
 	test_flags();
 	test_large();
 	test_pipelines();
