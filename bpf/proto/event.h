@@ -6,8 +6,8 @@
  * A step is shown up to 16 bytes at its position in one direction of one connection, and that
  * direction's state. It knows no map, no clock and no socket.
  *
- *	bits  0-31	how many bytes it used: at least one, unless it is EVENT_NOT_MINE. They may be
- *			more than it was shown: the rest is skipped without a look.
+ *	bits  0-31	how many bytes it used: one at least, but for EVENT_NOT_MINE. It may be more
+ *			than it was shown: the rest is skipped without a look.
  *	bits 32-39	enum event_kind
  *	bits 40-47	operation, an index into the protocol's list; 0 is any other
  *	bits 48-63	status, of the protocol's own

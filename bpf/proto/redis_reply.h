@@ -142,6 +142,8 @@ static __always_inline u64 redis_reply_array(struct redis_side *side, u8 type, u
 					     u32 used, u32 oldest)
 {
 	u8 may_confirm = !(oldest & REDIS_NONE_OPEN) && redis_flags(oldest) & REDIS_SUBSCRIBES;
+	u8 may_be_push = may_confirm || oldest & REDIS_NONE_OPEN ||
+			 side->flags & (REDIS_SUBSCRIBED | REDIS_SUBSCRIBED_SHARD);
 
 	side->at = REDIS_AT_START;
 	if (type == '|' || (type == '>' && !top)) {
@@ -152,9 +154,7 @@ static __always_inline u64 redis_reply_array(struct redis_side *side, u8 type, u
 		side->flags |= REDIS_OPENED;
 		if (type == '>')
 			side->flags |= REDIS_PUSH | REDIS_PUSH_TYPE;
-		if (n && (type == '>' ? may_confirm :
-			  type == '*' && (may_confirm || oldest & REDIS_NONE_OPEN ||
-					  side->flags & (REDIS_SUBSCRIBED | REDIS_SUBSCRIBED_SHARD))))
+		if (n && (type == '>' ? may_confirm : type == '*' && may_be_push))
 			side->at = REDIS_AT_FIRST;
 	}
 	side->left += type == '%' ? 2 * n : n;

@@ -210,9 +210,9 @@ static __always_inline u64 redis_request_inline(struct redis_side *side, struct 
 
 /*
  * redis_request takes the next HAVE (1 to 16) bytes of what a client sends, as the little-endian
- * words LO and HI; bytes behind them are ignored. For each command it tells of EVENT_BEGIN, with the
- * operation if that is known; of EVENT_OPERATION, if it is known later and before the end; and of
- * one of EVENT_END, EVENT_QUIET and EVENT_SWITCH, always with the operation.
+ * words LO and HI; bytes behind them are ignored. Of each command it tells EVENT_BEGIN, with the
+ * operation if that is known; EVENT_OPERATION, if it is known later and before the end; and one of
+ * EVENT_END, EVENT_QUIET and EVENT_SWITCH, always with the operation.
  */
 static __always_inline u64 redis_request(struct redis_side *side, u64 lo, u64 hi, u32 have)
 {

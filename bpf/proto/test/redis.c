@@ -292,7 +292,8 @@ static void reference_requests(const u8 *data, size_t length, struct messages *m
 		}
 		if (first == '*')
 			result = read_array(&r, &c, &message);
-		else if ((fold(first) >= 'A' && fold(first) <= 'Z') || first == '"' || first == '\'')
+		else if ((fold(first) >= 'A' && fold(first) <= 'Z') || first == '"' ||
+			 first == '\'')
 			result = read_inline(&r, &c, &message);
 		else
 			result = BAD;
@@ -799,7 +800,8 @@ static void test_requests(void)
 		{PING, "PING"},
 		{GET PING GET, "GET PING GET"},
 		{"*3\r\n$3\r\nset\r\n$1\r\nk\r\n$0\r\n\r\n", "SET"},
-		{"*3\r\n$3\r\nSeT\r\n$1\r\nk\r\n$20\r\n*1\r\n$4\r\nPING\r\n......\r\n" GET, "SET GET"},
+		{"*3\r\n$3\r\nSeT\r\n$1\r\nk\r\n$20\r\n*1\r\n$4\r\nPING\r\n......\r\n" GET,
+		 "SET GET"},
 		{"*10\r\n$4\r\nMGET\r\n" "$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n$1\r\nd\r\n$1\r\ne\r\n"
 		 "$1\r\nf\r\n$1\r\ng\r\n$1\r\nh\r\n$1\r\ni\r\n" PING, "MGET PING"},
 		{"*2\r\n$20\r\ngeoradiusbymember_ro\r\n$1\r\nk\r\n", "GEORADIUSBYMEMBER_RO"},
@@ -808,7 +810,8 @@ static void test_requests(void)
 		{"*1\r\n$16\r\nzremrangebyscore\r\n", "ZREMRANGEBYSCORE"},
 		{"*1\r\n$7\r\nXINFO X\r\n" PING, "OTHER PING"},
 		{"*1\r\n$21\r\nGEORADIUSBYMEMBER_RO1\r\n" PING, "OTHER PING"},
-		{"*1\r\n$4\r\nGETX\r\n*1\r\n$2\r\nGE\r\n*1\r\n$0\r\n\r\n" PING, "OTHER OTHER OTHER PING"},
+		{"*1\r\n$4\r\nGETX\r\n*1\r\n$2\r\nGE\r\n*1\r\n$0\r\n\r\n" PING,
+		 "OTHER OTHER OTHER PING"},
 		{"*2\r\n$9\r\nJSON.TYPE\r\n$1\r\nk\r\n*2\r\n$8\r\njson.get\r\n$1\r\nk\r\n",
 		 "OTHER JSON.GET"},
 		/* Nothing that would be answered */
@@ -865,7 +868,8 @@ static void test_requests(void)
 		{OFF OFF ON PING, "CLIENT~ CLIENT~ CLIENT PING"},
 		{REPLY(3, "off") "PING\r\n" REPLY(2, "on"), "CLIENT~ PING~ CLIENT"},
 		{REPLY(3, "BAD") REPLY(5, "OFF..") PING, "CLIENT CLIENT PING"},
-		{"*4\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$3\r\nOFF\r\n$1\r\nx\r\n" PING, "CLIENT PING"},
+		{"*4\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$3\r\nOFF\r\n$1\r\nx\r\n" PING,
+		 "CLIENT PING"},
 		{"*3\r\n$6\r\nCLIENT\r\n$7\r\nSETNAME\r\n$3\r\nOFF\r\n" PING, "CLIENT PING"},
 		{"*3\r\n$6\r\nCONFIG\r\n$5\r\nREPLY\r\n$3\r\nOFF\r\n" PING, "CONFIG PING"},
 		/* What ends with the protocol, or with the count */
@@ -874,7 +878,8 @@ static void test_requests(void)
 		{MULTI GET EXEC GET, "MULTI GET EXEC GET"},
 		{MULTI SUB GET EXEC, "MULTI SUBSCRIBE GET EXEC!"},
 		{MULTI OFF PING EXEC, "MULTI CLIENT PING EXEC!"},
-		{MULTI SUB "*1\r\n$7\r\nDISCARD\r\n" MULTI EXEC, "MULTI SUBSCRIBE DISCARD MULTI EXEC"},
+		{MULTI SUB "*1\r\n$7\r\nDISCARD\r\n" MULTI EXEC,
+		 "MULTI SUBSCRIBE DISCARD MULTI EXEC"},
 		{MULTI SUB RESET MULTI EXEC, "MULTI SUBSCRIBE RESET MULTI EXEC"},
 		{SUB MULTI EXEC, "SUBSCRIBE MULTI EXEC"},
 	};
@@ -895,23 +900,30 @@ static void test_replies(void)
 		u8 open[4];
 		const char *bytes, *want;
 	} tests[] = {
-		{{0}, "+OK\r\n:1\r\n$-1\r\n*-1\r\n$0\r\n\r\n*0\r\n$2\r\n\r\n\r\n", "ok ok ok ok ok ok ok"},
-		{{0}, "_\r\n#t\r\n,3.14\r\n(349\r\n=7\r\ntxt:abc\r\n%0\r\n~0\r\n", "ok ok ok ok ok ok ok"},
-		{{0}, "$39\r\n+OK\r\n-ERR no\r\n*1\r\n$1\r\na\r\n..............\r\n+OK\r\n", "ok ok"},
-		{{0}, "-ERR a message that is longer than sixteen bytes\r\n-MYERR custom\r\n-ERR\r\n",
+		{{0}, "+OK\r\n:1\r\n$-1\r\n*-1\r\n$0\r\n\r\n*0\r\n$2\r\n\r\n\r\n",
+		 "ok ok ok ok ok ok ok"},
+		{{0}, "_\r\n#t\r\n,3.14\r\n(349\r\n=7\r\ntxt:abc\r\n%0\r\n~0\r\n",
+		 "ok ok ok ok ok ok ok"},
+		{{0}, "$39\r\n+OK\r\n-ERR no\r\n*1\r\n$1\r\na\r\n..............\r\n+OK\r\n",
+		 "ok ok"},
+		{{0}, "-ERR a message that is longer than sixteen bytes\r\n"
+		 "-MYERR custom\r\n-ERR\r\n",
 		 "ERR other ERR"},
-		{{0}, "-WRONGTYPE Operation against\r\n-NOMASTERLINK x\r\n-ASK 1 h:1\r\n-ASKED 1\r\n",
+		{{0}, "-WRONGTYPE Operation against\r\n-NOMASTERLINK x\r\n"
+		 "-ASK 1 h:1\r\n-ASKED 1\r\n",
 		 "WRONGTYPE NOMASTERLINK ASK other"},
 		{{0}, "-err x\r\n-\r\n-averylongwordthatgoeson x\r\n-\t\r\n!5\r\nERR x\r\n",
 		 "other other other other other"},
 		{{0}, "+a\x8a-ERR b\r\n*1\r\n!5\r\nERR x\r\n", "ok ok"},
 		{{0}, "*2\r\n-ERR x\r\n*1\r\n$1\r\na\r\n+OK\r\n", "ok ok"},
-		{{0}, "*3\r\n*2\r\n:1\r\n*0\r\n*-1\r\n*1\r\n*1\r\n*1\r\n$3\r\nabc\r\n-OOM x\r\n", "ok OOM"},
+		{{0}, "*3\r\n*2\r\n:1\r\n*0\r\n*-1\r\n*1\r\n*1\r\n*1\r\n$3\r\nabc\r\n-OOM x\r\n",
+		 "ok OOM"},
 		{{0}, "%2\r\n+a\r\n%1\r\n:1\r\n:2\r\n+b\r\n~2\r\n:1\r\n:2\r\n+OK\r\n", "ok ok"},
 		{{0}, "|1\r\n+k\r\n*1\r\n:1\r\n-BUSY x\r\n", "BUSY"},
 		{{0}, "*2\r\n|1\r\n+k\r\n+v\r\n:1\r\n:2\r\n+OK\r\n", "ok ok"},
 		/* Pushes before and between replies, and within one */
-		{{0}, MESSAGE(">", 7, "message") ":1\r\n" MESSAGE(">", 7, "message"), "push ok push"},
+		{{0}, MESSAGE(">", 7, "message") ":1\r\n" MESSAGE(">", 7, "message"),
+		 "push ok push"},
 		{{0}, ">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n+OK\r\n", "push ok"},
 		{{0}, "*2\r\n:1\r\n" MESSAGE(">", 7, "message") ":2\r\n+OK\r\n", "ok ok"},
 		{{0}, "*1\r\n" CONFIRM(">", 9, "subscribe", 1) ":2\r\n+OK\r\n", "ok ok"},
@@ -995,11 +1007,12 @@ static void test_names(void)
 				name[n++] = 'X', name[n] = 0;
 			if (variant == 4)
 				name[0] ^= 1;
-			n = snprintf(bytes, sizeof(bytes), "*2\r\n$%zu\r\n%s\r\n$1\r\na\r\n%s\r\n", n,
-				     name, name);
+			n = snprintf(bytes, sizeof(bytes),
+				     "*2\r\n$%zu\r\n%s\r\n$1\r\na\r\n%s\r\n", n, name, name);
 			what = mismatch_direction((u8 *)bytes, n, NULL);
 			describe((u8 *)bytes, n, NULL, got, sizeof(got));
-			if (variant < 2 && !what && strncmp(got, commands[i].name, strlen(commands[i].name)))
+			if (variant < 2 && !what &&
+			    strncmp(got, commands[i].name, strlen(commands[i].name)))
 				what = "name";
 		}
 		test(!what, what, commands[i].name, strlen(commands[i].name));
@@ -1019,16 +1032,17 @@ static void test_neighbours(void)
 	static const char *const names[] = {"SUBSCRIBE", "GEORADIUS", "HINCRBYFLOAT", "GET"};
 
 	for (size_t i = 0; i < COUNT(names); i++) {
-		u64 word[2] = {0}, other;
+		u64 word[2] = {0}, other, slot;
 
 		memcpy(word, names[i], strlen(names[i]));
+		slot = REDIS_COMMAND_HASH(word[0], word[1]);
 		do {
 			other = random_number() & ~BYTES_ALL(0xa0); /* what folding keeps */
-		} while (REDIS_COMMAND_HASH(word[0], other) != REDIS_COMMAND_HASH(word[0], word[1]));
+		} while (REDIS_COMMAND_HASH(word[0], other) != slot);
 		test(redis_command(word[0], other, 16) == REDIS_OTHER, "neighbour", &other, 8);
 		do {
 			other = random_number() & ~BYTES_ALL(0xa0);
-		} while (REDIS_COMMAND_HASH(other, word[1]) != REDIS_COMMAND_HASH(word[0], word[1]));
+		} while (REDIS_COMMAND_HASH(other, word[1]) != slot);
 		test(redis_command(other, word[1], 12) == REDIS_OTHER, "neighbour", &other, 8);
 	}
 	for (size_t i = 0; i < COUNT(errors); i++) {
@@ -1090,13 +1104,15 @@ static void test_large(void)
 			side.word = is_reply ? 0 : REDIS_WORD_NONE;
 			e = is_reply ? redis_reply(&side, p.words[0], p.words[1], n, 0) :
 				       redis_request(&side, p.words[0], p.words[1], n);
-			test(event_kind(e) == EVENT_NONE && event_used(e) == skips, "large", line, n);
+			test(event_kind(e) == EVENT_NONE && event_used(e) == skips, "large",
+			     line, n);
 			if (!tests[i].last)
 				continue;
 			p = pack("\r\n", 2, '7');
 			e = is_reply ? redis_reply(&side, p.words[0], p.words[1], 2, 0) :
 				       redis_request(&side, p.words[0], p.words[1], 2);
-			test(event_kind(e) == EVENT_END && event_used(e) == 2, "large: end", line, n);
+			test(event_kind(e) == EVENT_END && event_used(e) == 2, "large: end",
+			     line, n);
 		}
 	}
 }
