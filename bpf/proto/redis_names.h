@@ -207,7 +207,7 @@ static const u64 redis_error_names[REDIS_STATUS_COUNT][2] = {
 #undef X
 };
 
-/* W in upper case. Of other bytes some change too, none into one that a name has but DEL. */
+/* W in upper case. Some other bytes change too; of these only DEL into one that names have. */
 static __always_inline u64 redis_upper(u64 w)
 {
 	return w & ~((w & BYTES_ALL(0x40)) >> 1);

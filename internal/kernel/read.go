@@ -194,7 +194,7 @@ func (k *Kernel) readSeries(s *Snapshot, peers slots[bpfEdgeKey]) error {
 	return k.readOtherOverflows(s, peers)
 }
 
-// readOtherOverflows reads what found no room anywhere, of all protocols but HTTP/1: series_overflow() of bpf/series.h.
+// readOtherOverflows reads what found no room anywhere, of all protocols but HTTP/1: series_overflow() of bpf/exchange/series.h.
 func (k *Kernel) readOtherOverflows(s *Snapshot, peers slots[bpfEdgeKey]) error {
 	for _, p := range protocol.All() {
 		if p == protocol.HTTP1 {
