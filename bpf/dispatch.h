@@ -9,9 +9,10 @@
 #include "bytes/passage.h"
 #include "http1/quick.h"
 #include "http1/step.h"
-#include "http1/unseen.h"
+#include "redis/step.h"
 #include "socket/conn.h"
 #include "tls/caller.h"
+#include "unseen.h"
 
 /* How many steps through one buffer are followed, and how many buffers of a call, which can have UIO_MAXIOV. */
 #define DRAIN_STEPS 1024
@@ -40,12 +41,13 @@ __noinline u64 recognise(u32 slot, u64 address, u32 length, u32 seq, u64 now)
 	struct conn *c = conn_of(slot);
 	struct http1_side *s;
 	int used, verdict;
-	u32 blank;
+	u32 blank, have;
 
 	if (!c)
 		return EVENT(EVENT_NONE, 0, 0, length);
 	s = http1_of(c, REQUEST);
-	if (!s->have)
+	have = s->have;
+	if (!have || (have == 1 && (u8)s->word[0] == '*')) /* which is no command of Redis yet */
 		start_clock(c, seq, now);
 	used = scan_prefix(slot, REQUEST, address, length);
 	if (used < 0)
@@ -63,8 +65,14 @@ __noinline u64 recognise(u32 slot, u64 address, u32 length, u32 seq, u64 now)
 	 * take for an extension, and its first byte was not seen.
 	 */
 	if ((verdict & 0xff) == HTTP1_NO || (c->after_gap && verdict >> 8 == METHOD_OTHER)) {
-		u8 class = preface_class(s->word[0], s->word[1], s->have);
+		u8 class;
 
+		verdict = redis_verdict(s->word[0], s->word[1], s->have);
+		if (verdict == REDIS_PARTIAL)
+			return EVENT(EVENT_NONE, 0, 0, length);
+		if (verdict == REDIS_YES)
+			return EVENT(EVENT_FIRST, have, CLASS_REDIS, 0);
+		class = preface_class(s->word[0], s->word[1], s->have);
 		return EVENT(class == CLASS_UNKNOWN ? EVENT_NONE : EVENT_OTHER, class, 0, length);
 	}
 	s->framing = 0;
@@ -150,6 +158,11 @@ __noinline int apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
 		classify_other(c, event_operation(event));
 		break;
 	case EVENT_FIRST:
+		if (event_status(event) == CLASS_REDIS) {
+			redis_begins(c, event_operation(event));
+			classify(slot, CLASS_REDIS, COVERAGE_NONE);
+			break;
+		}
 		classify(slot, CLASS_HTTP1, COVERAGE_NONE);
 		if (c->after_gap)
 			begin_behind_gap(c);
@@ -211,16 +224,25 @@ __noinline int apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
  */
 __noinline u64 drain(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 {
+	struct conn *c = conn_of(slot);
 	u64 event;
 	u32 i;
 
+	if (!c)
+		return 0;
 	for (i = 0; i < DRAIN_STEPS; i++) {
 		if (!(u32)length)
 			return 0;
-		event = next_step(slot, address, length, seq, now);
+		if (c->class == CLASS_REDIS)
+			event = redis_step(slot, address, length, now);
+		else
+			event = next_step(slot, address, length, seq, now);
 		if (event_kind(event) == EVENT_FAULT)
 			return (u64)FAULT_MEMORY << 32 | (u32)length;
-		apply(slot, length & IS_RESPONSE, event, seq, now);
+		if (event & REDIS_EVENT)
+			redis_apply(slot, length & IS_RESPONSE, event, seq, now);
+		else
+			apply(slot, length & IS_RESPONSE, event, seq, now);
 		address += event_used(event);
 		seq += event_used(event);
 		length = (length & IS_RESPONSE) | (u32)(length - event_used(event));
@@ -280,6 +302,10 @@ __noinline int find_role(u32 slot, u64 address, u64 flags_and_length, u32 direct
 		classify(slot, CLASS_HTTP1, COVERAGE_NONE);
 		http1_distrust(http1_of(c, REQUEST));
 		c->after_gap = GAP_NONE; /* the response is counted as lost where it is looked at */
+	} else if (redis_joins(slot, prefix[0], prefix[1], n, direction)) {
+		if (!c->role)
+			return 0;
+		classify(slot, CLASS_REDIS, COVERAGE_NONE);
 	} else {
 		class = preface_class(prefix[0], prefix[1], n);
 		if (class == CLASS_TLS && reads_tls)
@@ -308,7 +334,7 @@ __noinline int count_unreadable(u32 slot, u64 direction_and_length, u32 fault, u
 		classify(slot, CLASS_UNREADABLE, COVERAGE_UNREADABLE + fault);
 		count_lost(LOST_UNREADABLE + fault, 1);
 	} else {
-		length = http1_unseen(slot, direction_and_length, end, LOST_UNREADABLE + fault, now);
+		length = bytes_unseen(c, direction_and_length, end, LOST_UNREADABLE + fault, now);
 	}
 	if (length)
 		count_lost_bytes((c->role == ROLE_SERVER) == is_response ? WRITE : READ, BYTES_UNREADABLE, length);
@@ -351,11 +377,32 @@ static __always_inline void follow_tls(struct conn *c)
 		tls_begins(c->slot);
 }
 
+/* Whether nobody has to look at the bytes of Redis that pass. */
+__noinline int redis_passes_over(u32 slot, u32 is_response, u32 length, u64 now)
+{
+	struct conn *c = conn_of(slot);
+	u32 skip;
+
+	if (!c)
+		return true;
+	if (c->deep && is_response) {
+		redis_passes_unmatched(c, now);
+		return true;
+	}
+	skip = c->redis_skip[is_response & 1];
+	if (skip < length)
+		return false;
+	c->redis_skip[is_response & 1] = skip - length;
+	return true;
+}
+
 /* Whether what passes is all of a body, for which nobody has to look at the bytes. */
 static __always_inline bool is_body(struct conn *c, u32 is_response, const struct passage *p)
 {
 	struct http1_side *s = http1_of(c, is_response);
 
+	if (c->class == CLASS_REDIS)
+		return redis_passes_over(p->slot, is_response, p->length, p->now);
 	if (c->class != CLASS_HTTP1)
 		return false;
 	if (c->deep && is_response)
@@ -398,7 +445,7 @@ static __always_inline bool may_be_quick(struct conn *c, u32 is_response, u32 se
 	if (open_exchanges(c) <= 0)
 		return false;
 	x = exchange_of(c, c->responses);
-	return x->id == (u8)c->responses && x->start != START_LOST && x->operation != METHOD_HEAD && x->operation != METHOD_CONNECT &&
+	return x->id == c->responses && x->start != START_LOST && x->operation != METHOD_HEAD && x->operation != METHOD_CONNECT &&
 	       x->operation != METHOD_PENDING && (c->role != ROLE_SERVER || (s32)(seq - x->position) >= 0);
 }
 
@@ -466,7 +513,7 @@ static __always_inline u32 take_first(const struct passage *p, u64 address, u64 
 	return take_quickly(p->slot, first.base, (u64)p->length << 32 | first.length, (arguments & IS_RESPONSE) | p->seq, p->now);
 }
 
-/* Looks at what passed on a connection that may carry HTTP/1. */
+/* Looks at what passed on a connection that may carry a protocol that is read. */
 static __always_inline void look_at(struct conn *c, struct sock *sk, const struct passage *p, int flags)
 {
 	u32 is_response = (c->role == ROLE_SERVER) != (p->direction == READ), fault, used = 0;

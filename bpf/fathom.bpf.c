@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /* The one compilation unit: the families of taps share maps and the state in them. */
 #include "base/bpf.h"
-#include "proto/redis_names.h"
 
 #include "data.bpf.c"
 #include "tcp.bpf.c"

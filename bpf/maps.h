@@ -15,6 +15,7 @@
 #define MAX_EDGES 4096
 #define MAX_COVERAGE 4096
 #define MAX_LISTENERS 1024
+#define MAX_PIPELINES 1024
 
 /* struct sock * -> slot. Full: the connection is not tracked and counted as lost. */
 struct {
@@ -158,6 +159,31 @@ struct {
 	__type(key, u64);
 	__type(value, struct listener);
 } listeners SEC(".maps");
+
+/*
+ * For the few connections that have more than EXCHANGES requests open at a time: slots in conn.pipeline. Full: counted
+ * as an overflow; what a connection cannot hold is lost as `pipelined`.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_PIPELINES + 1);
+	__type(key, u32);
+	__type(value, struct pipeline);
+} pipelines SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, MAX_PIPELINES);
+	__type(value, u32);
+} pipeline_free SEC(".maps");
+
+/* How many of them are taken. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, u32);
+} pipelines_taken SEC(".maps");
 
 /*
  * Before 5.12 only, see claim(); else user space makes it small. What is claimed is old

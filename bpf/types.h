@@ -10,6 +10,7 @@
 #include "proto/http1_framing.h"
 #include "proto/preface.h"
 #include "proto/protocol.h"
+#include "proto/redis.h"
 
 enum role {
 	ROLE_UNKNOWN,
@@ -141,6 +142,7 @@ enum table {
 	TABLE_EDGES,
 	TABLE_COVERAGE,
 	TABLE_LISTENERS,
+	TABLE_PIPELINES,
 	TABLE_COUNT,
 };
 
@@ -357,6 +359,8 @@ struct fresh_slots {
 #define STAMPS 4
 #define EXCHANGES 8
 
+#define PIPELINE 64
+
 /* In the place of a time in exchange.start: it is missing (counted as LOST_ARRIVAL), or the exchange was counted as lost. */
 #define START_UNKNOWN 0
 #define START_LOST 1
@@ -366,16 +370,23 @@ struct fresh_slots {
 
 /*
  * One request and its response. The request side writes `start`, `position`,
- * `id` and `operation`; the response side `last` and `status`. Neither clears what
+ * `id` and `operation`; the response side `last`, `answer` and `status`. Neither clears what
  * the other writes, so that they need no lock: see exchange/ordered.h.
  */
 struct exchange {
 	u64 start;	/* server: arrival of the first byte; client: it was written */
 	u64 last;	/* server: the last byte so far was written; client: read */
 	u32 position;	/* of the response direction when the request passed */
+	u32 id;		/* the number of the request that is here */
+	u32 answer;	/* the number of the response that is here */
 	u16 status;
-	u8 id;		/* low bits of the exchange's number */
-	u8 operation;	/* enum http_method */
+	u8 operation;	/* of the protocol, as in series_key */
+	u8 pad;
+};
+
+/* More of them, for a connection with more open at a time than it has itself. */
+struct pipeline {
+	struct exchange exchanges[PIPELINE];
 };
 
 /* Bytes that were not seen before a connection had a class. */
@@ -443,7 +454,7 @@ struct conn {
 	u8 tls;		/* encrypted: the parsers get what a library says */
 	u64 request_time;  /* start of the request whose first bytes are looked at */
 	u64 request_queue; /* how long these waited for the read */
-	u64 batch_buffer;  /* msgvec of the last recvmmsg or sendmmsg */
+	u64 pipeline;	/* 0, or where exchanges live from a number on: the number, and above it the slot */
 	u8 ktls_rx;	/* the kernel decrypts what is read: taps see plaintext */
 	u8 ktls_tx;	/* the same for what is written */
 	u8 encrypted;	/* the bytes on the socket are a TLS library's, and not looked at */
@@ -454,6 +465,7 @@ struct conn {
 	u8 after_gap;	/* enum gap */
 	union {
 		struct http1_side http1[2]; /* request direction, response direction */
+		struct redis_side redis[2]; /* the same of CLASS_REDIS */
 	};
 	struct exchange exchanges[EXCHANGES];
 
@@ -471,12 +483,17 @@ struct conn {
 	u64 tls_arrived; /* when what was received since the last plaintext or send began to arrive */
 	u64 tls_time;	/* the same of the plaintext that was read last */
 	u64 begun_at;	/* when the hook of the last request ran */
-	u64 assumed;	/* which responses were taken to have a body before their request's hook ran: bit number modulo 64 */
+	u64 marked;	/* which open requests were counted as lost when they began: bit number modulo 64 */
+	u64 batch_buffer; /* msgvec of the last recvmmsg or sendmmsg */
+	union {
+		u64 assumed;	/* which responses were taken to have a body before their request's hook ran: bit number modulo 64 */
+		u32 redis_skip[2]; /* CLASS_REDIS: how many bytes of each direction need no look */
+	};
 	u64 heads;	/* which requests beyond the slots are HEAD: bit number modulo 64 */
 	u32 plain_writing; /* of a call that is under way */
 	u8 attempts;	/* of recognising a connection whose beginning was not seen */
 	u8 pipelines;	/* requests were seen to come before the response to the one before */
-	u8 pad[18];
+	u8 redis_place[2]; /* enum redis_place, of each direction; without a role: redis_joins() */
 };
 
 /* How conn_add() makes one. */

@@ -3,7 +3,8 @@
  * Exchanges that are matched by order: requests and their responses.
  *
  * A connection numbers its requests and its responses; response N answers request N
- * (RFC 9112, section 9.3.2). Exchange N lives in slot N modulo EXCHANGES. The request
+ * (RFC 9112, section 9.3.2). Exchange N lives in slot N modulo EXCHANGES of its connection or, from the number on at which
+ * more than that were open for the first time, modulo PIPELINE of the connection's pipeline. The request
  * side (reads of a server, writes of a client) writes its half of the slot, the response
  * side the other. Neither waits for the other, because their hooks, which run on
  * return of the system calls, come in any order across threads: a client may read the
@@ -22,9 +23,80 @@
 #include "position.h"
 #include "series.h"
 
+static __always_inline bool is_in_pipeline(u64 pipeline, u32 number)
+{
+	return pipeline && (s32)(number - (u32)pipeline) >= 0;
+}
+
 static __always_inline struct exchange *exchange_of(struct conn *c, u32 number)
 {
+	u64 pipeline = c->pipeline;
+	struct pipeline *p;
+	u32 slot;
+
+	if (is_in_pipeline(pipeline, number)) {
+		slot = pipeline >> 32;
+		p = bpf_map_lookup_elem(&pipelines, &slot);
+		if (p)
+			return &p->exchanges[number & (PIPELINE - 1)];
+	}
 	return &c->exchanges[number & (EXCHANGES - 1)];
+}
+
+/* Whether there is a slot for exchange NUMBER. */
+static __always_inline bool has_room(struct conn *c, u32 number)
+{
+	return number - c->settled < (is_in_pipeline(c->pipeline, number) ? PIPELINE : EXCHANGES);
+}
+
+static __always_inline void count_pipelines(s32 more)
+{
+	u32 zero = 0, *taken = bpf_map_lookup_elem(&pipelines_taken, &zero);
+
+	if (taken)
+		__sync_fetch_and_add(taken, more);
+}
+
+/*
+ * Request NUMBER finds no slot in its connection: it and those behind it go to a pipeline. The other side may be
+ * writing its half to the old place: then the two do not meet, and the exchange is lost.
+ */
+__noinline int take_pipeline(u32 slot, u32 number)
+{
+	struct conn *c = conn_of(slot);
+	u32 taken, i;
+	struct pipeline *p;
+
+	if (!c || number - c->settled >= PIPELINE || is_in_pipeline(c->pipeline, number))
+		return false;
+	taken = c->pipeline >> 32;
+	if (!taken) {
+		taken = alloc_slot(TABLE_PIPELINES, &pipeline_free, MAX_PIPELINES);
+		p = bpf_map_lookup_elem(&pipelines, &taken);
+		if (!taken || !p) {
+			count_overflow(TABLE_PIPELINES);
+			return false;
+		}
+		for (i = 0; i < PIPELINE; i++) { /* what is there is another connection's */
+			p->exchanges[i].id = number - 1;
+			p->exchanges[i].answer = number - 1;
+		}
+		ordered(&c->settled);
+		count_pipelines(1);
+	}
+	c->pipeline = (u64)taken << 32 | number;
+	return true;
+}
+
+static __always_inline void give_back_pipeline(struct conn *c)
+{
+	u32 slot = c->pipeline >> 32;
+
+	if (!slot)
+		return;
+	c->pipeline = 0;
+	count_pipelines(-1);
+	free_slot(&pipeline_free, slot);
 }
 
 /* How many requests have no response yet; negative where a client reads responses before the hooks of its requests. */
@@ -50,6 +122,11 @@ static __always_inline bool move_settled(struct conn *c, u32 from, u32 to)
 	return true;
 }
 
+static __always_inline u8 protocol_of(struct conn *c)
+{
+	return c->class == CLASS_REDIS ? PROTOCOL_REDIS : PROTOCOL_HTTP1;
+}
+
 /*
  * Settles exchange NUMBER, if it is the oldest open one: with its status, or, if END is not 0,
  * as aborted at that time. The fields are copied before the swap: its success tells that
@@ -60,8 +137,9 @@ __noinline int settle_one(u32 slot, u32 number, u64 end)
 	struct conn *c = conn_of(slot);
 	u64 start, last;
 	struct exchange *x;
+	u32 id, answer;
 	u16 status;
-	u8 id, operation;
+	u8 operation;
 
 	if (!c)
 		return 0;
@@ -71,20 +149,21 @@ __noinline int settle_one(u32 slot, u32 number, u64 end)
 	last = end ? end : x->last;
 	status = end ? STATUS_ABORTED : x->status;
 	id = x->id;
+	answer = end ? number : x->answer;
 	operation = x->operation;
 	if (operation == OPERATION_PENDING) {
-		if (c->role == ROLE_CLIENT && id == (u8)number && write_pending(c))
+		if (c->role == ROLE_CLIENT && id == number && write_pending(c))
 			return 0; /* the hook that tells it is still to run, and settles it */
 		operation = 0;
 	}
 	if (!move_settled(c, number, number + 1))
 		return 0;
-	if (id != (u8)number)
+	if (id != number || answer != number)
 		count_lost_here(LOST_PIPELINED, 1);
 	else if (start == START_UNKNOWN)
 		count_lost_here(LOST_ARRIVAL, 1);
 	else if (start != START_LOST)
-		series_observe(c, PROTOCOL_HTTP1, operation, status, last > start ? last - start : 0);
+		series_observe(c, protocol_of(c), operation, status, last > start ? last - start : 0);
 	return 0;
 }
 
@@ -101,18 +180,38 @@ static __always_inline void settle_until(struct conn *c, u32 end, u64 aborted)
 	}
 }
 
-/* How many of the open exchanges up to END are not counted as lost yet. Those beyond the slots are lost with PIPELINED's count. */
+/* The same for all that can be open. */
+__noinline int settle_all(u32 slot, u32 end, u64 aborted)
+{
+	struct conn *c = conn_of(slot);
+	u32 i;
+
+	for (i = 0; c && i < PIPELINE + EXCHANGES; i++) {
+		if ((s32)(end - c->settled) <= 0)
+			break;
+		settle_one(slot, c->settled, aborted);
+	}
+	return 0;
+}
+
+/*
+ * How many of the open exchanges up to END are not counted as lost yet. Those beyond the slots are lost with PIPELINED's
+ * count; where so many are open, none is marked.
+ */
 static __always_inline u32 not_lost(struct conn *c, u32 from, u32 end)
 {
-	u32 i, n = end - from;
+	u32 n = end - from, turn = from & 63;
+	u64 bits = c->marked;
 
-	for (i = 0; i < EXCHANGES; i++) {
-		struct exchange *x = exchange_of(c, from + i);
-
-		if ((s32)(end - from - i) > 0 && x->id == (u8)(from + i) && x->start == START_LOST)
-			n--;
-	}
-	return n;
+	if (!bits || n > 64)
+		return n;
+	bits = bits >> turn | bits << 1 << (63 - turn);
+	if (n < 64)
+		bits &= (1ULL << n) - 1;
+	bits -= bits >> 1 & 0x5555555555555555ULL;
+	bits = (bits & 0x3333333333333333ULL) + (bits >> 2 & 0x3333333333333333ULL);
+	bits = (bits + (bits >> 4)) & 0x0f0f0f0f0f0f0f0fULL;
+	return n - (u32)(bits * 0x0101010101010101ULL >> 56);
 }
 
 /* Gives up the open exchanges up to and without END. */
@@ -148,14 +247,26 @@ static __always_inline u32 position_of_request(struct conn *c)
 	return response_position(c);
 }
 
+static __always_inline void mark(struct conn *c, u32 number, bool lost)
+{
+	if (lost)
+		c->marked |= 1ULL << (number & 63);
+	else if (c->marked)
+		c->marked &= ~(1ULL << (number & 63));
+}
+
 /* A request begins whose first byte has been seen. Its number; the caller makes it known by request_begun(). */
 static __always_inline struct exchange *begin_request(struct conn *c, u8 operation, u64 start)
 {
 	u32 number = c->requests;
-	struct exchange *x = exchange_of(c, number);
+	struct exchange *x;
 
-	if (number - c->settled >= EXCHANGES)
+	if (!has_room(c, number) && !take_pipeline(c->slot, number)) {
+		mark(c, number, false);
 		return NULL; /* its id is another's: lost when its turn comes */
+	}
+	mark(c, number, start == START_LOST);
+	x = exchange_of(c, number);
 	x->start = start;
 	x->position = position_of_request(c);
 	x->operation = operation;
@@ -194,7 +305,7 @@ static __always_inline u64 written_by(struct conn *c, u32 number, u32 end, u64 n
 	if (c->role != ROLE_SERVER || c->requests - number != 2)
 		return now;
 	ordered(&c->settled);
-	if (next->id == (u8)(number + 1) && (s32)(end - next->position) <= 0 && c->begun_at < now)
+	if (next->id == number + 1 && (s32)(end - next->position) <= 0 && c->begun_at < now)
 		return c->begun_at;
 	return now;
 }
@@ -207,8 +318,9 @@ static __always_inline void begin_response(struct conn *c, u16 status, u32 end, 
 
 	if (c->settled != number && (s32)(c->requests - number) >= 0)
 		settle_until(c, number, 0);
-	if (number - c->settled < EXCHANGES) {
+	if (has_room(c, number)) {
 		x->status = status;
+		x->answer = number;
 		x->last = written_by(c, number, end, now);
 	}
 	ordered(&c->settled);

@@ -50,7 +50,7 @@ static __always_inline u8 method_of(struct conn *c, u32 number)
 
 	if ((s32)(c->requests - number) <= 0)
 		return METHOD_PENDING;
-	if (x->id == (u8)number)
+	if (x->id == number)
 		return x->start == START_LOST ? METHOD_COUNT : x->operation;
 	/* Beyond the slots: one bit each. */
 	return c->heads >> (number & 63) & 1 ? METHOD_HEAD : METHOD_OTHER;
@@ -174,11 +174,13 @@ __noinline int lose_responses(u32 slot, u32 position, u32 reason)
 	end = c->requests;
 	for (i = 0; i < EXCHANGES; i++) {
 		u32 number = answered_until(c) + i;
-		struct exchange *x = exchange_of(c, number);
+		struct exchange *x = &c->exchanges[number & (EXCHANGES - 1)];
 
+		if (c->pipeline) /* all are lost: it is not worth the stack */
+			break;
 		if ((s32)(c->requests - number) <= 0)
 			break;
-		if (x->id == (u8)number && (s32)(x->position - position) >= 0) {
+		if (x->id == number && (s32)(x->position - position) >= 0) {
 			end = number;
 			open = i;
 			break;
@@ -257,10 +259,6 @@ static __always_inline void lose_unseen(struct conn *c)
 /* A request finds no slot: only whether a body can follow its response is remembered. */
 static __always_inline void note_beyond_slots(struct conn *c, u32 number, u8 method)
 {
-	struct exchange *x = exchange_of(c, number);
-
-	if (x->id == (u8)number) /* of one that was settled long ago: open ones differ by less than MAX_PIPELINED */
-		x->id = number + 128;
 	c->heads &= ~(1ULL << (number & 63));
 	if (method == METHOD_HEAD)
 		c->heads |= 1ULL << (number & 63);
@@ -345,7 +343,7 @@ static __always_inline void http1_method_known(struct conn *c, u8 method)
 
 	if (c->deep)
 		return;
-	if (x->id != (u8)number) {
+	if (x->id != number) {
 		note_beyond_slots(c, number, method);
 		return;
 	}
@@ -369,7 +367,7 @@ static __always_inline void http1_status(struct conn *c, u16 status, u32 seq, u3
 		ordered(&c->settled); /* the hook of the request counts it first, and then tells that it has run */
 		if (!pending && open_exchanges(c) <= 0)
 			s->orphan = ORPHAN_SURE;
-	} else if (c->role == ROLE_SERVER && x->id == (u8)number && (s32)(seq - x->position) < 0) {
+	} else if (c->role == ROLE_SERVER && x->id == number && (s32)(seq - x->position) < 0) {
 		s->orphan = ORPHAN_SURE; /* it was written before its request was read */
 	}
 	if (s->orphan) {

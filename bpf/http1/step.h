@@ -175,7 +175,7 @@ static __always_inline void lose_before(struct conn *c, u32 seq)
 	for (i = 1; i < EXCHANGES && c->role == ROLE_SERVER; i++) {
 		struct exchange *x = exchange_of(c, number);
 
-		if ((s32)(number - c->responses) <= 0 || x->id != (u8)number || (s32)(seq - x->position) >= 0)
+		if ((s32)(number - c->responses) <= 0 || x->id != number || (s32)(seq - x->position) >= 0)
 			break;
 		number--;
 	}

@@ -12,9 +12,10 @@ static __always_inline void lose_last_request(struct conn *c, u32 reason)
 	u32 number = c->requests - 1;
 	struct exchange *x = exchange_of(c, number);
 
-	if (x->id != (u8)number || x->start == START_LOST || (s32)(c->settled - number) > 0)
+	if (x->id != number || x->start == START_LOST || (s32)(c->settled - number) > 0)
 		return;
 	x->start = START_LOST;
+	mark(c, number, true);
 	count_lost(reason, 1);
 }
 
@@ -116,26 +117,6 @@ __noinline u32 http1_unseen(u32 slot, u64 direction_and_length, u32 end, u32 rea
 	else
 		requests_unseen(c, s, length, reason);
 	return length;
-}
-
-/* What a server has read and no hook told: requests went unseen. */
-__noinline int read_missed(u32 slot)
-{
-	struct conn *c = conn_of(slot);
-	struct tcp_sock *tp;
-	u32 end, gap;
-
-	if (!c)
-		return 0;
-	tp = cast(struct tcp_sock, c->sk);
-	end = c->closed_at ? c->final_read : load(tp, copied_seq);
-	gap = end - c->rx_pos;
-	if ((s32)gap <= 0 || (gap == 1 && fin_received((struct sock *)c->sk)))
-		return 0;
-	c->rx_pos = end;
-	count_lost_bytes(READ, BYTES_UNTAPPED, gap);
-	http1_unseen(slot, gap, end, LOST_GAP, 0);
-	return 0;
 }
 
 #endif

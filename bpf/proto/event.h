@@ -21,7 +21,10 @@ enum event_kind {
 	EVENT_NOT_MINE,	 /* bytes that this protocol does not have here */
 	EVENT_BODY,	 /* bytes of a body whose length is known */
 	EVENT_REST,	 /* bytes of which nobody knows what they are: of a response, if one is under way */
-	EVENT_FIRST,	 /* the connection begins with a request, whose operation this is: what it carries is known */
+	EVENT_FIRST,	 /* the connection begins with a request, whose operation this is: what it carries is known; of
+			  * another protocol than HTTP the status is the enum conn_class, and the operation how many bytes of the
+			  * request came in earlier calls
+			  */
 	EVENT_OTHER,	 /* the connection begins with something else: the operation is its enum conn_class */
 	EVENT_FAULT,	 /* the bytes could not be read */
 };

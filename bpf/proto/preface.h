@@ -12,14 +12,17 @@
 enum conn_class {
 	CLASS_UNKNOWN,		/* nothing seen yet: `idle` if it ends so */
 	CLASS_HTTP1,
+	CLASS_REDIS,
 	CLASS_TLS,
 	CLASS_HTTP2,
 	CLASS_MPTCP,
 	CLASS_OTHER,
 	CLASS_UNREADABLE,	/* bytes passed, and none of them could be read */
-	CLASS_REDIS,
 	CLASS_COUNT,
 };
+
+/* Up to this one a connection's bytes are looked at. */
+#define LAST_CLASS_READ CLASS_REDIS
 
 /*
  * preface_class names the class of a connection whose first bytes, LEN (1 to 16)

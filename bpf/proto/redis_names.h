@@ -228,7 +228,10 @@ static __always_inline u32 redis_entry(const u8 *table, u64 i)
 /* The flags (enum redis_flags) of an operation. */
 static __always_inline u8 redis_flags(u8 operation)
 {
-	return operation < REDIS_COMMAND_COUNT ? redis_command_flags[operation] : 0;
+	u64 i = operation;
+
+	__asm__("" : "+r"(i)); /* what is compared is what is used */
+	return i < REDIS_COMMAND_COUNT ? redis_command_flags[i] : 0;
 }
 
 /*

@@ -14,6 +14,8 @@
  * confirmations say: their last element is how many subscriptions are left, of channels and
  * patterns, or of shard channels. An error, or +QUEUED, is a reply like any other.
  *
+ * What may end a request of which it is not known whether it subscribes cannot be told, and is EVENT_NOT_MINE.
+ *
  * Streamed strings and arrays of RESP3 ($?, *?) are no part of this: no server sends them.
  */
 #ifndef FATHOM_REDIS_REPLY_H
@@ -21,8 +23,9 @@
 
 #include "redis.h"
 
-/* In the place of the oldest open request's operation: there is none. */
+/* In the place of the oldest open request's operation: there is none, or it is not known. */
 #define REDIS_NONE_OPEN 0x100
+#define REDIS_UNKNOWN_OPEN 0x200
 
 enum redis_reply_flags {
 	/* of the connection: RESP2 */
@@ -34,6 +37,7 @@ enum redis_reply_flags {
 	REDIS_PUSH_TYPE = 16,		/* it is marked as a push, though it may end a request */
 	REDIS_CONFIRMS = 32,		/* RESP2: its integer is the number of subscriptions */
 	REDIS_CONFIRMS_SHARD = 64,
+	REDIS_ALONE = 128,		/* when it began, no request was open */
 };
 
 /* An element ends USED bytes from here, and with the last one the message. */
@@ -48,6 +52,8 @@ static __always_inline u64 redis_element_end(struct redis_side *side, u32 used, 
 	side->status = REDIS_OK;
 	if (flags & REDIS_PUSH)
 		return EVENT(EVENT_PUSH, 0, 0, used);
+	if (oldest & REDIS_UNKNOWN_OPEN && side->flags) /* it may be RESET */
+		return EVENT(EVENT_NOT_MINE, 0, 0, 0);
 	if (oldest == REDIS_RESET && status == REDIS_OK)
 		side->flags = 0;
 	return EVENT(EVENT_END, 0, status, used);
@@ -82,6 +88,13 @@ static __always_inline u64 redis_reply_error(struct redis_side *side, struct red
 	return redis_reply_line(side, w, oldest);
 }
 
+/* Whether an array may be what RESP3 marks as a push, if OLDEST is known. */
+static __always_inline u8 redis_may_be_push(u8 flags, u32 oldest)
+{
+	return flags & (REDIS_SUBSCRIBED | REDIS_SUBSCRIBED_SHARD | REDIS_PUSH_TYPE | REDIS_ALONE) ||
+	       (oldest & REDIS_NONE_OPEN) || redis_flags(oldest) & REDIS_SUBSCRIBES;
+}
+
 /* The window is within the first element of what may be a push, or a confirmation. */
 static __always_inline u64 redis_reply_word(struct redis_side *side, struct redis_window w,
 					    u32 oldest)
@@ -94,7 +107,11 @@ static __always_inline u64 redis_reply_word(struct redis_side *side, struct redi
 		return redis_more(side, w, EVENT_NONE);
 	bytes_cut(&lo, &hi, want);
 	operation = redis_command(lo, hi, length);
-	if (redis_flags(operation) & REDIS_SUBSCRIBES) {
+	if (!(oldest & REDIS_UNKNOWN_OPEN) && !redis_may_be_push(flags, oldest)) {
+		/* what it answers was not known when it began */
+	} else if (redis_flags(operation) & REDIS_SUBSCRIBES) {
+		if (oldest & REDIS_UNKNOWN_OPEN)
+			return EVENT(EVENT_NOT_MINE, 0, 0, 0);
 		flags &= ~REDIS_PUSH;
 		if (operation != oldest)
 			flags |= REDIS_PUSH;
@@ -104,8 +121,12 @@ static __always_inline u64 redis_reply_word(struct redis_side *side, struct redi
 	} else if (flags & REDIS_PUSH_TYPE) {
 		/* of another kind */
 	} else if (!hi && (lo == REDIS_LO("message") || lo == REDIS_LO("pmessage"))) {
+		if (oldest & REDIS_UNKNOWN_OPEN)
+			return EVENT(EVENT_NOT_MINE, 0, 0, 0);
 		flags |= REDIS_PUSH | REDIS_SUBSCRIBED;
 	} else if (!hi && lo == REDIS_LO("smessage")) {
+		if (oldest & REDIS_UNKNOWN_OPEN)
+			return EVENT(EVENT_NOT_MINE, 0, 0, 0);
 		flags |= REDIS_PUSH | REDIS_SUBSCRIBED_SHARD;
 	}
 	side->flags = flags;
@@ -141,9 +162,9 @@ static __always_inline u64 redis_reply_bulk(struct redis_side *side, struct redi
 static __always_inline u64 redis_reply_array(struct redis_side *side, u8 type, u64 n, u8 top,
 					     u32 used, u32 oldest)
 {
-	u8 may_confirm = !(oldest & REDIS_NONE_OPEN) && redis_flags(oldest) & REDIS_SUBSCRIBES;
-	u8 may_be_push = may_confirm || oldest & REDIS_NONE_OPEN ||
-			 side->flags & (REDIS_SUBSCRIBED | REDIS_SUBSCRIBED_SHARD);
+	u8 may_confirm = oldest & REDIS_UNKNOWN_OPEN ||
+			 (!(oldest & REDIS_NONE_OPEN) && redis_flags(oldest) & REDIS_SUBSCRIBES);
+	u8 may_be_push = may_confirm || redis_may_be_push(side->flags, oldest);
 
 	side->at = REDIS_AT_START;
 	if (type == '|' || (type == '>' && !top)) {
@@ -152,6 +173,8 @@ static __always_inline u64 redis_reply_array(struct redis_side *side, u8 type, u
 	}
 	if (top) {
 		side->flags |= REDIS_OPENED;
+		if (oldest & REDIS_NONE_OPEN)
+			side->flags |= REDIS_ALONE;
 		if (type == '>')
 			side->flags |= REDIS_PUSH | REDIS_PUSH_TYPE;
 		if (n && (type == '>' ? may_confirm : type == '*' && may_be_push))
@@ -227,7 +250,8 @@ static __always_inline u64 redis_reply_element(struct redis_side *side, struct r
 
 /*
  * redis_reply takes the next HAVE (1 to 16) bytes of what a server sends, as redis_request does.
- * OLDEST is the operation of the oldest request that is open, or REDIS_NONE_OPEN. It tells of
+ * OLDEST is the operation of the oldest request that is open, REDIS_NONE_OPEN or
+ * REDIS_UNKNOWN_OPEN. It tells of
  * EVENT_END with the status, at the end of what answers the oldest open request, and of EVENT_PUSH
  * at the end of what answers none.
  */

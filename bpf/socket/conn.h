@@ -3,7 +3,7 @@
 #ifndef FATHOM_CONN_H
 #define FATHOM_CONN_H
 
-#include "../http1/unseen.h"
+#include "../unseen.h"
 #include "../tls/caller.h"
 #include "coverage.h"
 #include "edge.h"
@@ -48,6 +48,7 @@ __noinline int conn_add(u64 sk, u32 role, u32 flags)
 	c = conn_of(slot);
 	if (!c)
 		return 0;
+	give_back_pipeline(c);
 	__builtin_memset(c, 0, sizeof(*c));
 	c->slot = slot;
 	c->role = role;
@@ -75,8 +76,8 @@ static __always_inline void conn_remove(struct conn *c, u64 sk)
 
 	if (!bpf_map_delete_elem(&conn_index, &sk)) {
 		c->sk = 0;
-		http1_expect_message(http1_of(c, REQUEST)); /* nothing of the payload is kept */
-		http1_expect_message(http1_of(c, RESPONSE));
+		give_back_pipeline(c);
+		__builtin_memset(c->http1, 0, sizeof(c->http1)); /* nothing of the payload is kept */
 		free_slot(&conn_free, slot);
 	}
 }
@@ -100,6 +101,8 @@ __noinline int conn_give_up(u32 slot)
 	count_lost(LOST_DESTROY, 1);
 	if (c->class == CLASS_HTTP1)
 		resync(slot, LOST_GAP);
+	else if (c->class == CLASS_REDIS && !c->upgraded)
+		redis_distrust(slot, RESPONSE, 0, LOST_GAP);
 	conn_remove(c, c->sk);
 	return 0;
 }
@@ -227,11 +230,11 @@ static __always_inline void conn_settle_all(struct conn *c)
 	settle_over(c);
 	if (c->responses == requests)
 		return;
-	if (http1_of(c, RESPONSE)->phase == HTTP1_UNKNOWN) { /* it may have been answered */
+	if (c->class == CLASS_HTTP1 && http1_of(c, RESPONSE)->phase == HTTP1_UNKNOWN) { /* it may have been answered */
 		lose_until(c->slot, requests, LOST_GAP);
 		return;
 	}
-	settle_until(c, requests, c->closed_at ? c->closed_at : bpf_ktime_get_ns());
+	settle_all(c->slot, requests, c->closed_at ? c->closed_at : bpf_ktime_get_ns());
 	lose_until(c->slot, requests, LOST_PIPELINED);
 }
 
@@ -286,11 +289,11 @@ static __always_inline void conn_end_unseen(struct conn *c, u32 unread, u32 unwr
 	u32 requests = c->role == ROLE_SERVER ? unread : unwritten, responses = c->role == ROLE_SERVER ? unwritten : unread;
 
 	if (requests)
-		http1_unseen(c->slot, requests, 0, LOST_GAP, 0);
+		bytes_unseen(c, requests, 0, LOST_GAP, 0);
 	if (!responses)
 		return;
-	http1_unseen(c->slot, IS_RESPONSE | responses, response_position(c), LOST_GAP, 0);
-	if (http1_of(c, RESPONSE)->phase >= HTTP1_CLOSE) /* when it ended is not known */
+	bytes_unseen(c, IS_RESPONSE | responses, response_position(c), LOST_GAP, 0);
+	if (c->class == CLASS_HTTP1 && http1_of(c, RESPONSE)->phase >= HTTP1_CLOSE) /* when it ended is not known */
 		lose_until(c->slot, c->responses, LOST_GAP);
 }
 
@@ -320,7 +323,7 @@ __noinline int conn_finish(u32 slot)
 			count_lost_bytes(WRITE, BYTES_UNTAPPED, unwritten);
 	}
 	edge_sample(slot);
-	if (c->class == CLASS_HTTP1 && !c->upgraded) {
+	if (c->class && c->class <= LAST_CLASS_READ && !c->upgraded) {
 		/* What TLS moved says nothing about the plaintext. */
 		if (!c->tls)
 			conn_end_unseen(c, unread, unwritten);

@@ -28,10 +28,10 @@ __noinline int note_gap(u32 slot, u32 direction, u32 gap, u32 position)
 		}
 		return 0;
 	}
-	if (c->class != CLASS_HTTP1 || c->encrypted || c->upgraded)
+	if (c->class > LAST_CLASS_READ || c->encrypted || c->upgraded)
 		return 0;
 	is_response = (c->role == ROLE_SERVER) != (direction == READ);
-	http1_unseen(slot, (is_response ? IS_RESPONSE : 0) | gap, position, LOST_GAP, 0);
+	bytes_unseen(c, (is_response ? IS_RESPONSE : 0) | gap, position, LOST_GAP, 0);
 	return 0;
 }
 
@@ -105,7 +105,7 @@ static __always_inline void data_read(struct sock *sk, int length, int flags, en
 	c->rx_pos = end;
 	if (!c->rx_known)
 		c->rx_known = 1;
-	if (c->class <= CLASS_HTTP1 && ((!c->encrypted && !c->upgraded) || is_ktls(c, READ)))
+	if (c->class <= LAST_CLASS_READ && ((!c->encrypted && !c->upgraded) || is_ktls(c, READ)))
 		look_at(c, sk, &p, flags);
 	else if (c->tls)
 		tls_received(p.slot, p.seq, p.now);
@@ -157,7 +157,7 @@ static __always_inline void data_written(struct sock *sk, int length, enum sourc
 	}
 	if (c->ktls_tx)
 		p.seq = ktls_passes(c, WRITE, length, end);
-	if ((c->class <= CLASS_HTTP1 && ((!c->encrypted && !c->upgraded) || is_ktls(c, WRITE))) ||
+	if ((c->class <= LAST_CLASS_READ && ((!c->encrypted && !c->upgraded) || is_ktls(c, WRITE))) ||
 	    (c->tls && tls_sent(p.slot, p.now) && tls_plain_of_call(c, &p)))
 		look_at(c, sk, &p, 0);
 	ordered(&c->settled);
@@ -187,7 +187,7 @@ static __always_inline void data_arrived(struct sock *sk)
 			return;
 		c->arrivals.end = load(tp, copied_seq);
 	}
-	if (c->role == ROLE_CLIENT || c->class > CLASS_HTTP1 || c->upgraded)
+	if (c->role == ROLE_CLIENT || c->class > LAST_CLASS_READ || c->upgraded)
 		return;
 	end = load(tp, rcv_nxt);
 	began = run_begins(end);

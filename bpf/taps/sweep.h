@@ -48,7 +48,7 @@ static __always_inline void sweep_deep(struct conn *c, u64 now)
 	c->deep = 0;
 }
 
-static __always_inline void sweep_exchanges(struct conn *c, struct sock *sk, u64 now)
+static __always_inline void sweep_http1(struct conn *c, struct sock *sk, u64 now)
 {
 	u32 client = c->role == ROLE_CLIENT;
 	struct census *census;
@@ -107,7 +107,7 @@ __noinline int sweep_slot(u32 slot, u64 now)
 	sk = (struct sock *)c->sk;
 	if (is_gone(c, sk)) {
 		/* How what is not answered ended is not known: it is lost, not aborted. */
-		if (c->class == CLASS_HTTP1 && !c->upgraded)
+		if (c->class && c->class <= LAST_CLASS_READ && !c->upgraded)
 			settle_over(c);
 		conn_give_up(slot);
 		return 0;
@@ -120,7 +120,7 @@ __noinline int sweep_slot(u32 slot, u64 now)
 		return 0;
 	}
 	if (c->opened || c->joined) {
-		if (c->class > CLASS_HTTP1 || c->closed_at)
+		if (c->class > LAST_CLASS_READ || c->closed_at)
 			conn_need_edge(slot);
 		if (c->edge_known) {
 			e = edge_of(c->edge);
@@ -132,7 +132,9 @@ __noinline int sweep_slot(u32 slot, u64 now)
 	if (c->tls && c->class == CLASS_UNKNOWN)
 		sweep_opaque(c, now);
 	if (c->class == CLASS_HTTP1 && !c->upgraded)
-		sweep_exchanges(c, sk, now);
+		sweep_http1(c, sk, now);
+	else if (c->class == CLASS_REDIS && !c->upgraded)
+		settle_over(c); /* what both hooks left to the other */
 	return 0;
 }
 

@@ -480,4 +480,7 @@ static bool search(struct search *se, u32 n)
 	return true;
 }
 
-#include "model_http1.h"
+#ifndef MODEL
+#define MODEL "model_http1.h"
+#endif
+#include MODEL

@@ -120,8 +120,17 @@ static __always_inline void tls_sent_pending(struct conn *c, struct tls_call *ca
 	int verdict;
 
 	call->pending = 0;
-	if (c->class > CLASS_HTTP1 || c->upgraded)
+	if (c->class > LAST_CLASS_READ || c->upgraded)
 		return;
+	if (c->class == CLASS_UNKNOWN && redis_verdict(call->prefix[0], call->prefix[1], n) == REDIS_YES) {
+		classify(c->slot, CLASS_REDIS, COVERAGE_NONE);
+		redis_expect_connection(c);
+	}
+	if (c->class == CLASS_REDIS) {
+		redis_unseen(c->slot, length, LOST_GAP, now);
+		c->plain_written += length;
+		return;
+	}
 	verdict = request_verdict(call->prefix[0], call->prefix[1], n);
 	if ((verdict & 0xff) != HTTP1_YES) {
 		if (c->class == CLASS_UNKNOWN && n == HTTP1_PREFIX)
@@ -177,7 +186,7 @@ static __always_inline bool tls_plain_of_call(struct conn *c, struct passage *p)
 	struct tls_caller who = calling_kernel();
 	struct tls_call *call = bpf_map_lookup_elem(&tls_calls, &who);
 
-	if (!call || c->class > CLASS_HTTP1 || c->upgraded)
+	if (!call || c->class > LAST_CLASS_READ || c->upgraded)
 		return false;
 	p->length = call->length;
 	p->seq = c->plain_written;
@@ -328,7 +337,7 @@ static __always_inline void tls_plain(struct conn *c, u32 direction, u64 buffer,
 	} else {
 		p.seq = c->plain_written;
 	}
-	if (!fed && c->class <= CLASS_HTTP1 && !c->upgraded)
+	if (!fed && c->class <= LAST_CLASS_READ && !c->upgraded)
 		look_at(c, (struct sock *)c->sk, &p, 0);
 	ordered(&c->settled);
 	if (direction == WRITE) {

@@ -94,7 +94,7 @@ type bpfConn struct {
 	Tls           uint8
 	RequestTime   uint64
 	RequestQueue  uint64
-	BatchBuffer   uint64
+	Pipeline      uint64
 	KtlsRx        uint8
 	KtlsTx        uint8
 	Encrypted     uint8
@@ -130,12 +130,14 @@ type bpfConn struct {
 	TlsArrived    uint64
 	TlsTime       uint64
 	BegunAt       uint64
+	Marked        uint64
+	BatchBuffer   uint64
 	Assumed       uint64
 	Heads         uint64
 	PlainWriting  uint32
 	Attempts      uint8
 	Pipelines     uint8
-	Pad           [18]uint8
+	RedisPlace    [2]uint8
 }
 
 type bpfConnClass uint32
@@ -143,12 +145,12 @@ type bpfConnClass uint32
 const (
 	bpfConnClassCLASS_UNKNOWN    bpfConnClass = 0
 	bpfConnClassCLASS_HTTP1      bpfConnClass = 1
-	bpfConnClassCLASS_TLS        bpfConnClass = 2
-	bpfConnClassCLASS_HTTP2      bpfConnClass = 3
-	bpfConnClassCLASS_MPTCP      bpfConnClass = 4
-	bpfConnClassCLASS_OTHER      bpfConnClass = 5
-	bpfConnClassCLASS_UNREADABLE bpfConnClass = 6
-	bpfConnClassCLASS_REDIS      bpfConnClass = 7
+	bpfConnClassCLASS_REDIS      bpfConnClass = 2
+	bpfConnClassCLASS_TLS        bpfConnClass = 3
+	bpfConnClassCLASS_HTTP2      bpfConnClass = 4
+	bpfConnClassCLASS_MPTCP      bpfConnClass = 5
+	bpfConnClassCLASS_OTHER      bpfConnClass = 6
+	bpfConnClassCLASS_UNREADABLE bpfConnClass = 7
 	bpfConnClassCLASS_COUNT      bpfConnClass = 8
 )
 
@@ -182,7 +184,7 @@ type bpfCpuCounters struct {
 	_         structs.HostLayout
 	Lost      [25]uint64
 	LostBytes [2][4]uint64
-	Overflows [6]uint64
+	Overflows [7]uint64
 	Runs      [12]struct {
 		_       structs.HostLayout
 		Samples uint64
@@ -220,14 +222,16 @@ type bpfExchange struct {
 	Start     uint64
 	Last      uint64
 	Position  uint32
+	Id        uint32
+	Answer    uint32
 	Status    uint16
-	Id        uint8
 	Operation uint8
+	Pad       uint8
 }
 
 type bpfFreshSlots struct {
 	_    structs.HostLayout
-	Next [6]uint32
+	Next [7]uint32
 }
 
 type bpfHistogram struct {
@@ -324,6 +328,11 @@ type bpfPendingCall struct {
 	Pad     uint32
 }
 
+type bpfPipeline struct {
+	_         structs.HostLayout
+	Exchanges [64]bpfExchange
+}
+
 type bpfProgram uint32
 
 const (
@@ -378,7 +387,8 @@ const (
 	bpfTableTABLE_EDGES       bpfTable = 3
 	bpfTableTABLE_COVERAGE    bpfTable = 4
 	bpfTableTABLE_LISTENERS   bpfTable = 5
-	bpfTableTABLE_COUNT       bpfTable = 6
+	bpfTableTABLE_PIPELINES   bpfTable = 6
+	bpfTableTABLE_COUNT       bpfTable = 7
 )
 
 type bpfTlsCall struct {
@@ -466,6 +476,9 @@ const (
 	bpfMapListeners             = "listeners"
 	bpfMapNothing               = "nothing"
 	bpfMapPendingCalls          = "pending_calls"
+	bpfMapPipelineFree          = "pipeline_free"
+	bpfMapPipelines             = "pipelines"
+	bpfMapPipelinesTaken        = "pipelines_taken"
 	bpfMapQueueOthers           = "queue_others"
 	bpfMapQueueSeries           = "queue_series"
 	bpfMapSeries                = "series"
@@ -639,33 +652,36 @@ type bpfProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type bpfMapSpecs struct {
-	Censuses      *ebpf.MapSpec `ebpf:"censuses"`
-	Claims        *ebpf.MapSpec `ebpf:"claims"`
-	ConnFree      *ebpf.MapSpec `ebpf:"conn_free"`
-	ConnHints     *ebpf.MapSpec `ebpf:"conn_hints"`
-	ConnIndex     *ebpf.MapSpec `ebpf:"conn_index"`
-	Conns         *ebpf.MapSpec `ebpf:"conns"`
-	Counters      *ebpf.MapSpec `ebpf:"counters"`
-	Coverage      *ebpf.MapSpec `ebpf:"coverage"`
-	EdgeFree      *ebpf.MapSpec `ebpf:"edge_free"`
-	EdgeIndex     *ebpf.MapSpec `ebpf:"edge_index"`
-	Edges         *ebpf.MapSpec `ebpf:"edges"`
-	Fresh         *ebpf.MapSpec `ebpf:"fresh"`
-	Listeners     *ebpf.MapSpec `ebpf:"listeners"`
-	Nothing       *ebpf.MapSpec `ebpf:"nothing"`
-	PendingCalls  *ebpf.MapSpec `ebpf:"pending_calls"`
-	QueueOthers   *ebpf.MapSpec `ebpf:"queue_others"`
-	QueueSeries   *ebpf.MapSpec `ebpf:"queue_series"`
-	Series        *ebpf.MapSpec `ebpf:"series"`
-	SeriesFree    *ebpf.MapSpec `ebpf:"series_free"`
-	SeriesIndex   *ebpf.MapSpec `ebpf:"series_index"`
-	TlsAsked      *ebpf.MapSpec `ebpf:"tls_asked"`
-	TlsCalls      *ebpf.MapSpec `ebpf:"tls_calls"`
-	TlsProcesses  *ebpf.MapSpec `ebpf:"tls_processes"`
-	TlsSessions   *ebpf.MapSpec `ebpf:"tls_sessions"`
-	WorkloadFree  *ebpf.MapSpec `ebpf:"workload_free"`
-	WorkloadIndex *ebpf.MapSpec `ebpf:"workload_index"`
-	Workloads     *ebpf.MapSpec `ebpf:"workloads"`
+	Censuses       *ebpf.MapSpec `ebpf:"censuses"`
+	Claims         *ebpf.MapSpec `ebpf:"claims"`
+	ConnFree       *ebpf.MapSpec `ebpf:"conn_free"`
+	ConnHints      *ebpf.MapSpec `ebpf:"conn_hints"`
+	ConnIndex      *ebpf.MapSpec `ebpf:"conn_index"`
+	Conns          *ebpf.MapSpec `ebpf:"conns"`
+	Counters       *ebpf.MapSpec `ebpf:"counters"`
+	Coverage       *ebpf.MapSpec `ebpf:"coverage"`
+	EdgeFree       *ebpf.MapSpec `ebpf:"edge_free"`
+	EdgeIndex      *ebpf.MapSpec `ebpf:"edge_index"`
+	Edges          *ebpf.MapSpec `ebpf:"edges"`
+	Fresh          *ebpf.MapSpec `ebpf:"fresh"`
+	Listeners      *ebpf.MapSpec `ebpf:"listeners"`
+	Nothing        *ebpf.MapSpec `ebpf:"nothing"`
+	PendingCalls   *ebpf.MapSpec `ebpf:"pending_calls"`
+	PipelineFree   *ebpf.MapSpec `ebpf:"pipeline_free"`
+	Pipelines      *ebpf.MapSpec `ebpf:"pipelines"`
+	PipelinesTaken *ebpf.MapSpec `ebpf:"pipelines_taken"`
+	QueueOthers    *ebpf.MapSpec `ebpf:"queue_others"`
+	QueueSeries    *ebpf.MapSpec `ebpf:"queue_series"`
+	Series         *ebpf.MapSpec `ebpf:"series"`
+	SeriesFree     *ebpf.MapSpec `ebpf:"series_free"`
+	SeriesIndex    *ebpf.MapSpec `ebpf:"series_index"`
+	TlsAsked       *ebpf.MapSpec `ebpf:"tls_asked"`
+	TlsCalls       *ebpf.MapSpec `ebpf:"tls_calls"`
+	TlsProcesses   *ebpf.MapSpec `ebpf:"tls_processes"`
+	TlsSessions    *ebpf.MapSpec `ebpf:"tls_sessions"`
+	WorkloadFree   *ebpf.MapSpec `ebpf:"workload_free"`
+	WorkloadIndex  *ebpf.MapSpec `ebpf:"workload_index"`
+	Workloads      *ebpf.MapSpec `ebpf:"workloads"`
 }
 
 // bpfVariableSpecs contains global variables before they are loaded into the kernel.
@@ -723,33 +739,36 @@ func (o *bpfObjects) Close() error {
 //
 // It can be passed to loadBpfObjects or ebpf.CollectionSpec.LoadAndAssign.
 type bpfMaps struct {
-	Censuses      *ebpf.Map `ebpf:"censuses"`
-	Claims        *ebpf.Map `ebpf:"claims"`
-	ConnFree      *ebpf.Map `ebpf:"conn_free"`
-	ConnHints     *ebpf.Map `ebpf:"conn_hints"`
-	ConnIndex     *ebpf.Map `ebpf:"conn_index"`
-	Conns         *ebpf.Map `ebpf:"conns"`
-	Counters      *ebpf.Map `ebpf:"counters"`
-	Coverage      *ebpf.Map `ebpf:"coverage"`
-	EdgeFree      *ebpf.Map `ebpf:"edge_free"`
-	EdgeIndex     *ebpf.Map `ebpf:"edge_index"`
-	Edges         *ebpf.Map `ebpf:"edges"`
-	Fresh         *ebpf.Map `ebpf:"fresh"`
-	Listeners     *ebpf.Map `ebpf:"listeners"`
-	Nothing       *ebpf.Map `ebpf:"nothing"`
-	PendingCalls  *ebpf.Map `ebpf:"pending_calls"`
-	QueueOthers   *ebpf.Map `ebpf:"queue_others"`
-	QueueSeries   *ebpf.Map `ebpf:"queue_series"`
-	Series        *ebpf.Map `ebpf:"series"`
-	SeriesFree    *ebpf.Map `ebpf:"series_free"`
-	SeriesIndex   *ebpf.Map `ebpf:"series_index"`
-	TlsAsked      *ebpf.Map `ebpf:"tls_asked"`
-	TlsCalls      *ebpf.Map `ebpf:"tls_calls"`
-	TlsProcesses  *ebpf.Map `ebpf:"tls_processes"`
-	TlsSessions   *ebpf.Map `ebpf:"tls_sessions"`
-	WorkloadFree  *ebpf.Map `ebpf:"workload_free"`
-	WorkloadIndex *ebpf.Map `ebpf:"workload_index"`
-	Workloads     *ebpf.Map `ebpf:"workloads"`
+	Censuses       *ebpf.Map `ebpf:"censuses"`
+	Claims         *ebpf.Map `ebpf:"claims"`
+	ConnFree       *ebpf.Map `ebpf:"conn_free"`
+	ConnHints      *ebpf.Map `ebpf:"conn_hints"`
+	ConnIndex      *ebpf.Map `ebpf:"conn_index"`
+	Conns          *ebpf.Map `ebpf:"conns"`
+	Counters       *ebpf.Map `ebpf:"counters"`
+	Coverage       *ebpf.Map `ebpf:"coverage"`
+	EdgeFree       *ebpf.Map `ebpf:"edge_free"`
+	EdgeIndex      *ebpf.Map `ebpf:"edge_index"`
+	Edges          *ebpf.Map `ebpf:"edges"`
+	Fresh          *ebpf.Map `ebpf:"fresh"`
+	Listeners      *ebpf.Map `ebpf:"listeners"`
+	Nothing        *ebpf.Map `ebpf:"nothing"`
+	PendingCalls   *ebpf.Map `ebpf:"pending_calls"`
+	PipelineFree   *ebpf.Map `ebpf:"pipeline_free"`
+	Pipelines      *ebpf.Map `ebpf:"pipelines"`
+	PipelinesTaken *ebpf.Map `ebpf:"pipelines_taken"`
+	QueueOthers    *ebpf.Map `ebpf:"queue_others"`
+	QueueSeries    *ebpf.Map `ebpf:"queue_series"`
+	Series         *ebpf.Map `ebpf:"series"`
+	SeriesFree     *ebpf.Map `ebpf:"series_free"`
+	SeriesIndex    *ebpf.Map `ebpf:"series_index"`
+	TlsAsked       *ebpf.Map `ebpf:"tls_asked"`
+	TlsCalls       *ebpf.Map `ebpf:"tls_calls"`
+	TlsProcesses   *ebpf.Map `ebpf:"tls_processes"`
+	TlsSessions    *ebpf.Map `ebpf:"tls_sessions"`
+	WorkloadFree   *ebpf.Map `ebpf:"workload_free"`
+	WorkloadIndex  *ebpf.Map `ebpf:"workload_index"`
+	Workloads      *ebpf.Map `ebpf:"workloads"`
 }
 
 func (m *bpfMaps) Close() error {
@@ -769,6 +788,9 @@ func (m *bpfMaps) Close() error {
 		m.Listeners,
 		m.Nothing,
 		m.PendingCalls,
+		m.PipelineFree,
+		m.Pipelines,
+		m.PipelinesTaken,
 		m.QueueOthers,
 		m.QueueSeries,
 		m.Series,

@@ -22,7 +22,7 @@ var (
 		"retransmit_synack", "reset_received", "reset_sent", "sweep", "tls_call", "tls_return",
 	}
 	tableNames = [bpfTableTABLE_COUNT]string{
-		"connections", "workloads", "http_series", "edges", "coverage", "listeners",
+		"connections", "workloads", "http_series", "edges", "coverage", "listeners", "pipelines",
 	}
 )
 

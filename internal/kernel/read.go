@@ -393,6 +393,10 @@ func (k *Kernel) readTables(s *Snapshot) error {
 	if err := walk(o.ConnIndex, func(uint64, uint32) { connections++ }); err != nil {
 		return err
 	}
+	var pipelines uint32
+	if err := o.PipelinesTaken.Lookup(uint32(0), &pipelines); err != nil {
+		return fmt.Errorf("read how many pipelines are taken: %w", err)
+	}
 	for i, t := range []struct {
 		used, limit int
 		maps        []*ebpf.Map
@@ -403,6 +407,7 @@ func (k *Kernel) readTables(s *Snapshot) error {
 		{len(s.Edges), k.options.MaxPeers, []*ebpf.Map{o.EdgeIndex, o.Edges, o.EdgeFree}},
 		{len(s.Coverage), int(o.Coverage.MaxEntries()), []*ebpf.Map{o.Coverage}},
 		{len(s.Listeners), int(o.Listeners.MaxEntries()), []*ebpf.Map{o.Listeners}},
+		{int(pipelines), int(o.PipelineFree.MaxEntries()), []*ebpf.Map{o.Pipelines, o.PipelineFree}},
 	} {
 		s.Tables[i].Used, s.Tables[i].Limit = t.used, t.limit
 		for _, m := range t.maps {

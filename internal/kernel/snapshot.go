@@ -202,7 +202,7 @@ type Listener struct {
 
 // Table is the use of one bounded map.
 type Table struct {
-	Name        string // connections, workloads, http_series (those of all protocols), edges, coverage, listeners
+	Name        string // connections, workloads, http_series (those of all protocols), edges, coverage, listeners, pipelines
 	Used        int
 	Limit       int
 	Overflowed  uint64 // times that something found no room and went to an overflow or was lost

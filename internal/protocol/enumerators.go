@@ -7,12 +7,12 @@ var enumerators = map[string][]string{
 	"conn_class": {
 		0: "CLASS_UNKNOWN",
 		1: "CLASS_HTTP1",
-		2: "CLASS_TLS",
-		3: "CLASS_HTTP2",
-		4: "CLASS_MPTCP",
-		5: "CLASS_OTHER",
-		6: "CLASS_UNREADABLE",
-		7: "CLASS_REDIS",
+		2: "CLASS_REDIS",
+		3: "CLASS_TLS",
+		4: "CLASS_HTTP2",
+		5: "CLASS_MPTCP",
+		6: "CLASS_OTHER",
+		7: "CLASS_UNREADABLE",
 	},
 	"http_method": {
 		0: "METHOD_OTHER",
