@@ -19,7 +19,9 @@ test)
 		iproute2 liburing-dev nginx nodejs python3 wrk
 		# test/http1
 		apache2 apache2-utils apt-utils haproxy libapache2-mod-svn nghttp2-client node-undici node-ws python3-aiohttp python3-requests
-		squid subversion)
+		squid subversion
+		# test/redis
+		redis-server redis-tools)
 	;;
 generate) packages=("${compiler[@]}" protobuf-compiler) ;;
 lint) packages=(clang-format-19 shellcheck) ;;
