@@ -13,9 +13,9 @@
 #include "socket/conn.h"
 #include "tls/caller.h"
 
-/* How many steps through one buffer are followed, and how many buffers of a call, which can have UIO_MAXIOV. */
-#define DRAIN_STEPS 1024
-#define DRAIN_IOVECS 1024
+/* How many steps through one buffer are followed, and how many buffers of a call. */
+#define DRAIN_STEPS 768
+#define DRAIN_IOVECS 384
 
 /* The first bytes of a connection, or the first behind a gap, are of another CLASS. */
 static __always_inline void classify_other(struct conn *c, u8 class)
@@ -228,33 +228,49 @@ __noinline u64 drain(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 	return (u64)FAULT_STEPS << 32 | (u32)length;
 }
 
+#define IOVEC_FAULT (~0U)
+
+/*
+ * The struct iovec at ADDRESS: how many bytes of it are among those that LEFT says are left, with IS_RESPONSE, KERNEL_IOVECS, and above
+ * SKIPPED_SHIFT how many bytes of it are not. Leaves their address in the connection; IOVEC_FAULT if it cannot be read.
+ */
+__noinline u32 next_iovec(u32 slot, u64 address, u64 left)
+{
+	struct conn *c = conn_of(slot);
+	struct user_iovec iov;
+
+	if (!c || read_iovec(&iov, address, left & KERNEL_IOVECS))
+		return IOVEC_FAULT;
+	c->iov_base[!!(left & IS_RESPONSE)] = iov.base + (left >> SKIPPED_SHIFT);
+	iov.length -= left >> SKIPPED_SHIFT;
+	return iov.length < (u32)left ? iov.length : left;
+}
+
 /* The same for an array of struct iovec at ADDRESS; above SKIPPED_SHIFT, how many bytes of the first one are not among them. */
 __noinline u64 drain_iovecs(u32 slot, u64 address, u64 flags_and_length, u32 seq, u64 now)
 {
-	u64 flags = flags_and_length & (IS_RESPONSE | FIRST_OF_CALL), rest;
+	u64 flags = flags_and_length & (IS_RESPONSE | KERNEL_IOVECS), rest;
 	u32 left = flags_and_length, n, i;
-	struct user_iovec iov;
+	struct conn *c = conn_of(slot);
 
+	if (!c)
+		return 0;
 	for (i = 0; i < DRAIN_IOVECS; i++) {
 		if (!left)
 			return 0;
-		if (read_iovec(&iov, address + sizeof(iov) * i, flags_and_length & KERNEL_IOVECS))
+		n = next_iovec(slot, address + sizeof(struct user_iovec) * i, i ? flags | left : flags_and_length);
+		if (n == IOVEC_FAULT)
 			return (u64)FAULT_MEMORY << 32 | left;
-		if (!i) {
-			iov.base += flags_and_length >> SKIPPED_SHIFT;
-			iov.length -= flags_and_length >> SKIPPED_SHIFT;
-		}
-		n = iov.length < left ? iov.length : left;
 		if (!n)
 			continue;
+		rest = drain(slot, c->iov_base[!!(flags & IS_RESPONSE)], flags | (left == (u32)flags_and_length ? flags_and_length & FIRST_OF_CALL : 0) | n,
+			     seq, now);
 		left -= n;
-		rest = drain(slot, iov.base, flags | n, seq, now);
 		if (rest)
 			return rest + left;
 		seq += n;
-		flags &= ~FIRST_OF_CALL;
 	}
-	return left ? (u64)FAULT_IOVECS << 32 | left : 0;
+	return (u64)FAULT_IOVECS << 32 | left;
 }
 
 /* A joined connection shows its role by the first message that it carries. */
@@ -420,12 +436,16 @@ __noinline u32 take_quickly(u32 slot, u64 address, u64 lengths, u64 seq, u64 now
 	if (!event || !c)
 		return 0;
 	s = http1_of(c, is_response);
-	used = event_used(event);
+	more = event_used(event);
+	used = more & SCAN_NUMBER;
 	for (i = 0; i < QUICK_PARTS && s->phase == HTTP1_HEAD && used < length; i++) {
-		more = http1_quick(slot, is_response, address + used, length - used);
+		if (more & SCAN_FIELD)
+			more = usual_field(slot, is_response, address + used, length - used);
+		else
+			more = http1_quick(slot, is_response, address + used, length - used);
 		if (!more)
 			break;
-		used += more;
+		used += more & SCAN_NUMBER;
 	}
 	if (!is_response) {
 		start_clock(c, seq, now);

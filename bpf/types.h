@@ -470,13 +470,14 @@ struct conn {
 	u32 tls_process; /* that speaks TLS here */
 	u64 tls_arrived; /* when what was received since the last plaintext or send began to arrive */
 	u64 tls_time;	/* the same of the plaintext that was read last */
+	u64 iov_base[2]; /* of the buffer that is looked at, by direction, see next_iovec() */
 	u64 begun_at;	/* when the hook of the last request ran */
 	u64 assumed;	/* which responses were taken to have a body before their request's hook ran: bit number modulo 64 */
 	u64 heads;	/* which requests beyond the slots are HEAD: bit number modulo 64 */
 	u32 plain_writing; /* of a call that is under way */
 	u8 attempts;	/* of recognising a connection whose beginning was not seen */
 	u8 pipelines;	/* requests were seen to come before the response to the one before */
-	u8 pad[18];
+	u8 pad[2];
 };
 
 /* How conn_add() makes one. */

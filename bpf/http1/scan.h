@@ -15,9 +15,9 @@
 #define SCAN_FIELD 0x20000000 /* up to a line that may say something about the body */
 #define SCAN_NUMBER (SCAN_FIELD - 1)
 
-#define SCAN_BYTES 48 /* in one go */
+#define SCAN_BYTES 16 /* in one go */
 #define SCAN_AHEAD 16 /* and so many behind, to tell names apart */
-#define SCAN_CHUNKS 128
+#define SCAN_CHUNKS 64
 
 #define REQUEST 0
 #define RESPONSE 1
@@ -131,7 +131,7 @@ static __always_inline int scan_head(u32 slot, u32 is_response, u64 address, u32
 	return done;
 }
 
-#define FIELD_BYTES 32
+#define FIELD_BYTES 16
 
 /* http1_field_byte(), verified once. Returns whether that was the last byte. */
 __noinline int field_byte(u32 slot, u32 is_response, u32 b)

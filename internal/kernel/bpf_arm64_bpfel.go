@@ -129,13 +129,14 @@ type bpfConn struct {
 	TlsProcess    uint32
 	TlsArrived    uint64
 	TlsTime       uint64
+	IovBase       [2]uint64
 	BegunAt       uint64
 	Assumed       uint64
 	Heads         uint64
 	PlainWriting  uint32
 	Attempts      uint8
 	Pipelines     uint8
-	Pad           [18]uint8
+	Pad           [2]uint8
 }
 
 type bpfConnClass uint32
