@@ -7,6 +7,7 @@
 #define FATHOM_DISPATCH_H
 
 #include "bytes/passage.h"
+#include "http1/quick.h"
 #include "http1/step.h"
 #include "http1/unseen.h"
 #include "socket/conn.h"
@@ -227,18 +228,22 @@ __noinline u64 drain(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 	return (u64)FAULT_STEPS << 32 | (u32)length;
 }
 
-/* The same for an array of struct iovec at ADDRESS. */
+/* The same for an array of struct iovec at ADDRESS; above SKIPPED_SHIFT, how many bytes of the first one are not among them. */
 __noinline u64 drain_iovecs(u32 slot, u64 address, u64 flags_and_length, u32 seq, u64 now)
 {
-	u64 flags = flags_and_length & ~0xffffffffULL, rest;
+	u64 flags = flags_and_length & (IS_RESPONSE | FIRST_OF_CALL), rest;
 	u32 left = flags_and_length, n, i;
 	struct user_iovec iov;
 
 	for (i = 0; i < DRAIN_IOVECS; i++) {
 		if (!left)
 			return 0;
-		if (read_iovec(&iov, address + sizeof(iov) * i, flags & KERNEL_IOVECS))
+		if (read_iovec(&iov, address + sizeof(iov) * i, flags_and_length & KERNEL_IOVECS))
 			return (u64)FAULT_MEMORY << 32 | left;
+		if (!i) {
+			iov.base += flags_and_length >> SKIPPED_SHIFT;
+			iov.length -= flags_and_length >> SKIPPED_SHIFT;
+		}
 		n = iov.length < left ? iov.length : left;
 		if (!n)
 			continue;
@@ -380,10 +385,91 @@ static __always_inline bool answers_unseen(struct conn *c)
 	return read_pending(c);
 }
 
+/* Whether a message begins with this call that http1_quick() can take, if it is usual. */
+static __always_inline bool may_be_quick(struct conn *c, u32 is_response, u32 seq)
+{
+	struct http1_side *s = http1_of(c, is_response);
+	struct exchange *x;
+
+	if (c->class != CLASS_HTTP1 || c->deep || c->upgraded || s->phase != HTTP1_START || s->have)
+		return false;
+	if (!is_response)
+		return !(s->framing & HTTP1_DOUBT);
+	if (open_exchanges(c) <= 0)
+		return false;
+	x = exchange_of(c, c->responses);
+	return x->id == (u8)c->responses && x->start != START_LOST && x->operation != METHOD_HEAD && x->operation != METHOD_CONNECT &&
+	       x->operation != METHOD_PENDING && (c->role != ROLE_SERVER || (s32)(seq - x->position) >= 0);
+}
+
+/* How many times QUICK_BYTES a head may have. */
+#define QUICK_PARTS 16
+
+/*
+ * Takes a usual message that begins with this call, and its body if all of it is there. LENGTHS: how many bytes its first
+ * buffer, at ADDRESS, has, and the call, in the upper half. SEQ: the number of the first byte, with IS_RESPONSE. Returns how many bytes of
+ * the call were taken: all, or some of the first buffer; 0, with nothing done, if it is not usual.
+ */
+__noinline u32 take_quickly(u32 slot, u64 address, u64 lengths, u64 seq, u64 now)
+{
+	u32 is_response = !!(seq & IS_RESPONSE), length = lengths, end = seq + (lengths >> 32), used, more, rest, i;
+	u64 event = http1_quick(slot, is_response, address, length);
+	struct conn *c = conn_of(slot);
+	struct http1_side *s;
+
+	if (!event || !c)
+		return 0;
+	s = http1_of(c, is_response);
+	used = event_used(event);
+	for (i = 0; i < QUICK_PARTS && s->phase == HTTP1_HEAD && used < length; i++) {
+		more = http1_quick(slot, is_response, address + used, length - used);
+		if (!more)
+			break;
+		used += more;
+	}
+	if (!is_response) {
+		start_clock(c, seq, now);
+		http1_begin(c, event_operation(event), now);
+	} else {
+		s->orphan = ORPHAN_NONE;
+		c->answering = 1;
+		begin_response(c, event_status(event), end, now);
+		if (s->phase == HTTP1_START || s->phase == HTTP1_CLOSE)
+			http1_response_ends(c, s->phase == HTTP1_START, end, now);
+	}
+	rest = (lengths >> 32) - used;
+	if (s->phase != HTTP1_BODY || !rest)
+		return used;
+	http1_body_comes(c, s, false);
+	if (s->left < rest) { /* more follows: up to where the buffer or the body ends */
+		rest = length - used;
+		if (s->left < rest)
+			rest = s->left;
+		if (!rest)
+			return used;
+	}
+	http1_pass_over(c, is_response, rest, end, now);
+	return used + rest;
+}
+
+/* The same for the call P, whose bytes are at ADDRESS; ARGUMENTS as for drain(). */
+static __always_inline u32 take_first(const struct passage *p, u64 address, u64 arguments)
+{
+	struct user_iovec first = { address, p->length };
+
+	if (arguments & HAS_IOVECS && read_iovec(&first, address, arguments & KERNEL_IOVECS))
+		return 0;
+	if (first.length > p->length)
+		first.length = p->length;
+	if (first.length < HTTP1_PREFIX)
+		return 0;
+	return take_quickly(p->slot, first.base, (u64)p->length << 32 | first.length, (arguments & IS_RESPONSE) | p->seq, p->now);
+}
+
 /* Looks at what passed on a connection that may carry HTTP/1. */
 static __always_inline void look_at(struct conn *c, struct sock *sk, const struct passage *p, int flags)
 {
-	u32 is_response = (c->role == ROLE_SERVER) != (p->direction == READ), fault;
+	u32 is_response = (c->role == ROLE_SERVER) != (p->direction == READ), fault, used = 0;
 	u64 arguments = p->length, rest;
 	struct user_buffer b;
 
@@ -416,10 +502,18 @@ static __always_inline void look_at(struct conn *c, struct sock *sk, const struc
 		if (is_response)
 			arguments |= IS_RESPONSE;
 		arguments |= FIRST_OF_CALL;
+		if (may_be_quick(c, is_response, p->seq))
+			used = take_first(p, b.address, arguments);
+		if (used == p->length) {
+			follow_tls(c);
+			return;
+		}
+		if (used)
+			arguments = (arguments & ~FIRST_OF_CALL) - used;
 		if (b.iovs)
-			rest = drain_iovecs(p->slot, b.address, arguments, p->seq, p->now);
+			rest = drain_iovecs(p->slot, b.address, arguments | (u64)used << SKIPPED_SHIFT, p->seq + used, p->now);
 		else
-			rest = drain(p->slot, b.address, arguments, p->seq, p->now);
+			rest = drain(p->slot, b.address + used, arguments, p->seq + used, p->now);
 		fault = rest >> 32;
 	}
 	if (fault)

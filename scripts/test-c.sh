@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-parsers=(request response head preface)
+parsers=(request response head preface redis)
 sources=bpf/proto/test
 corpora=$sources/corpus
 

@@ -63,7 +63,9 @@ static __always_inline u8 answers_of(u8 method, u16 status)
 		return HTTP1_ANSWERS_TUNNEL;
 	if (method == METHOD_HEAD || status == 204 || status == 304)
 		return HTTP1_ANSWERS_EMPTY;
-	return method == METHOD_PENDING ? HTTP1_ANSWERS_PENDING : HTTP1_ANSWERS_USUAL;
+	if (method == METHOD_PENDING)
+		return HTTP1_ANSWERS_PENDING;
+	return method == METHOD_COUNT ? HTTP1_ANSWERS_UNKNOWN : HTTP1_ANSWERS_USUAL;
 }
 
 /* Notes the time of what was written or read up to END just now. */
@@ -92,6 +94,10 @@ static __always_inline bool http1_resolve(struct conn *c, struct http1_side *s, 
 	s->answers = answers_of(method_of(c, number), exchange_of(c, number)->status);
 	if (s->answers == HTTP1_ANSWERS_EMPTY || s->answers == HTTP1_ANSWERS_TUNNEL) {
 		http1_expect_message(s);
+		return true;
+	}
+	if (s->answers == HTTP1_ANSWERS_UNKNOWN) {
+		http1_distrust(s);
 		return true;
 	}
 	if (s->answers != HTTP1_ANSWERS_PENDING)
@@ -292,7 +298,6 @@ static __always_inline void http1_method_shown(struct conn *c, u32 number, u8 me
 static __always_inline void http1_begin(struct conn *c, u8 method, u64 now)
 {
 	u32 number = c->requests;
-	struct histogram *queue;
 	struct exchange *x;
 
 	if (c->deep) {
@@ -324,11 +329,8 @@ static __always_inline void http1_begin(struct conn *c, u8 method, u64 now)
 		if (answers_of(method, x->status) == HTTP1_ANSWERS_TUNNEL)
 			upgrade(c);
 	}
-	if (c->role == ROLE_SERVER && c->request_time) {
-		queue = bpf_map_lookup_elem(&queue_series, &c->workload);
-		if (queue)
-			observe(queue, c->request_queue);
-	}
+	if (c->role == ROLE_SERVER && c->request_time)
+		queue_observe(c->workload, PROTOCOL_HTTP1, c->request_queue);
 	c->begun_at = now;
 	request_begun(c);
 	if (x && method != METHOD_PENDING)
@@ -378,7 +380,7 @@ static __always_inline void http1_status(struct conn *c, u16 status, u32 seq, u3
 			count_lost(LOST_REQUEST, 1);
 		/* To a request that was not seen: it may have been HEAD. */
 		if (s->answers == HTTP1_ANSWERS_USUAL && (c->owed || http1_of(c, REQUEST)->phase == HTTP1_UNKNOWN))
-			s->framing |= HTTP1_BAD;
+			s->answers = HTTP1_ANSWERS_UNKNOWN;
 		c->owed = 0;
 		return;
 	}
@@ -386,8 +388,6 @@ static __always_inline void http1_status(struct conn *c, u16 status, u32 seq, u3
 	s->answers = answers_of(method, status);
 	if (s->answers == HTTP1_ANSWERS_PENDING)
 		c->assumed &= ~(1ULL << (number & 63));
-	if (method == METHOD_COUNT && s->answers == HTTP1_ANSWERS_USUAL)
-		s->framing |= HTTP1_BAD; /* there may be a body or none */
 	begin_response(c, status, end, now);
 	c->answering = 1;
 }

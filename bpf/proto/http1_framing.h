@@ -37,6 +37,7 @@ enum http1_answers {
 	HTTP1_ANSWERS_EMPTY,   /* to HEAD, or interim, or its status says so: no body follows */
 	HTTP1_ANSWERS_PENDING, /* a request whose method is not known yet */
 	HTTP1_ANSWERS_TUNNEL,  /* 101, or 2xx to CONNECT: no HTTP follows */
+	HTTP1_ANSWERS_UNKNOWN, /* a request that was not seen: there may be a body or none */
 };
 
 struct http1_side {
@@ -328,7 +329,7 @@ static __always_inline bool http1_head_ends(struct http1_side *s, bool is_respon
 	s->line = 0;
 	if (answers == HTTP1_ANSWERS_EMPTY || answers == HTTP1_ANSWERS_TUNNEL) {
 		s->left = 0;
-	} else if (framing & HTTP1_BAD) {
+	} else if (framing & HTTP1_BAD || answers == HTTP1_ANSWERS_UNKNOWN) {
 		s->left = 0;
 		s->phase = HTTP1_UNKNOWN;
 		return false;

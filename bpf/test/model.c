@@ -249,7 +249,7 @@ static bool is_right(const struct scenario *sc, u32 left_out)
 		if (!n)
 			continue;
 		for (j = 0; j < sc->exchanges; j++)
-			if (sc->expected[j].status == key.status && sc->expected[j].method == key.method)
+			if (sc->expected[j].status == key.status && sc->expected[j].method == key.operation)
 				x = &sc->expected[j];
 		if (!x || n != 1) {
 			fault = x ? "counted twice" : "an exchange that was none";
@@ -333,7 +333,7 @@ static void explain(const struct scenario *sc, const struct event *order, u32 n,
 		memcpy(&key, m->keys + i * m->key_size, sizeof(key));
 		memcpy(&slot, m->values + i * m->value_size, sizeof(slot));
 		if (m->taken[i] && bucket_count(bpf_map_lookup_elem(&series, &slot)))
-			printf(" method %u status %u x %llu (%llu ns),", key.method, key.status,
+			printf(" method %u status %u x %llu (%llu ns),", key.operation, key.status,
 			       bucket_count(bpf_map_lookup_elem(&series, &slot)), bpf_map_lookup_elem(&series, &slot)->sum);
 	}
 	printf("\n  lost:");
