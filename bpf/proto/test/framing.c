@@ -19,7 +19,7 @@ struct outcome {
 	size_t head_end, end;
 	u64 left;
 	u8 phase;
-	bool expect;
+	u8 framing; /* what is known behind the head */
 };
 
 /* The reference. */
@@ -207,7 +207,7 @@ static struct outcome reference(const struct text *t)
 	if (at >= t->length || !read_lines(t, &at, &f))
 		return o;
 	o.head_end = at;
-	o.expect = f.expect;
+	o.framing = f.expect ? HTTP1_EXPECT : 0;
 	if (t->is_response &&
 	    (t->answers == HTTP1_ANSWERS_EMPTY || t->answers == HTTP1_ANSWERS_TUNNEL)) {
 		o.phase = HTTP1_START;
@@ -381,7 +381,7 @@ static struct outcome parse(const struct text *t, size_t first, size_t stride)
 			break;
 	}
 	o.phase = s.phase == HTTP1_FIELD ? HTTP1_HEAD : s.phase;
-	o.expect = o.head_end && s.framing & HTTP1_EXPECT;
+	o.framing = o.head_end ? s.framing : 0;
 	o.left = o.phase == HTTP1_HEAD ? 0 : s.left;
 	return o;
 }
@@ -396,7 +396,7 @@ static const char *difference(const struct outcome *a, const struct outcome *b)
 		return "framing: end of the message";
 	if (a->left != b->left)
 		return "framing: how much follows";
-	return a->expect != b->expect ? "framing: Expect" : NULL;
+	return a->framing != b->framing ? "framing: Expect" : NULL;
 }
 
 static const char *mismatch_text(const struct text *t)
@@ -657,6 +657,54 @@ static void test_all_values(void)
 	test_values("\n", fields, COUNT(fields), 5, "\r\n\r\n");
 }
 
+/*
+ * http1_usual_field() takes LINE, of USED bytes, and with any byte of it replaced either does nothing, or what
+ * http1_field_byte() does.
+ */
+static void test_usual(const char *line, u32 used)
+{
+	u8 text[32];
+	u64 words[4];
+	bool ok = true;
+
+	for (int i = -256; i < 256 * (int)used && ok; i++) {
+		struct http1_side usual = {.phase = HTTP1_HEAD}, bytewise = usual, before = usual;
+		u32 got, n = 0;
+
+		memset(text, 'x', sizeof(text));
+		memcpy(text, line, strlen(line));
+		if (i >= 0)
+			text[i / 256] = i;
+		load_words(words, text, sizeof(text));
+		got = http1_usual_field(&usual, words);
+		if (i < 0)
+			ok = got == used;
+		if (!got) {
+			ok = ok && !memcmp(&usual, &before, sizeof(usual));
+			continue;
+		}
+		bytewise.field = http1_field_of(text[0], true);
+		while (http1_field_byte(&bytewise, text[n++]))
+			;
+		ok = ok && n == got && bytewise.field == FIELD_AFTER &&
+		     usual.left == bytewise.left && usual.framing == bytewise.framing;
+	}
+	test(ok, "framing: usual field", text, sizeof(text));
+}
+
+static void test_usual_fields(void)
+{
+	test_usual("Transfer-Encoding: chunked\r\n", 28);
+	test_usual("transfer-encoding: CHUNKED\r\n", 28);
+	test_usual("Content-Length: 0\r\n", 19);
+	test_usual("content-length: 90\r\n", 20);
+	test_usual("CONTENT-LENGTH: 123\r\n", 21);
+	test_usual("Content-Length: 9999\r\n", 22);
+	test_usual("Content-Length: 56789\r\n", 23);
+	test_usual("Content-Length: 000001\r\n", 24);
+	test_usual("Content-Length: 1234567\r\n", 25);
+}
+
 /* Every number of digits, with blanks and without, in the usual form and in others. */
 static void test_digits(void)
 {
@@ -800,8 +848,12 @@ static void test_answers(void)
 		struct text t = {
 			.data = (u8 *)heads[i], .length = strlen(heads[i]), .is_response = true};
 
-		for (t.answers = 0; t.answers <= HTTP1_ANSWERS_TUNNEL; t.answers++)
+		for (t.answers = 0; t.answers <= HTTP1_ANSWERS_TUNNEL; t.answers++) {
+			t.is_response = true;
 			test(!mismatch_text(&t), "framing: answers", t.data, t.length);
+			t.is_response = false; /* which answer nothing */
+			test(!mismatch_text(&t), "framing: answers", t.data, t.length);
+		}
 	}
 }
 
@@ -854,6 +906,7 @@ static void run_tests(void)
 	test_table();
 	test_replaced();
 	test_all_values();
+	test_usual_fields();
 	test_digits();
 	test_chunk_sizes();
 	test_chunk_bytes();
