@@ -100,9 +100,11 @@ static inline void forget_counts(void)
 /* Forgets the connections as well: the next one gets the one slot that there is. */
 static inline void forget_all(void)
 {
-	u32 zero = 0;
+	static const struct conn none;
+	u32 zero = 0, slot = max_connections;
 
 	forget_counts();
+	*conn_of(slot) = none;
 	host_clear(HOST_MAP(&conn_index));
 	host_clear_queue(&conn_free);
 	bpf_map_lookup_elem(&fresh, &zero)->next[TABLE_CONNECTIONS] = max_connections - 1;

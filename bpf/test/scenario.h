@@ -192,10 +192,11 @@ static inline bool is_duration_of(const struct scenario *sc, const struct expect
 
 /* What happened besides the events of a scenario, and so what may be lost. */
 struct mishaps {
-	u32 unseen;  /* hooks that were left out, or could not read what passed */
-	bool joined; /* the connection was there before the programs were */
-	bool paused; /* for so long that what is not known to go on is taken for over */
-	u32 earlier; /* exchanges of another connection that may be lost with this one */
+	u32 unseen;    /* hooks that were left out, or could not read what passed */
+	bool joined;   /* the connection was there before the programs were */
+	bool unclosed; /* its end was missed */
+	bool paused;   /* for so long that what is not known to go on is taken for over */
+	u32 earlier;   /* exchanges of another connection that may be lost with this one */
 };
 
 /*
@@ -228,7 +229,7 @@ static inline const char *what_is_wrong(const struct scenario *sc, const struct 
 	lost = lost_in_all(&bytes);
 	if (counted + lost > sc->exchanges + 2 * m->unseen + m->earlier + 2 * m->joined)
 		return "more lost than there was";
-	if (m->joined || m->earlier)
+	if (m->joined || m->unclosed || m->earlier)
 		return NULL;
 	if (m->unseen)
 		return counted < sc->exchanges && !lost && !bytes ? "missing, and not lost" : NULL;
