@@ -68,6 +68,7 @@ static void fail(const char *what)
 		printf("  joined: %d, its end missed: %d, of an earlier one: %u\n",
 		       now.mishaps.joined, now.mishaps.unclosed, now.mishaps.earlier);
 	for (i = 0; i < now.count; i++) {
+		u32 mode = now.modes[i] & 7;
 		static const char *const notes[] = {
 			"",	  "left out", "memory is gone", "no buffer",
 			"pieces", "sweep",    "pause, sweep",	"",
@@ -75,7 +76,8 @@ static void fail(const char *what)
 
 		if (now.mishaps.joined && i == now.join)
 			printf("  joined\n");
-		print_event(sc, now.order[i], notes[now.modes[i] & 7]);
+		print_event(sc, now.order[i],
+			    is_hook(now.order[i]) || mode >= AT_SWEEP ? notes[mode] : "");
 	}
 	print_outcome(sc);
 	fflush(NULL);
@@ -175,6 +177,20 @@ static u32 empty_lines(const struct stream *s)
 	return n;
 }
 
+/* How many messages may have begun, in sight or not, that are counted or lost. */
+static u32 most_messages(void)
+{
+	const struct scenario *sc = &now.scenario;
+	u32 most = 2 + empty_lines(&sc->in) + empty_lines(&sc->out), i;
+
+	most += 2 * now.mishaps.unseen + 2 * now.mishaps.joined + now.mishaps.earlier;
+	for (i = 0; i < sc->in.calls; i++)
+		most += call_length(&sc->in, i) >= 256; /* so many steps may not be followed */
+	for (i = 0; i < sc->out.calls; i++)
+		most += call_length(&sc->out, i) >= 256;
+	return most;
+}
+
 /* Whether the bytes hold a status line with this status. */
 static bool was_sent(const struct stream *s, u16 status)
 {
@@ -194,10 +210,10 @@ static bool was_sent(const struct stream *s, u16 status)
 static const char *what_is_impossible(void)
 {
 	struct scenario *sc = &now.scenario;
-	u64 counted = 0, most = 2, bytes;
+	u64 counted = 0, bytes;
 	const struct histogram *h;
 	struct series_key key;
-	u32 at = 0, i;
+	u32 at = 0;
 
 	while (next_counted(&at, &key, &h)) {
 		counted += observations(h);
@@ -207,13 +223,7 @@ static const char *what_is_impossible(void)
 		    !was_sent(responses_of(sc), key.status))
 			return "a status that was not sent";
 	}
-	most += empty_lines(&sc->in) + empty_lines(&sc->out);
-	most += 2 * now.mishaps.unseen + 2 * now.mishaps.joined + now.mishaps.earlier;
-	for (i = 0; i < sc->in.calls; i++)
-		most += call_length(&sc->in, i) >= 256; /* so many steps may not be followed */
-	for (i = 0; i < sc->out.calls; i++)
-		most += call_length(&sc->out, i) >= 256;
-	return counted + lost_in_all(&bytes) > most ? "more than there was" : NULL;
+	return counted + lost_in_all(&bytes) > most_messages() ? "more than there was" : NULL;
 }
 
 static void check(void)
@@ -309,10 +319,8 @@ static void run_connection(u32 number)
 {
 	u32 flags = next_byte(), before;
 	bool unclosed = now.mishaps.unclosed;
-	/* It is counted as lost, and with it what was open. */
-	u32 earlier = unclosed ?
-			      2 + now.scenario.exchanges + empty_lines(requests_of(&now.scenario)) :
-			      0;
+	/* It is counted as lost, and with it what was open or went unseen. */
+	u32 earlier = unclosed ? 2 + most_messages() : 0;
 
 	make_messages(flags);
 	make_cuts(&now.scenario.out);
