@@ -7,6 +7,7 @@
 #define FATHOM_DISPATCH_H
 
 #include "bytes/passage.h"
+#include "http1/quick.h"
 #include "http1/step.h"
 #include "http1/unseen.h"
 #include "socket/conn.h"
@@ -82,18 +83,17 @@ __noinline u64 next_step(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 	struct conn *c = conn_of(slot);
 	struct http1_side *s;
 
-	if (!c || (c->deep && is_response))
+	if (!c || c->upgraded || (c->deep && is_response))
 		return EVENT(EVENT_NONE, 0, 0, n);
 	if (c->class == CLASS_UNKNOWN && !is_response)
 		return recognise(slot, address, n, seq, now);
 	if (c->class > CLASS_HTTP1)
 		return EVENT(EVENT_NONE, 0, 0, n);
 	s = http1_of(c, is_response);
-	if (is_response && http1_awaits_method(s) && http1_resolve(c, s))
+	if (is_response && http1_awaits_method(s) && http1_resolve(c, s, address, n))
 		return EVENT(EVENT_END, 0, 0, 0);
 	if (http1_has_body(s)) {
-		if (s->framing & HTTP1_EXPECT && open_exchanges(c) <= 0 && http1_finds_place(slot, REQUEST, address, n, seq))
-			return EVENT(EVENT_NONE, 0, 0, 0); /* the client left the body out */
+		http1_body_comes(c, s, length & FIRST_OF_CALL);
 		return EVENT(EVENT_BODY, 0, 0, s->left < n ? s->left : n);
 	}
 	if (s->phase < HTTP1_CLOSE)
@@ -108,7 +108,6 @@ static __always_inline void http1_pass_over(struct conn *c, u32 is_response, u32
 {
 	struct http1_side *s = http1_of(c, is_response);
 
-	s->framing = 0;
 	if (http1_skip(s, n)) {
 		if (is_response)
 			http1_response_ends(c, true, end, now);
@@ -155,6 +154,8 @@ __noinline int apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
 		if (c->after_gap)
 			begin_behind_gap(c);
 		http1_begin(c, event_operation(event), now);
+		if (c->role == ROLE_CLIENT && !c->joined && !c->responses && http1_of(c, RESPONSE)->digits)
+			lose_responses(slot, response_position(c), LOST_GAP); /* it was answered before, by something else */
 		c->owed = c->after_gap && c->role == ROLE_SERVER && write_pending(c);
 		c->after_gap = GAP_NONE;
 		break;
@@ -181,7 +182,8 @@ __noinline int apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
 	case EVENT_NOT_MINE:
 	case EVENT_STATUS:
 		if (c->class == CLASS_UNKNOWN && event_kind(event) == EVENT_NOT_MINE) {
-			http1_expect_message(http1_of(c, RESPONSE));
+			http1_distrust(http1_of(c, RESPONSE));
+			http1_of(c, RESPONSE)->digits = 1;
 			break;
 		}
 		recognise_by_response(c);
@@ -189,6 +191,7 @@ __noinline int apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
 		if (event_kind(event) == EVENT_STATUS)
 			break;
 		http1_of(c, RESPONSE)->phase = HTTP1_UNKNOWN;
+		http1_of(c, RESPONSE)->answers = HTTP1_ANSWERS_USUAL;
 		http1_response_ends(c, false, end, now);
 		break;
 	case EVENT_HEAD_END:
@@ -225,18 +228,22 @@ __noinline u64 drain(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 	return (u64)FAULT_STEPS << 32 | (u32)length;
 }
 
-/* The same for an array of struct iovec at ADDRESS. */
+/* The same for an array of struct iovec at ADDRESS; above SKIPPED_SHIFT, how many bytes of the first one are not among them. */
 __noinline u64 drain_iovecs(u32 slot, u64 address, u64 flags_and_length, u32 seq, u64 now)
 {
-	u64 flags = flags_and_length & ~0xffffffffULL, rest;
+	u64 flags = flags_and_length & (IS_RESPONSE | FIRST_OF_CALL), rest;
 	u32 left = flags_and_length, n, i;
 	struct user_iovec iov;
 
 	for (i = 0; i < DRAIN_IOVECS; i++) {
 		if (!left)
 			return 0;
-		if (read_iovec(&iov, address + sizeof(iov) * i, flags & KERNEL_IOVECS))
+		if (read_iovec(&iov, address + sizeof(iov) * i, flags_and_length & KERNEL_IOVECS))
 			return (u64)FAULT_MEMORY << 32 | left;
+		if (!i) {
+			iov.base += flags_and_length >> SKIPPED_SHIFT;
+			iov.length -= flags_and_length >> SKIPPED_SHIFT;
+		}
 		n = iov.length < left ? iov.length : left;
 		if (!n)
 			continue;
@@ -357,8 +364,9 @@ static __always_inline bool is_body(struct conn *c, u32 is_response, const struc
 		continue_response(c, p->length, p->seq + p->length, p->now);
 		return true;
 	}
-	if (!http1_covers(s, p->length) || s->framing & HTTP1_EXPECT || (is_response && http1_awaits_method(s)))
+	if (!http1_covers(s, p->length) || (is_response && http1_awaits_method(s)))
 		return false;
+	http1_body_comes(c, s, true);
 	http1_pass_over(c, is_response, p->length, p->seq + p->length, p->now);
 	return true;
 }
@@ -377,10 +385,91 @@ static __always_inline bool answers_unseen(struct conn *c)
 	return read_pending(c);
 }
 
+/* Whether a message begins with this call that http1_quick() can take, if it is usual. */
+static __always_inline bool may_be_quick(struct conn *c, u32 is_response, u32 seq)
+{
+	struct http1_side *s = http1_of(c, is_response);
+	struct exchange *x;
+
+	if (c->class != CLASS_HTTP1 || c->deep || c->upgraded || s->phase != HTTP1_START || s->have)
+		return false;
+	if (!is_response)
+		return !(s->framing & HTTP1_DOUBT);
+	if (open_exchanges(c) <= 0)
+		return false;
+	x = exchange_of(c, c->responses);
+	return x->id == (u8)c->responses && x->start != START_LOST && x->operation != METHOD_HEAD && x->operation != METHOD_CONNECT &&
+	       x->operation != METHOD_PENDING && (c->role != ROLE_SERVER || (s32)(seq - x->position) >= 0);
+}
+
+/* How many times QUICK_BYTES a head may have. */
+#define QUICK_PARTS 16
+
+/*
+ * Takes a usual message that begins with this call, and its body if all of it is there. LENGTHS: how many bytes its first
+ * buffer, at ADDRESS, has, and the call, in the upper half. SEQ: the number of the first byte, with IS_RESPONSE. Returns how many bytes of
+ * the call were taken: all, or some of the first buffer; 0, with nothing done, if it is not usual.
+ */
+__noinline u32 take_quickly(u32 slot, u64 address, u64 lengths, u64 seq, u64 now)
+{
+	u32 is_response = !!(seq & IS_RESPONSE), length = lengths, end = seq + (lengths >> 32), used, more, rest, i;
+	u64 event = http1_quick(slot, is_response, address, length);
+	struct conn *c = conn_of(slot);
+	struct http1_side *s;
+
+	if (!event || !c)
+		return 0;
+	s = http1_of(c, is_response);
+	used = event_used(event);
+	for (i = 0; i < QUICK_PARTS && s->phase == HTTP1_HEAD && used < length; i++) {
+		more = http1_quick(slot, is_response, address + used, length - used);
+		if (!more)
+			break;
+		used += more;
+	}
+	if (!is_response) {
+		start_clock(c, seq, now);
+		http1_begin(c, event_operation(event), now);
+	} else {
+		s->orphan = ORPHAN_NONE;
+		c->answering = 1;
+		begin_response(c, event_status(event), end, now);
+		if (s->phase == HTTP1_START || s->phase == HTTP1_CLOSE)
+			http1_response_ends(c, s->phase == HTTP1_START, end, now);
+	}
+	rest = (lengths >> 32) - used;
+	if (s->phase != HTTP1_BODY || !rest)
+		return used;
+	http1_body_comes(c, s, false);
+	if (s->left < rest) { /* more follows: up to where the buffer or the body ends */
+		rest = length - used;
+		if (s->left < rest)
+			rest = s->left;
+		if (!rest)
+			return used;
+	}
+	http1_pass_over(c, is_response, rest, end, now);
+	return used + rest;
+}
+
+/* The same for the call P, whose bytes are at ADDRESS; ARGUMENTS as for drain(). */
+static __always_inline u32 take_first(const struct passage *p, u64 address, u64 arguments)
+{
+	struct user_iovec first = { address, p->length };
+
+	if (arguments & HAS_IOVECS && read_iovec(&first, address, arguments & KERNEL_IOVECS))
+		return 0;
+	if (first.length > p->length)
+		first.length = p->length;
+	if (first.length < HTTP1_PREFIX)
+		return 0;
+	return take_quickly(p->slot, first.base, (u64)p->length << 32 | first.length, (arguments & IS_RESPONSE) | p->seq, p->now);
+}
+
 /* Looks at what passed on a connection that may carry HTTP/1. */
 static __always_inline void look_at(struct conn *c, struct sock *sk, const struct passage *p, int flags)
 {
-	u32 is_response = (c->role == ROLE_SERVER) != (p->direction == READ), fault;
+	u32 is_response = (c->role == ROLE_SERVER) != (p->direction == READ), fault, used = 0;
 	u64 arguments = p->length, rest;
 	struct user_buffer b;
 
@@ -413,10 +502,18 @@ static __always_inline void look_at(struct conn *c, struct sock *sk, const struc
 		if (is_response)
 			arguments |= IS_RESPONSE;
 		arguments |= FIRST_OF_CALL;
+		if (may_be_quick(c, is_response, p->seq))
+			used = take_first(p, b.address, arguments);
+		if (used == p->length) {
+			follow_tls(c);
+			return;
+		}
+		if (used)
+			arguments = (arguments & ~FIRST_OF_CALL) - used;
 		if (b.iovs)
-			rest = drain_iovecs(p->slot, b.address, arguments, p->seq, p->now);
+			rest = drain_iovecs(p->slot, b.address, arguments | (u64)used << SKIPPED_SHIFT, p->seq + used, p->now);
 		else
-			rest = drain(p->slot, b.address, arguments, p->seq, p->now);
+			rest = drain(p->slot, b.address + used, arguments, p->seq + used, p->now);
 		fault = rest >> 32;
 	}
 	if (fault)

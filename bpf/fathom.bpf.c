@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /* The one compilation unit: the families of taps share maps and the state in them. */
 #include "base/bpf.h"
+#include "proto/redis_names.h"
 
 #include "data.bpf.c"
 #include "tcp.bpf.c"
@@ -10,6 +11,8 @@
 /* Keeps the types that only user space reads as such in the object's BTF. */
 #define EXPORT(type, name) const type *export_##name __attribute__((unused))
 EXPORT(enum conn_class, class);
+EXPORT(enum protocol, protocol);
+EXPORT(enum common_status, common_status);
 EXPORT(enum lost, lost);
 EXPORT(enum lost_bytes, lost_bytes);
 EXPORT(enum buffer_fault, fault);
@@ -20,5 +23,7 @@ EXPORT(struct tls_process, tls_process);
 EXPORT(enum program, program);
 EXPORT(enum table, table);
 EXPORT(enum http_method, method);
+EXPORT(enum redis_command, redis_command);
+EXPORT(enum redis_status, redis_status);
 
 char LICENSE[] SEC("license") = "GPL";

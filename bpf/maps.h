@@ -11,6 +11,7 @@
 #define MAX_CONNECTIONS 32768
 #define MAX_WORKLOADS 1024
 #define MAX_SERIES 3000
+#define MAX_QUEUES 128
 #define MAX_EDGES 4096
 #define MAX_COVERAGE 4096
 #define MAX_LISTENERS 1024
@@ -82,13 +83,24 @@ struct {
 	__type(value, struct histogram);
 } queue_series SEC(".maps");
 
+/*
+ * The same by workload and protocol, for all protocols but HTTP/1: on most hosts a few workloads serve one.
+ * Full: counted as an overflow of the series; the waits of that workload are not shown, its durations are.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MAX_QUEUES);
+	__type(key, struct queue_key);
+	__type(value, struct histogram);
+} queue_others SEC(".maps");
+
 struct {
 	__uint(type, BPF_MAP_TYPE_QUEUE);
 	__uint(max_entries, MAX_WORKLOADS);
 	__type(value, u32);
 } workload_free SEC(".maps");
 
-/* Full, or the workload's share used up: the workload's overflow series, then slot 0. */
+/* Full, or the workload's share used up: the workload's overflow series, then series_overflow(). */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, MAX_SERIES);
@@ -98,7 +110,7 @@ struct {
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, MAX_SERIES + 1);
+	__uint(max_entries, MAX_SERIES + PROTOCOL_COUNT - PROTOCOL_HTTP1);
 	__type(key, u32);
 	__type(value, struct histogram);
 } series SEC(".maps");

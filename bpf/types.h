@@ -9,6 +9,7 @@
 #include "base/bpf.h"
 #include "proto/http1_framing.h"
 #include "proto/preface.h"
+#include "proto/protocol.h"
 
 enum role {
 	ROLE_UNKNOWN,
@@ -159,14 +160,23 @@ struct histogram {
 #define SERIES_TLS 0x02
 #define SERIES_OVERFLOW 0x80
 
-#define STATUS_ABORTED 0
+#define OPERATION_OTHER 0
 
 struct series_key {
 	u32 workload;
 	u32 peer; /* slot of the edge; 0 for the server role */
 	u16 status;
-	u8 method;
+	u8 operation; /* of HTTP the method */
 	u8 flags;
+	u8 protocol; /* enum protocol */
+	u8 pad[3];
+};
+
+/* Of a protocol that has no array of its own for the time that requests wait. */
+struct queue_key {
+	u32 workload;
+	u8 protocol;
+	u8 pad[3];
 };
 
 #define COMM_LEN 16

@@ -2,9 +2,12 @@ package mixin
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
 	"github.com/grafana/grafana-foundation-sdk/go/units"
+
+	"github.com/fathomhq/fathom/internal/protocol"
 )
 
 // Where values become bad in panels. These are the defaults of the alerts.
@@ -102,6 +105,32 @@ func overview() *page {
 	return p
 }
 
+// otherPanels show what a workload asks and serves in a family of protocols other than HTTP.
+func otherPanels(f *protocol.Family, s scope) []panel {
+	fails, judged := failed(f)
+	third := func(title, description, unit string, queries ...query) panel {
+		return panel{title: title, description: description, unit: unit, queries: queries, width: 8, height: 8, draw: lines}
+	}
+	errorRatio := func(s scope, histogram string) string {
+		return ratio(s.with(fails...).count(histogram), s.with(judged...).count(histogram))
+	}
+	const to = "{{peer}} {{peer_namespace}} {{peer_service}} {{peer_workload}}"
+	calls, serves := s.per(strings.TrimPrefix(f.SystemLabel+", "+byPeer, ", ")), s.per(strings.TrimPrefix(f.SystemLabel+", "+f.OperationLabel, ", "))
+	system, operation := "{{"+f.SystemLabel+"}}", "{{"+f.SystemLabel+"}} {{"+f.OperationLabel+"}}"
+	return []panel{
+		third("Calls", "What this workload asks of others, per second.", units.CountsPerSecond, query{calls.count(f.Client), system + " " + to}),
+		{title: "Errors of calls", description: "Share that was answered with an error, or never. What client libraries do by themselves is left out.", unit: units.PercentUnit,
+			queries: []query{{errorRatio(calls, f.Client), system + " " + to}}, width: 8, height: 8, draw: lines, limit: badErrors},
+		third("99th percentile of calls", "99 % of the calls took no longer than this. Operations that last until something happens are left out.",
+			units.Seconds, query{calls.with(timed(f)...).quantile("0.99", f.Client), system + " " + to}),
+		third("Served by operation", "What others ask of this workload, per second.", units.CountsPerSecond, query{serves.count(f.Server), operation}),
+		{title: "Errors served", description: "Share answered with an error, by operation.", unit: units.PercentUnit,
+			queries: []query{{errorRatio(serves, f.Server), operation}}, width: 8, height: 8, draw: lines, limit: badErrors},
+		third("99th percentile served, and waiting", "From the arrival of the first byte to the last byte of the answer; and how much of it passes before the workload reads.", units.Seconds,
+			query{s.with(timed(f)...).quantile("0.99", f.Server), "served"}, query{s.quantile("0.99", f.Queue), "waits"}),
+	}
+}
+
 func workload() *page {
 	p := newPage(workloadUID, "Fathom / Workload", "One workload: the requests that it serves, how long they wait, what it asks of others, and its TCP.")
 	p.choose("namespace", "Namespace", "Kubernetes namespaces. Empty on hosts without Kubernetes: leave it at All.", everyWorkload+"{"+fathoms+"}", true)
@@ -173,6 +202,9 @@ func workload() *page {
 		limited(third("Errors by peer", "Share that was answered with 5xx, or never.", units.PercentUnit, query{edges.errorRatio(asked, clientError), to}), badErrors),
 		third("99th percentile by peer", "99 % of the requests to this peer were answered within this time.", units.Seconds, query{edges.quantile("0.99", asked), to}),
 	)
+	for _, f := range others() {
+		p.row(f.Title, otherPanels(f, s)...)
+	}
 	both := s.per("role, " + byPeer)
 	const link = "{{role}} {{peer}} {{peer_namespace}} {{peer_service}} {{peer_workload}}"
 	p.row("TCP",
@@ -189,7 +221,7 @@ func workload() *page {
 		third("Failed connects by reason", "Attempts to connect that failed, per second. `refused`: nobody listens. `timed_out`, `unreachable`: the network. `abandoned`: the application's own timeout.",
 			units.CountsPerSecond, query{s.per("reason, " + byPeer).rate("tcp_connect_failures_total"), "{{reason}} " + to}),
 		third("Resets", "TCP segments with RST per second. Received: the other end refused or dropped the connection.", units.CountsPerSecond, query{s.per("role, direction").rate("tcp_resets_total"), "{{role}} {{direction}}"}),
-		stacked(third("Bytes by class", "What its connections carry. Only `http1` is in the HTTP panels above.", units.BytesPerSecondSI, query{s.per("class").rate("fathom_bytes_total"), "{{class}}"})),
+		stacked(third("Bytes by class", "What its connections carry. In the panels of requests above: "+readClasses()+".", units.BytesPerSecondSI, query{s.per("class").rate("fathom_bytes_total"), "{{class}}"})),
 	)
 	return p
 }
@@ -231,7 +263,7 @@ func agents() *page {
 		third("Retransmits by node", "Share of the TCP segments that the node's workloads sent again. One line above the others: its network card, cable or switch.", units.PercentUnit, query{workloads.retransmitRatio(), name}),
 	)
 	p.row("Coverage: what Fathom understands",
-		stacked(third("Bytes by class", "TCP payload by what Fathom recognised. Only `http1` is in the HTTP metrics.", units.BytesPerSecondSI, query{s.per("class").rate("fathom_bytes_total"), "{{class}}"})),
+		stacked(third("Bytes by class", "TCP payload by what Fathom recognised. In the metrics of requests: "+readClasses()+".", units.BytesPerSecondSI, query{s.per("class").rate("fathom_bytes_total"), "{{class}}"})),
 		stacked(third("Connections by class and reason", "New connections per second by class, with the reason where there is one. docs/metrics.md lists them.", units.CountsPerSecond, query{s.per("class, reason").rate("fathom_connections_total"), "{{class}} {{reason}}"})),
 		panel{title: "Opaque workloads", description: "Workloads with payload in forms that may be HTTP and that Fathom did not read, by class: `tls` (see --tls), `http2`, `mptcp`, `unreadable`.",
 			queries: []query{{expr: linked(s.with(fathoms, unread).per(byWorkload+", class").rate("fathom_bytes_total")) + " > 0"}},

@@ -2,7 +2,10 @@ package mixin
 
 import (
 	"fmt"
+	"slices"
 	"strings"
+
+	"github.com/fathomhq/fathom/internal/protocol"
 )
 
 // The labels that remain of a series.
@@ -19,12 +22,47 @@ const (
 // above all, and have no such label.
 const fathoms = `workload_kind!=""`
 
-// The metrics that are histograms with both forms.
-const (
-	served = "http_request_duration_seconds"
-	queued = "http_request_queue_seconds"
-	asked  = "http_client_request_duration_seconds"
+// The metrics of HTTP that are histograms with both forms.
+var (
+	served = protocol.HTTP.Server
+	queued = protocol.HTTP.Queue
+	asked  = protocol.HTTP.Client
 )
+
+// others are the families of protocols other than HTTP.
+func others() []*protocol.Family {
+	return slices.DeleteFunc(protocol.Families(), func(f *protocol.Family) bool { return f == protocol.HTTP })
+}
+
+// failed selects what failed in a family, and judged what that is compared with: what client libraries do by themselves is in neither.
+func failed(f *protocol.Family) (failed, judged []string) {
+	success, housekeeping := []string{"overflow"}, []string{}
+	for _, p := range f.Protocols() {
+		success, housekeeping = append(success, p.Success...), append(housekeeping, p.Housekeeping...)
+	}
+	if len(housekeeping) > 0 {
+		judged = append(judged, except(f.OperationLabel, housekeeping))
+	}
+	return append(judged, except("status", success)), judged
+}
+
+// timed selects what is not a wait for something to happen.
+func timed(f *protocol.Family) []string {
+	var waits []string
+	for _, p := range f.Protocols() {
+		waits = append(waits, p.Waits...)
+	}
+	if len(waits) == 0 {
+		return nil
+	}
+	return []string{except(f.OperationLabel, waits)}
+}
+
+// except selects all values of a label but some.
+func except(label string, values []string) string {
+	slices.Sort(values)
+	return fmt.Sprintf(`%s!~"%s"`, label, strings.Join(slices.Compact(values), "|"))
+}
 
 // What counts as an error. To a server: what it owns up to; a client that hangs up is none. To a client also
 // what it never got an answer to.
@@ -37,7 +75,27 @@ const (
 const resent = `kind=~"timeout|fast|probe"`
 
 // unread are the classes of connections that may carry HTTP which Fathom did not read.
-const unread = `class=~"tls|http2|mptcp|unreadable"`
+var unread = fmt.Sprintf(`class=~"%s"`, strings.Join(unreadClasses(), "|"))
+
+func unreadClasses() (names []string) {
+	for _, c := range protocol.Classes() {
+		if c.Hides {
+			names = append(names, c.Name)
+		}
+	}
+	return names
+}
+
+// readClasses are those that panels of requests show.
+func readClasses() string {
+	var names []string
+	for _, c := range protocol.Classes() {
+		if c.Protocol != nil {
+			names = append(names, "`"+c.Name+"`")
+		}
+	}
+	return strings.Join(names, ", ")
+}
 
 // scope says which series an expression reads, over which time, and which labels remain.
 type scope struct {

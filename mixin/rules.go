@@ -3,6 +3,8 @@ package mixin
 import (
 	"fmt"
 	"strings"
+
+	"github.com/fathomhq/fathom/internal/protocol"
 )
 
 // The recording rules' names follow level:metric:operations (Prometheus, "Recording rules"). Levels are workload, the
@@ -184,7 +186,13 @@ func agentAlerts() []Rule {
 	s := scope{"", byAgent, "15m"}
 	lost := s.rate("fathom_lost_total")
 	// What was counted, at both ends of connections, as losses are.
-	counted := fmt.Sprintf("(%s or 0 * %s) + (%s or 0 * %s)", s.with(fathoms).count(served), lost, s.with(fathoms).count(asked), lost)
+	var parts []string
+	for _, f := range protocol.Families() {
+		for _, histogram := range []string{f.Server, f.Client} {
+			parts = append(parts, fmt.Sprintf("(%s or 0 * %s)", s.with(fathoms).count(histogram), lost))
+		}
+	}
+	counted := strings.Join(parts, " + ")
 	return []Rule{
 		alert("FathomAgentDown", "critical", "10m",
 			"up{@agentSelector@} == 0\nor absent(up{@agentSelector@})",

@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-parsers=(request response head framing preface)
+parsers=(request response head framing preface redis)
 
 time=${FUZZTIME:-10s}
 if [[ ! $time =~ ^([0-9]+)(s|m|)$ ]]; then

@@ -84,7 +84,7 @@ __noinline int settle_one(u32 slot, u32 number, u64 end)
 	else if (start == START_UNKNOWN)
 		count_lost_here(LOST_ARRIVAL, 1);
 	else if (start != START_LOST)
-		series_observe(c, operation, status, last > start ? last - start : 0);
+		series_observe(c, PROTOCOL_HTTP1, operation, status, last > start ? last - start : 0);
 	return 0;
 }
 

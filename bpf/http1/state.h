@@ -33,6 +33,16 @@ static __always_inline bool all_answered(struct conn *c)
 	return open_exchanges(c) <= 0;
 }
 
+/*
+ * Bytes of a body come. Had the client asked whether it shall send it, and was it answered by a final status, a call of
+ * their own may be the next request as well.
+ */
+static __always_inline void http1_body_comes(struct conn *c, struct http1_side *s, bool first_of_call)
+{
+	if (s->framing & HTTP1_EXPECT)
+		s->framing = first_of_call && all_answered(c) ? HTTP1_DOUBT : 0;
+}
+
 /* Whether the request was seen that response NUMBER answers, and its method with it. */
 static __always_inline u8 method_of(struct conn *c, u32 number)
 {
@@ -53,7 +63,9 @@ static __always_inline u8 answers_of(u8 method, u16 status)
 		return HTTP1_ANSWERS_TUNNEL;
 	if (method == METHOD_HEAD || status == 204 || status == 304)
 		return HTTP1_ANSWERS_EMPTY;
-	return method == METHOD_PENDING ? HTTP1_ANSWERS_PENDING : HTTP1_ANSWERS_USUAL;
+	if (method == METHOD_PENDING)
+		return HTTP1_ANSWERS_PENDING;
+	return method == METHOD_COUNT ? HTTP1_ANSWERS_UNKNOWN : HTTP1_ANSWERS_USUAL;
 }
 
 /* Notes the time of what was written or read up to END just now. */
@@ -69,22 +81,31 @@ static __always_inline bool http1_awaits_method(const struct http1_side *s)
 }
 
 /*
- * Decides it now that bytes follow. If the request's hook has still not run, they are taken for a body; should that hook say HEAD,
- * http1_begin() finds that they were none. Returns whether the response was over with its head.
+ * Decides it now that LENGTH bytes follow at ADDRESS (0: they were not seen). If the request's hook has still not run, they are taken for a
+ * body. What begins like a response may be one all the same, to the request behind HEAD: http1_method_shown() will see.
+ * Returns whether the response was over with its head.
  */
-static __always_inline bool http1_resolve(struct conn *c, struct http1_side *s)
+static __always_inline bool http1_resolve(struct conn *c, struct http1_side *s, u64 address, u32 length)
 {
 	u32 number = c->responses - 1;
+	u64 words[2] = {}, n = at_most(length, HTTP1_PREFIX);
+	u16 status;
 
 	s->answers = answers_of(method_of(c, number), exchange_of(c, number)->status);
 	if (s->answers == HTTP1_ANSWERS_EMPTY || s->answers == HTTP1_ANSWERS_TUNNEL) {
 		http1_expect_message(s);
 		return true;
 	}
-	if (s->answers == HTTP1_ANSWERS_PENDING) {
-		s->answers = HTTP1_ANSWERS_USUAL;
-		c->assumed |= 1ULL << (number & 63); /* written by this side only */
+	if (s->answers == HTTP1_ANSWERS_UNKNOWN) {
+		http1_distrust(s);
+		return true;
 	}
+	if (s->answers != HTTP1_ANSWERS_PENDING)
+		return false;
+	s->answers = HTTP1_ANSWERS_USUAL;
+	if (!address || bpf_probe_read_user(words, n, (void *)address) ||
+	    http1_response(words[0], words[1], n, &status) != HTTP1_NO)
+		c->assumed |= 1ULL << (number & 63); /* written by this side only */
 	return false;
 }
 
@@ -277,7 +298,6 @@ static __always_inline void http1_method_shown(struct conn *c, u32 number, u8 me
 static __always_inline void http1_begin(struct conn *c, u8 method, u64 now)
 {
 	u32 number = c->requests;
-	struct histogram *queue;
 	struct exchange *x;
 
 	if (c->deep) {
@@ -309,11 +329,8 @@ static __always_inline void http1_begin(struct conn *c, u8 method, u64 now)
 		if (answers_of(method, x->status) == HTTP1_ANSWERS_TUNNEL)
 			upgrade(c);
 	}
-	if (c->role == ROLE_SERVER && c->request_time) {
-		queue = bpf_map_lookup_elem(&queue_series, &c->workload);
-		if (queue)
-			observe(queue, c->request_queue);
-	}
+	if (c->role == ROLE_SERVER && c->request_time)
+		queue_observe(c->workload, PROTOCOL_HTTP1, c->request_queue);
 	c->begun_at = now;
 	request_begun(c);
 	if (x && method != METHOD_PENDING)
@@ -356,12 +373,14 @@ static __always_inline void http1_status(struct conn *c, u16 status, u32 seq, u3
 		s->orphan = ORPHAN_SURE; /* it was written before its request was read */
 	}
 	if (s->orphan) {
+		if (http1_of(c, REQUEST)->framing & HTTP1_DOUBT) /* the body was none */
+			http1_distrust(http1_of(c, REQUEST));
 		s->answers = answers_of(METHOD_OTHER, status);
 		if (!c->owed)
 			count_lost(LOST_REQUEST, 1);
 		/* To a request that was not seen: it may have been HEAD. */
 		if (s->answers == HTTP1_ANSWERS_USUAL && (c->owed || http1_of(c, REQUEST)->phase == HTTP1_UNKNOWN))
-			s->framing |= HTTP1_BAD;
+			s->answers = HTTP1_ANSWERS_UNKNOWN;
 		c->owed = 0;
 		return;
 	}
@@ -369,8 +388,6 @@ static __always_inline void http1_status(struct conn *c, u16 status, u32 seq, u3
 	s->answers = answers_of(method, status);
 	if (s->answers == HTTP1_ANSWERS_PENDING)
 		c->assumed &= ~(1ULL << (number & 63));
-	if (method == METHOD_COUNT && s->answers == HTTP1_ANSWERS_USUAL)
-		s->framing |= HTTP1_BAD; /* there may be a body or none */
 	begin_response(c, status, end, now);
 	c->answering = 1;
 }

@@ -50,6 +50,13 @@ static __always_inline u64 step_request_line(struct http1_side *s, u32 slot, u64
 			return EVENT(EVENT_NONE, 0, 0, blank);
 		}
 	}
+	if (first && s->framing & HTTP1_DOUBT) { /* the end of what may have been no body */
+		verdict = request_verdict(s->word[0], s->word[1], s->have);
+		if ((verdict & 0xff) != HTTP1_YES || verdict >> 8 == METHOD_OTHER) {
+			http1_distrust(s);
+			return EVENT(EVENT_NONE, 0, 0, 0);
+		}
+	}
 	verdict = method_verdict(s->word[0], s->have);
 	if ((verdict & 0xff) == HTTP1_PARTIAL) { /* no line ends in it */
 		s->phase = HTTP1_LINE;

@@ -29,7 +29,7 @@ static __always_inline void lose_unseen_request(struct conn *c, u32 reason)
 /* Requests: where a message should begin, one did. Within a head or between chunks only the place is lost. */
 static __always_inline void requests_unseen(struct conn *c, struct http1_side *s, u32 length, u32 reason)
 {
-	if (s->phase == HTTP1_START && length < HTTP1_PREFIX)
+	if (s->phase == HTTP1_START && length < HTTP1_PREFIX && open_exchanges(c) >= 0)
 		; /* no whole request: blank lines, or the rest will be answered, and tell */
 	else if (s->phase == HTTP1_START && c->deep)
 		count_lost(reason, 1);
@@ -56,9 +56,10 @@ static __always_inline void responses_unseen(struct conn *c, struct http1_side *
 	switch (phase) {
 	case HTTP1_CLOSE:
 	case HTTP1_UNKNOWN:
-		if (now || open_exchanges(c) <= 0)
-			break;
-		lose_responses(c->slot, end, reason);
+		if (open_exchanges(c) > 0)
+			lose_responses(c->slot, end, reason);
+		else if (now)
+			continue_response(c, 0, end, now);
 		break;
 	case HTTP1_START:
 	case HTTP1_LINE:
@@ -92,13 +93,12 @@ __noinline u32 http1_unseen(u32 slot, u64 direction_and_length, u32 end, u32 rea
 	if (!c || (c->deep && is_response))
 		return 0;
 	s = http1_of(c, is_response);
-	if (is_response && http1_awaits_method(s) && http1_resolve(c, s)) {
+	if (is_response && http1_awaits_method(s) && http1_resolve(c, s, 0, 0)) {
 		c->answering = 0;
 		settle_over(c);
 	}
 	if (http1_has_body(s)) {
 		n = s->left < length ? s->left : length;
-		s->framing = 0;
 		length -= n;
 		if (http1_skip(s, n) && is_response) {
 			if (now || !c->answering) {

@@ -13,8 +13,11 @@ enum event_kind {
 	EVENT_STATUS,	 /* a response begins, with its status */
 	EVENT_INTERIM,	 /* a response begins that is not the last one */
 	EVENT_HEAD_END,	 /* its head is over, and it is not known whether a body follows */
-	EVENT_END,	 /* the response is over */
+	EVENT_END,	 /* the response is over; in the other direction: the request is, whose operation this is */
 	EVENT_OPEN_END,	 /* the response goes on, and where it ends is not known */
+	EVENT_QUIET,	 /* the request is over, and nothing answers it */
+	EVENT_PUSH,	 /* a message that answers no request is over */
+	EVENT_SWITCH,	 /* the request is over, and what follows its response is not this protocol */
 	EVENT_NOT_MINE,	 /* bytes that this protocol does not have here */
 	EVENT_BODY,	 /* bytes of a body whose length is known */
 	EVENT_REST,	 /* bytes of which nobody knows what they are: of a response, if one is under way */

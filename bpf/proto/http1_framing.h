@@ -29,6 +29,7 @@ enum http1_phase {
 #define HTTP1_CODING 0x04  /* Transfer-Encoding, and the last one is another */
 #define HTTP1_BAD 0x08	   /* nothing that can be relied on */
 #define HTTP1_EXPECT 0x10  /* Expect: and no byte of the body has passed yet */
+#define HTTP1_DOUBT 0x20   /* it was answered before that: the client may leave the body out (RFC 9110, section 10.1.1) */
 
 /* What a response answers, as far as its end depends on that. */
 enum http1_answers {
@@ -36,6 +37,7 @@ enum http1_answers {
 	HTTP1_ANSWERS_EMPTY,   /* to HEAD, or interim, or its status says so: no body follows */
 	HTTP1_ANSWERS_PENDING, /* a request whose method is not known yet */
 	HTTP1_ANSWERS_TUNNEL,  /* 101, or 2xx to CONNECT: no HTTP follows */
+	HTTP1_ANSWERS_UNKNOWN, /* a request that was not seen: there may be a body or none */
 };
 
 struct http1_side {
@@ -323,7 +325,7 @@ static __always_inline bool http1_head_ends(struct http1_side *s, bool is_respon
 	s->line = 0;
 	if (answers == HTTP1_ANSWERS_EMPTY || answers == HTTP1_ANSWERS_TUNNEL) {
 		s->left = 0;
-	} else if (framing & HTTP1_BAD) {
+	} else if (framing & HTTP1_BAD || answers == HTTP1_ANSWERS_UNKNOWN) {
 		s->left = 0;
 		s->phase = HTTP1_UNKNOWN;
 		return false;

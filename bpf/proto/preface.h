@@ -17,6 +17,7 @@ enum conn_class {
 	CLASS_MPTCP,
 	CLASS_OTHER,
 	CLASS_UNREADABLE,	/* bytes passed, and none of them could be read */
+	CLASS_REDIS,
 	CLASS_COUNT,
 };
 

@@ -269,7 +269,7 @@ static inline void print_counted(void)
 
 	printf("  counted:");
 	while (next_counted(&at, &key, &h))
-		printf(" method %u status %u x %llu (%llu ns),", key.method, key.status,
+		printf(" method %u status %u x %llu (%llu ns),", key.operation, key.status,
 		       observations(h), h->sum);
 	printf("\n  lost:");
 	for (i = 0; i < LOST_COUNT; i++)

@@ -111,7 +111,7 @@ static void make_messages(u32 flags)
 	struct scenario *sc = &now.scenario;
 	u32 n = 1 + next_below(COUNT(now.choices)), i;
 
-	begin_scenario(sc, flags & IS_CLIENT ? ROLE_CLIENT : ROLE_SERVER, flags & IS_PIPELINED);
+	begin_scenario(sc, flags & IS_CLIENT ? ROLE_CLIENT : ROLE_SERVER, !(flags & IS_PIPELINED));
 	now.garbage = false;
 	for (i = 0; i < n; i++) {
 		struct stream *request = requests_of(sc), *response = responses_of(sc);
@@ -121,22 +121,19 @@ static void make_messages(u32 flags)
 		c->request = next_below(COUNT(requests) + 1);
 		c->response = next_below(COUNT(responses) + 1);
 		if (c->request < COUNT(requests) && c->response < COUNT(responses)) {
-			add_exchange(sc, *c, FIRST_STATUS + i);
+			add_exchange(sc, now.choices, i);
 			if (flags & IS_EARLY && responses[c->response].bytes)
 				messages_of(sc, response)
 					->message[messages_of(sc, response)->count - 1]
 					.needs = before + head_of(requests[c->request].bytes);
-			sc->undecidable |= sc->role == ROLE_CLIENT && sc->pipelined &&
-					   requests[c->request].method == METHOD_HEAD;
 			continue;
 		}
 		now.garbage = true;
 		if (c->request < COUNT(requests))
 			add(sc, request, requests[c->request].bytes,
-			    strlen(requests[c->request].bytes), 0,
-			    sc->pipelined ? 0 : response->length);
+			    strlen(requests[c->request].bytes), 0, waits_for(sc, i));
 		else
-			add_garbage(sc, request, sc->pipelined ? 0 : response->length);
+			add_garbage(sc, request, waits_for(sc, i));
 		if (c->response == COUNT(responses))
 			add_garbage(sc, response, request->length);
 		else if (responses[c->response].bytes)
@@ -217,7 +214,7 @@ static const char *what_is_impossible(void)
 
 	while (next_counted(&at, &key, &h)) {
 		counted += observations(h);
-		if (key.method >= METHOD_COUNT)
+		if (key.operation >= METHOD_COUNT)
 			return "a method that there is not";
 		if (key.status != STATUS_ABORTED && key.status != STATUS_OTHER &&
 		    !was_sent(responses_of(sc), key.status))

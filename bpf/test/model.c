@@ -162,11 +162,37 @@ static void run_pairs(u32 left_out)
 			continue;
 		for (role = ROLE_SERVER; role <= ROLE_CLIENT; role++) {
 			for (pipelined = 0; pipelined < 2; pipelined++) {
-				build(&sc, role, c, 2, pipelined);
+				build(&sc, role, c, 2, !pipelined);
 				cut(&sc, &sc.in, true, NULL, 0);
 				cut(&sc, &sc.out, true, NULL, 0);
 				run_scenario(&sc,
 					     (struct search){.most = 200, .left_out = left_out});
+			}
+		}
+	}
+}
+
+/* Batches of requests in one call, and their responses in one call, or one for each. */
+static void run_batches(void)
+{
+	static struct scenario sc;
+	struct choice c[EXCHANGES];
+	u32 role, size, each, i, at[EXCHANGES];
+
+	for (i = 0; i < EXCHANGES; i++) { /* of three requests one is HEAD */
+		c[i].request = i % 3 == 1;
+		for (c[i].response = 0; responses[c[i].response].to_head != c[i].request;)
+			c[i].response++;
+	}
+	for (role = ROLE_SERVER; role <= ROLE_CLIENT; role++) {
+		for (size = 2; size <= EXCHANGES / 2; size++) {
+			for (each = 0; each < 2; each++) {
+				build(&sc, role, c, 2 * size, size);
+				at[0] = messages_of(&sc, requests_of(&sc))->message[size].from;
+				cut(&sc, requests_of(&sc), false, at, 1);
+				at[0] = messages_of(&sc, responses_of(&sc))->message[size].from;
+				cut(&sc, responses_of(&sc), each, at, 1);
+				run_scenario(&sc, (struct search){.most = 300});
 			}
 		}
 	}
@@ -205,7 +231,7 @@ static void run_random(u32 n, u32 left_out, u64 most)
 				c[j].response = random_below(COUNT(responses));
 			}
 		} while (!fits(c, exchanges, left_out));
-		build(&sc, random_below(2) ? ROLE_SERVER : ROLE_CLIENT, c, exchanges, pipelined);
+		build(&sc, random_below(2) ? ROLE_SERVER : ROLE_CLIENT, c, exchanges, !pipelined);
 		/* Requests that wait for a response are not in one call with what is sent before it. */
 		cut_somewhere(&sc, &sc.out, !pipelined || random_below(2));
 		cut_somewhere(&sc, &sc.in, !pipelined || random_below(2));
@@ -248,7 +274,7 @@ static void run_known(void)
 		const char *p;
 		u64 left_out = 0;
 
-		build(&sc, known[i].role, known[i].choices, known[i].exchanges, false);
+		build(&sc, known[i].role, known[i].choices, known[i].exchanges, 1);
 		sc.name = known[i].name;
 		cut(&sc, &sc.in, true, NULL, 0);
 		cut(&sc, &sc.out, true, NULL, 0);
@@ -289,8 +315,10 @@ int main(void)
 	attached = true;
 	run_known();
 	report("orders that were wrong once");
+	run_batches();
+	report("and batches");
 	run_pairs(0);
-	report("pairs of exchanges");
+	report("and pairs of exchanges");
 	run_random(3000, 0, 60);
 	report("and sequences at random");
 	run_pairs(1);

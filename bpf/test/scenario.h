@@ -9,7 +9,7 @@
 
 #include "end.h"
 
-#define MAX_EXCHANGES 8
+#define MAX_EXCHANGES 24
 
 /* Where a message lies in its stream. */
 struct message {
@@ -38,13 +38,10 @@ struct scenario {
 	/* How much of the other stream has to have passed before a call, see may_follow(). */
 	u32 in_needs[MAX_CALLS], out_needs[MAX_CALLS];
 	u8 role;
-	bool pipelined; /* the client does not wait for responses */
-	/*
-	 * A client has sent HEAD and more in one call, and reads the response to HEAD and more in one
-	 * call, before the first one's hook has run: whether a body follows cannot be known then. May
-	 * be lost, but in the right number.
-	 */
-	bool undecidable;
+	u32 at_once;  /* the client sends so many requests before it waits for responses; 0: all */
+	u32 answered; /* how much of the responses it has waited for */
+	bool pipelined;	  /* at_once is not 1 */
+	bool undecidable; /* may be lost, but in the right number */
 };
 
 static inline const struct stream *stream_of(const struct scenario *sc, u32 what)
@@ -216,7 +213,7 @@ static inline const char *what_is_wrong(const struct scenario *sc, const struct 
 
 		for (i = 0; i < sc->exchanges; i++)
 			if (sc->expected[i].status == key.status &&
-			    sc->expected[i].method == key.method)
+			    sc->expected[i].method == key.operation)
 				x = &sc->expected[i];
 		if (!x)
 			return "an exchange that was none";

@@ -36,8 +36,8 @@ type Agent struct {
 
 	MaxConnections       int `group:"limits" name:"max-connections" env:"FATHOM_MAX_CONNECTIONS" default:"32768" placeholder:"N" help:"Connections followed at one time. Default 32768."`
 	MaxWorkloads         int `group:"limits" name:"max-workloads" env:"FATHOM_MAX_WORKLOADS" default:"1024" placeholder:"N" help:"Workloads known at one time. Default 1024."`
-	MaxSeries            int `group:"limits" name:"max-series" env:"FATHOM_MAX_SERIES" default:"3000" placeholder:"N" help:"HTTP series of all workloads. Default 3000."`
-	MaxSeriesPerWorkload int `group:"limits" name:"max-series-per-workload" env:"FATHOM_MAX_SERIES_PER_WORKLOAD" default:"256" placeholder:"N" help:"HTTP series of one workload. Default 256."`
+	MaxSeries            int `group:"limits" name:"max-series" env:"FATHOM_MAX_SERIES" default:"3000" placeholder:"N" help:"Series of requests of all workloads. Default 3000."`
+	MaxSeriesPerWorkload int `group:"limits" name:"max-series-per-workload" env:"FATHOM_MAX_SERIES_PER_WORKLOAD" default:"256" placeholder:"N" help:"Series of requests of one workload. Default 256."`
 	MaxPeers             int `group:"limits" name:"max-peers" env:"FATHOM_MAX_PEERS" default:"4096" placeholder:"N" help:"Pairs of workload and peer with TCP series. Default 4096."`
 	MaxPeersPerWorkload  int `group:"limits" name:"max-peers-per-workload" env:"FATHOM_MAX_PEERS_PER_WORKLOAD" default:"128" placeholder:"N" help:"Peers of one workload with TCP series. Default 128."`
 

@@ -99,7 +99,7 @@ type Workload struct {
 
 	// TLSRatio is the share of its requests, served and made, that were encrypted and read at the TLS library.
 	TLSRatio Number `json:"tls_ratio"`
-	// OpaqueRatio is the share of its TCP bytes on connections that Fathom cannot read: all classes but http1 and idle. See [CoverageReport].
+	// OpaqueRatio is the share of its TCP bytes on connections that Fathom cannot read: all classes but idle and those of protocols that it knows. See [CoverageReport].
 	OpaqueRatio Number `json:"opaque_ratio"`
 
 	TCP TCP `json:"tcp"`
@@ -107,23 +107,43 @@ type Workload struct {
 	// sums of TCP one bad link of many may drown.
 	WorstLink *Link `json:"worst_link"`
 
+	// Protocols are what it serves and asks in other protocols than HTTP, most first.
+	Protocols []Spoken `json:"protocols"`
+
 	// Series are for a sparkline.
 	Series Sparkline `json:"series"`
 }
 
-// Requests are the HTTP requests of one role.
-type Requests struct {
+// Amount are requests of one role and protocol.
+type Amount struct {
 	// Count is how many ended in the window.
 	Count uint64 `json:"count"`
 	// PerSecond is their rate. It is 0 without any.
 	PerSecond Number `json:"per_second"`
-	// ErrorRatio is the share with a status of 5xx or "aborted".
+	// ErrorRatio is the share that failed: of HTTP with a status of 5xx or "aborted". docs/metrics.md says which do in other
+	// protocols, and what client libraries do by themselves there, which is left out.
 	ErrorRatio Number `json:"error_ratio"`
-	// Latency of all of them.
+	// Latency of all of them, but for operations that last until something happens.
 	Latency Latency `json:"latency"`
+}
+
+// Requests are the HTTP requests of one role.
+type Requests struct {
+	Amount
 	// Active are those without a final status yet at the last sample, OldestSeconds the age of the oldest (null if there is none).
 	Active        uint64 `json:"active"`
 	OldestSeconds Number `json:"oldest_seconds"`
+}
+
+// Spoken are the requests of one role in a protocol other than HTTP.
+type Spoken struct {
+	// Protocol is the class of such connections, Title its name for people.
+	Protocol string `json:"protocol"`
+	Title    string `json:"title"`
+	Role     string `json:"role"` // server or client
+	Amount
+	// QueueRatio is as that of HTTP, for the role server.
+	QueueRatio Number `json:"queue_ratio"`
 }
 
 // Latency is a distribution, in seconds. Quantiles are those of Prometheus 3's histogram_quantile over the native histogram.
@@ -194,6 +214,8 @@ type WorkloadDetails struct {
 	Listeners []Listener `json:"listeners"`
 	// Client are the requests that it made.
 	Client Client `json:"client"`
+	// Protocols are what it serves and asks in other protocols than HTTP, most first.
+	Protocols []SpokenDetails `json:"protocols"`
 	// Classes are its connections and bytes by what Fathom recognised on them.
 	Classes []Class `json:"classes"`
 }
@@ -224,8 +246,9 @@ type Heatmap struct {
 	Counts [][]uint64 `json:"counts"`
 }
 
-// Status is a kind of served request.
+// Status is a kind of request.
 type Status struct {
+	// Method is of other protocols than HTTP the operation.
 	Method string `json:"method"`
 	Status string `json:"status"`
 	TLS    bool   `json:"tls"`
@@ -274,23 +297,32 @@ type Client struct {
 	Peers []ClientPeer `json:"peers"`
 }
 
+// SpokenDetails are the requests of one role in a protocol other than HTTP, over time and in parts.
+type SpokenDetails struct {
+	Spoken
+	// Details has Peers for the role client.
+	Details Client `json:"details"`
+	// Statuses are by operation, status and TLS, most first; PerSecond of them is empty but for the role server.
+	Statuses []Status `json:"statuses"`
+}
+
 // ClientPeer are the requests to a peer.
 type ClientPeer struct {
 	End
-	Count      uint64  `json:"count"`
-	PerSecond  Number  `json:"per_second"`
-	ErrorRatio Number  `json:"error_ratio"`
-	Latency    Latency `json:"latency"`
+	Amount
 	// Statuses are by method, status and TLS, most first; PerSecond of them is empty.
 	Statuses []Status `json:"statuses"`
 }
 
 // Class are connections of one class.
 type Class struct {
-	// Class is http1, tls, http2, mptcp, other, idle or unreadable.
+	// Class is as in docs/metrics.md: http1, tls, other and so on. Title is the same for people.
 	Class string `json:"class"`
-	// Readable: HTTP metrics are made of it. Only http1 is; TLS that is read at its library is http1, too.
-	Readable           bool   `json:"readable"`
+	Title string `json:"title"`
+	// Readable: metrics of requests are made of it. TLS that is read at its library is of the class of what is inside.
+	Readable bool `json:"readable"`
+	// Advice is what can be done about connections that are not readable, in English, with Markdown's backquotes. May be empty.
+	Advice             string `json:"advice"`
 	BytesReceived      uint64 `json:"bytes_received"`
 	BytesSent          uint64 `json:"bytes_sent"`
 	BytesReceivedTotal uint64 `json:"bytes_received_total"`
@@ -390,7 +422,7 @@ type AgentReport struct {
 	BPFRatio Number `json:"bpf_ratio"`
 	// Programs are its parts.
 	Programs []Program `json:"programs"`
-	// Series are HTTP series in the kernel at the last sample, and how many there may be.
+	// Series are those of requests in the kernel at the last sample, and how many there may be.
 	Series      int `json:"series"`
 	SeriesLimit int `json:"series_limit"`
 	// TableBytes is the memory of the tables in the kernel. It is not part of ResidentBytes.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fathomhq/fathom/internal/metrics"
+	"github.com/fathomhq/fathom/internal/protocol"
 )
 
 // detailSteps is how many points the graphs of one workload have.
@@ -19,6 +20,7 @@ type detailing struct {
 	out      *WorkloadDetails
 	served   heat
 	made     heat
+	speaking map[spokenIn]*speaking
 	statuses map[int][]Number // by index of a series
 	peers    map[int][]Number
 }
@@ -30,21 +32,22 @@ func (h *History) details(t *track, d time.Duration) WorkloadDetails {
 	g := &detailing{
 		window: w, track: t, out: &out,
 		served: make(heat, len(w.steps)), made: make(heat, len(w.steps)),
-		statuses: make(map[int][]Number), peers: make(map[int][]Number),
+		statuses: make(map[int][]Number), peers: make(map[int][]Number), speaking: make(map[spokenIn]*speaking),
 	}
 	for _, s := range []*[]Number{
 		&out.Series.PerSecond, &out.Series.ErrorRatio, &out.Series.P50, &out.Series.P90, &out.Series.P99,
 		&out.Series.Queue, &out.Series.Service, &out.Series.Active, &out.Series.RetransmitRatio,
-		&out.Client.PerSecond, &out.Client.P50, &out.Client.P90, &out.Client.P99,
 	} {
 		*s = w.numbers()
 	}
+	out.Client = newClient(w)
 	all := w.read(t, g.step)
 	out.Workload = w.summary(t, all, Sparkline{[]Number{}, []Number{}, []Number{}, []Number{}})
 	out.Heatmap, out.Client.Heatmap = g.served.public(), g.made.public()
-	out.Statuses = g.statusList(all, ofServed, t.served.list, func(metrics.Request) bool { return true })
+	out.Statuses = g.statusList(all, ofServed, t.served.list, func(r metrics.Request) bool { return r.Protocol == protocol.HTTP1 })
 	out.Peers = g.peerList(all)
-	out.Client.Peers = g.clientPeers(all)
+	out.Client.Peers = g.clientPeers(all, protocol.HTTP1)
+	out.Protocols = g.spokenList(all)
 	out.Listeners = g.listenerList(all)
 	out.Classes = classes(t, all)
 	return out
@@ -52,23 +55,22 @@ func (h *History) details(t *track, d time.Duration) WorkloadDetails {
 
 // step fills in one point of each graph.
 func (g *detailing) step(i int, s *step, counted *sums) {
-	served := servedBy(g.track, counted)
-	made := madeBy(g.track, counted)
+	served := servedBy(g.track, counted, protocol.HTTP1)
+	made := madeBy(g.track, counted, protocol.HTTP1)
 	tcp := connectionsOf(counted)
 	latency := served.slots.latency(served.time)
-	series, client := &g.out.Series, &g.out.Client
+	series := &g.out.Series
 
 	series.PerSecond[i], series.ErrorRatio[i] = ratio(float64(served.count), s.seconds), served.errorRatio()
 	series.P50[i], series.P90[i], series.P99[i] = latency.P50, latency.P90, latency.P99
 	series.RetransmitRatio[i] = tcp.retransmitRatio()
-	series.Queue[i] = latency.Mean * queueRatio(counted, served.time)
+	series.Queue[i] = latency.Mean * queueRatio(g.track, counted, protocol.HTTP1, served.time)
 	series.Service[i] = latency.Mean - series.Queue[i]
 	if v := counted.get(ofActive, 0); v != nil {
 		series.Active[i] = Number(v[activeServer])
 	}
-	asked := made.slots.latency(made.time)
-	client.PerSecond[i] = ratio(float64(made.count), s.seconds)
-	client.P50[i], client.P90[i], client.P99[i] = asked.P50, asked.P90, asked.P99
+	g.out.Client.point(i, s, &made)
+	g.speak(i, s, counted)
 	g.served[i].add(served.slots[:])
 	g.made[i].add(made.slots[:])
 
@@ -79,6 +81,17 @@ func (g *detailing) step(i int, s *step, counted *sums) {
 		one := connections(counted.kinds[ofEdges].at[at])
 		over(g.peers, at, g.window, None())[i] = one.retransmitRatio()
 	}
+}
+
+// newClient returns one with room for a number per step.
+func newClient(w *window) Client {
+	return Client{PerSecond: w.numbers(), P50: w.numbers(), P90: w.numbers(), P99: w.numbers(), Peers: []ClientPeer{}}
+}
+
+// point fills in one point of each graph.
+func (c *Client) point(i int, s *step, r *requests) {
+	l := r.slots.latency(r.time)
+	c.PerSecond[i], c.P50[i], c.P90[i], c.P99[i] = ratio(float64(r.count), s.seconds), l.P50, l.P90, l.P99
 }
 
 // over returns the graph of a series; idle is what it shows where that counted nothing.
@@ -99,7 +112,7 @@ func (g *detailing) statusList(all *sums, k kind, list []entry[metrics.Request],
 		}
 		n := v[countOf]
 		s := Status{
-			Method: key.Method, Status: key.Status, TLS: key.TLS, Count: n,
+			Method: key.Operation, Status: key.Status, TLS: key.TLS, Count: n,
 			Mean: ratio(float64(v[timeOf])/1e6, float64(n)), PerSecond: []Number{},
 		}
 		if k == ofServed {
@@ -138,25 +151,27 @@ func (g *detailing) peerList(all *sums) []Peer {
 	return out
 }
 
-// clientPeers describes the requests that the workload made by whom it asked.
-func (g *detailing) clientPeers(all *sums) []ClientPeer {
+// clientPeers describes the requests of a protocol that the workload made by whom it asked.
+func (g *detailing) clientPeers(all *sums, p *protocol.Protocol) []ClientPeer {
 	byPeer := make(map[metrics.Peer]*requests)
 	for _, i := range all.kinds[ofMade].used {
 		key := g.track.made.list[i].key
+		if key.Protocol != p {
+			continue
+		}
 		if byPeer[key.Peer] == nil {
 			byPeer[key.Peer] = &requests{}
-			if v := all.get(ofMadeLatency, g.asked.find(key.Peer)); v != nil {
+			if v := all.get(ofMadeLatency, g.asked.find(asked{p, key.Peer})); v != nil {
 				byPeer[key.Peer].slots.add(v)
 			}
 		}
 		byPeer[key.Peer].add(all.kinds[ofMade].at[i], key)
 	}
 	out := []ClientPeer{}
-	for p, r := range byPeer {
+	for peer, r := range byPeer {
 		out = append(out, ClientPeer{
-			End: endOf(p), Count: r.count, PerSecond: ratio(float64(r.count), g.seconds), ErrorRatio: r.errorRatio(),
-			Latency:  r.slots.latency(r.time),
-			Statuses: g.statusList(all, ofMade, g.track.made.list, func(r metrics.Request) bool { return r.Peer == p }),
+			End: endOf(peer), Amount: r.amount(g.window),
+			Statuses: g.statusList(all, ofMade, g.track.made.list, func(r metrics.Request) bool { return r.Protocol == p && r.Peer == peer }),
 		})
 	}
 	slices.SortFunc(out, func(a, b ClientPeer) int {

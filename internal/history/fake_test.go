@@ -11,6 +11,7 @@ import (
 
 	"github.com/fathomhq/fathom/internal/kernel"
 	"github.com/fathomhq/fathom/internal/metrics"
+	"github.com/fathomhq/fathom/internal/protocol"
 	"github.com/fathomhq/fathom/internal/workload"
 )
 
@@ -69,7 +70,7 @@ func newHost(t testing.TB, change func(*Options)) *host {
 // Snapshot implements [metrics.Source].
 func (h *host) Snapshot() (*kernel.Snapshot, error) {
 	s := h.snapshot
-	s.HTTP, s.Queue, s.Edges, s.Coverage = slices.Clone(s.HTTP), slices.Clone(s.Queue), slices.Clone(s.Edges), slices.Clone(s.Coverage)
+	s.Exchanges, s.Queue, s.Edges, s.Coverage = slices.Clone(s.Exchanges), slices.Clone(s.Queue), slices.Clone(s.Edges), slices.Clone(s.Coverage)
 	s.Workloads = maps.Clone(s.Workloads)
 	return &s, h.err
 }
@@ -87,7 +88,7 @@ func (h *host) Forget(ids []kernel.WorkloadID) ([]kernel.WorkloadID, error) {
 	for _, id := range ids {
 		delete(s.Workloads, id)
 	}
-	s.HTTP = slices.DeleteFunc(s.HTTP, func(r kernel.HTTPSeries) bool { return of(r.Workload) })
+	s.Exchanges = slices.DeleteFunc(s.Exchanges, func(r kernel.ExchangeSeries) bool { return of(r.Workload) })
 	s.Queue = slices.DeleteFunc(s.Queue, func(r kernel.QueueSeries) bool { return of(r.Workload) })
 	s.Edges = slices.DeleteFunc(s.Edges, func(r kernel.Edge) bool { return of(r.Workload) })
 	s.Coverage = slices.DeleteFunc(s.Coverage, func(r kernel.Coverage) bool { return of(r.Workload) })
@@ -155,22 +156,22 @@ func record[R any](list *[]R, like R, same func(R) bool) *R {
 }
 
 // http counts requests of one kind.
-func (h *host) http(id kernel.WorkloadID, like kernel.HTTPSeries, took ...time.Duration) {
+func (h *host) http(id kernel.WorkloadID, like kernel.ExchangeSeries, took ...time.Duration) {
 	like.Workload = id
 	like.Duration = kernel.Histogram{}
-	r := record(&h.snapshot.HTTP, like, func(r kernel.HTTPSeries) bool {
-		return r.Workload == id && r.Role == like.Role && r.Method == like.Method && r.Status == like.Status && r.Peer == like.Peer && r.TLS == like.TLS
+	r := record(&h.snapshot.Exchanges, like, func(r kernel.ExchangeSeries) bool {
+		return r.Workload == id && r.Role == like.Role && r.Protocol == like.Protocol && r.Operation == like.Operation && r.Status == like.Status && r.Peer == like.Peer && r.TLS == like.TLS
 	})
 	h.observe(&r.Duration, h.bounds, took...)
 }
 
 // serve counts GET requests.
 func (h *host) serve(id kernel.WorkloadID, status uint16, took ...time.Duration) {
-	h.http(id, kernel.HTTPSeries{Role: kernel.RoleServer, Method: "GET", Status: status}, took...)
+	h.http(id, kernel.ExchangeSeries{Role: kernel.RoleServer, Protocol: protocol.HTTP1, Operation: "GET", Status: status}, took...)
 }
 
 func (h *host) wait(id kernel.WorkloadID, waited ...time.Duration) {
-	r := record(&h.snapshot.Queue, kernel.QueueSeries{Workload: id}, func(r kernel.QueueSeries) bool { return r.Workload == id })
+	r := record(&h.snapshot.Queue, kernel.QueueSeries{Workload: id, Protocol: protocol.HTTP1}, func(r kernel.QueueSeries) bool { return r.Workload == id })
 	h.observe(&r.Delay, h.bounds, waited...)
 }
 
@@ -230,7 +231,7 @@ func (h *host) busy(random *rand.Rand) {
 			h.serve(id, s.status, took(s.n)...)
 		}
 		h.wait(id, took(100)...)
-		h.http(id, kernel.HTTPSeries{Role: kernel.RoleClient, Method: "GET", Status: 200, Peer: netip.MustParseAddrPort("10.0.0.9:8080")}, took(80)...)
+		h.http(id, kernel.ExchangeSeries{Role: kernel.RoleClient, Protocol: protocol.HTTP1, Operation: "GET", Status: 200, Peer: netip.MustParseAddrPort("10.0.0.9:8080")}, took(80)...)
 		h.cover(id, "http1", "", 20, 100_000, 800_000)
 		for j, peer := range []string{"10.0.0.1:0", "10.0.0.2:0", "10.0.0.9:8080"} {
 			e := h.edge(id, kernel.Role(1+j/2), peer)

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/fathomhq/fathom/internal/kernel"
+	"github.com/fathomhq/fathom/internal/protocol"
 )
 
 var update = flag.Bool("update", false, "write testdata")
@@ -29,7 +30,7 @@ func shop(t testing.TB) *host {
 		h.serve(web, 200, 10*ms, 20*ms, time.Duration(1+i)*ms)
 		h.serve(web, 503, 200*ms)
 		h.wait(web, 2*ms)
-		h.http(web, kernel.HTTPSeries{Role: kernel.RoleClient, Method: "GET", Status: 200, Peer: netip.MustParseAddrPort("10.0.0.2:80")}, 3*ms)
+		h.http(web, kernel.ExchangeSeries{Role: kernel.RoleClient, Protocol: protocol.HTTP1, Operation: "GET", Status: 200, Peer: netip.MustParseAddrPort("10.0.0.2:80")}, 3*ms)
 		e := h.edge(web, kernel.RoleClient, "10.0.0.2:80")
 		e.SegmentsSent += 40
 		e.BytesSent += 1000

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/fathomhq/fathom/internal/kernel"
+	"github.com/fathomhq/fathom/internal/protocol"
 	"github.com/fathomhq/fathom/internal/workload"
 )
 
@@ -35,9 +36,9 @@ func TestOverview(t *testing.T) {
 	for range 24 { // two minutes: 4 requests/s, one of ten fails
 		h.serve(id, 200, repeat(18, 10*ms)...)
 		h.serve(id, 503, 100*ms)
-		h.http(id, kernel.HTTPSeries{Role: kernel.RoleServer, Method: "GET", Status: kernel.StatusAborted, TLS: true}, 100*ms)
+		h.http(id, kernel.ExchangeSeries{Role: kernel.RoleServer, Protocol: protocol.HTTP1, Operation: "GET", Status: kernel.StatusAborted, TLS: true}, 100*ms)
 		h.wait(id, repeat(20, 5*ms)...)
-		h.http(id, kernel.HTTPSeries{Role: kernel.RoleClient, Method: "POST", Status: 500, Peer: netip.MustParseAddrPort("10.0.0.2:80")}, 20*ms)
+		h.http(id, kernel.ExchangeSeries{Role: kernel.RoleClient, Protocol: protocol.HTTP1, Operation: "POST", Status: 500, Peer: netip.MustParseAddrPort("10.0.0.2:80")}, 20*ms)
 		e := h.edge(id, kernel.RoleServer, "10.0.0.1:0")
 		e.SegmentsSent += 100
 		e.BytesSent += 5000
@@ -351,7 +352,7 @@ func TestDetails(t *testing.T) {
 		h.serve(id, 200, 10*ms, 30*ms)
 		h.serve(id, 404, ms)
 		h.wait(id, 4*ms, 4*ms, 4*ms)
-		db := kernel.HTTPSeries{Role: kernel.RoleClient, Method: "GET", Status: 200, Peer: netip.MustParseAddrPort("10.0.0.2:80")}
+		db := kernel.ExchangeSeries{Role: kernel.RoleClient, Protocol: protocol.HTTP1, Operation: "GET", Status: 200, Peer: netip.MustParseAddrPort("10.0.0.2:80")}
 		h.http(id, db, 3*ms, 5*ms)
 		db.Peer = netip.MustParseAddrPort("10.0.0.3:80")
 		db.Status = 502

@@ -11,9 +11,9 @@ type kind uint8
 const (
 	ofServed        kind = iota // requests by status: how many, and the sum of their times
 	ofMade                      // the same, by peer and status
-	ofServedLatency             // native buckets of all of them
-	ofMadeLatency               // the same, by peer
-	ofQueue                     // how many requests were read, and the sum of their waits
+	ofServedLatency             // native buckets, by number of the protocol
+	ofMadeLatency               // the same, by protocol and peer
+	ofQueue                     // how many requests were read, and the sum of their waits, by protocol
 	ofEdges                     // as metrics.View.Connections, then the sum of round-trip times and their buckets
 	ofCoverage                  // connections
 	ofBytes                     // as metrics.View.Bytes

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/fathomhq/fathom/internal/metrics"
+	"github.com/fathomhq/fathom/internal/protocol"
 )
 
 // overviewSteps is how many points the sparklines have.
@@ -33,8 +34,8 @@ func (h *History) overview(d time.Duration) Workloads {
 func (w *window) row(t *track) Workload {
 	s := Sparkline{w.numbers(), w.numbers(), w.numbers(), w.numbers()}
 	all := w.read(t, func(i int, step *step, counted *sums) {
-		served := servedBy(t, counted)
-		made := madeBy(t, counted)
+		served := servedBy(t, counted, protocol.HTTP1)
+		made := madeBy(t, counted, protocol.HTTP1)
 		s.PerSecond[i], s.ClientPerSecond[i] = ratio(float64(served.count), step.seconds), ratio(float64(made.count), step.seconds)
 		s.P99[i], s.ErrorRatio[i] = served.slots.quantile(0.99), served.errorRatio()
 	})
@@ -43,19 +44,20 @@ func (w *window) row(t *track) Workload {
 
 // summary describes a workload by what it counted in a window.
 func (w *window) summary(t *track, all *sums, s Sparkline) Workload {
-	served := servedBy(t, all)
-	made := madeBy(t, all)
+	served := servedBy(t, all, protocol.HTTP1)
+	made := madeBy(t, all, protocol.HTTP1)
 	tcp := connectionsOf(all)
 	return Workload{
 		Identity:    t.identity(),
 		Gone:        t.seen != w.sample,
 		Served:      served.public(w, t, activeServer),
 		Client:      made.public(w, t, activeClient),
-		QueueRatio:  queueRatio(all, served.time),
-		TLSRatio:    ratio(float64(served.tls+made.tls), float64(served.count+made.count)),
+		QueueRatio:  queueRatio(t, all, protocol.HTTP1, served.time),
+		TLSRatio:    tlsRatio(t, all),
 		OpaqueRatio: opaqueRatio(all, t.bytes.list),
 		TCP:         tcp.public(w),
 		WorstLink:   worstLink(t, all),
+		Protocols:   w.spoken(t, all),
 		Series:      s,
 	}
 }
@@ -82,10 +84,12 @@ func worstLink(t *track, counted *sums) (worst *Link) {
 
 // queueRatio is the share of the requests' time that they waited. A request that is read in one sample and ends in a later one may
 // make it seem to exceed the whole.
-func queueRatio(counted *sums, time uint64) Number {
+func queueRatio(t *track, counted *sums, p *protocol.Protocol, time uint64) Number {
 	var queue uint64
-	if v := counted.get(ofQueue, 0); v != nil {
-		queue = v[timeOf]
+	for _, i := range counted.kinds[ofQueue].used {
+		if t.queue.list[i].key == p {
+			queue += counted.kinds[ofQueue].at[i][timeOf]
+		}
 	}
 	return min(ratio(float64(queue), float64(time)), 1)
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fathomhq/fathom/internal/metrics"
+	"github.com/fathomhq/fathom/internal/protocol"
 )
 
 // cumulative returns the vector that a series has counted in all.
@@ -23,7 +24,8 @@ func classes(t *track, counted *sums) []Class {
 	byClass := make(map[string]*Class)
 	of := func(name string) *Class {
 		if byClass[name] == nil {
-			byClass[name] = &Class{Class: name, Readable: name == readable, Reasons: []ClassReason{}}
+			c := protocol.ClassNamed(name)
+			byClass[name] = &Class{Class: name, Title: c.Title, Readable: c.Protocol != nil, Advice: c.Advice, Reasons: []ClassReason{}}
 		}
 		return byClass[name]
 	}
@@ -114,7 +116,7 @@ func opaqueBytes(classes []Class) (n uint64) {
 func join(host map[string]*Class, c *Class) {
 	all := host[c.Class]
 	if all == nil {
-		all = &Class{Class: c.Class, Readable: c.Readable, Reasons: []ClassReason{}}
+		all = &Class{Class: c.Class, Title: c.Title, Readable: c.Readable, Advice: c.Advice, Reasons: []ClassReason{}}
 		host[c.Class] = all
 	}
 	all.BytesReceived += c.BytesReceived

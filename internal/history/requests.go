@@ -3,44 +3,56 @@ package history
 import (
 	"github.com/fathomhq/fathom/internal/kernel"
 	"github.com/fathomhq/fathom/internal/metrics"
+	"github.com/fathomhq/fathom/internal/protocol"
 )
 
-// requests are HTTP requests of one role, of one workload and time.
+// requests are those of one role and protocol, of one workload and time.
 type requests struct {
-	slots         slots
-	time          uint64 // sum, microseconds
-	count, failed uint64
-	tls           uint64
+	slots  slots
+	time   uint64 // sum, microseconds; of those in slots
+	count  uint64
+	judged uint64 // those that could have failed
+	failed uint64
+	tls    uint64
 }
 
-// servedBy adds up the requests that a workload served.
-func servedBy(t *track, counted *sums) (r requests) {
-	r.sum(counted, ofServed, t.served.list)
-	for _, i := range counted.kinds[ofServedLatency].used {
-		r.slots.add(counted.kinds[ofServedLatency].at[i])
+// servedBy adds up the requests of a protocol that a workload served.
+func servedBy(t *track, counted *sums, p *protocol.Protocol) (r requests) {
+	r.sum(counted, ofServed, t.served.list, p)
+	if v := counted.get(ofServedLatency, int(p.Number())); v != nil {
+		r.slots.add(v)
 	}
 	return r
 }
 
-// madeBy adds up the requests that a workload made.
-func madeBy(t *track, counted *sums) (r requests) {
-	r.sum(counted, ofMade, t.made.list)
+// madeBy adds up the requests of a protocol that a workload made.
+func madeBy(t *track, counted *sums, p *protocol.Protocol) (r requests) {
+	r.sum(counted, ofMade, t.made.list, p)
 	for _, i := range counted.kinds[ofMadeLatency].used {
-		r.slots.add(counted.kinds[ofMadeLatency].at[i])
+		if t.asked.list[i].key.protocol == p {
+			r.slots.add(counted.kinds[ofMadeLatency].at[i])
+		}
 	}
 	return r
 }
 
 // sum adds up all but the distribution.
-func (r *requests) sum(counted *sums, k kind, list []entry[metrics.Request]) {
+func (r *requests) sum(counted *sums, k kind, list []entry[metrics.Request], p *protocol.Protocol) {
 	for _, i := range counted.kinds[k].used {
-		r.add(counted.kinds[k].at[i], list[i].key)
+		if key := list[i].key; key.Protocol == p {
+			r.add(counted.kinds[k].at[i], key)
+		}
 	}
 }
 
 func (r *requests) add(v []uint64, key metrics.Request) {
-	r.time += v[timeOf]
+	if !key.Waits() {
+		r.time += v[timeOf]
+	}
 	r.count += v[countOf]
+	if key.Judged() {
+		r.judged += v[countOf]
+	}
 	if key.Failed() {
 		r.failed += v[countOf]
 	}
@@ -49,14 +61,33 @@ func (r *requests) add(v []uint64, key metrics.Request) {
 	}
 }
 
-func (r *requests) errorRatio() Number { return ratio(float64(r.failed), float64(r.count)) }
-
-// public describes them; role is a position of ofActive.
-func (r *requests) public(w *window, t *track, role int) Requests {
-	p := Requests{
-		Count: r.count, PerSecond: ratio(float64(r.count), w.seconds), ErrorRatio: r.errorRatio(),
-		Latency: r.slots.latency(r.time), OldestSeconds: None(),
+// tlsRatio is the share of all requests, in all protocols, that were encrypted.
+func tlsRatio(t *track, counted *sums) Number {
+	var r requests
+	for _, k := range []kind{ofServed, ofMade} {
+		list := t.served.list
+		if k == ofMade {
+			list = t.made.list
+		}
+		for _, i := range counted.kinds[k].used {
+			r.add(counted.kinds[k].at[i], list[i].key)
+		}
 	}
+	return ratio(float64(r.tls), float64(r.count))
+}
+
+func (r *requests) errorRatio() Number { return ratio(float64(r.failed), float64(r.judged)) }
+
+// amount describes them.
+func (r *requests) amount(w *window) Amount {
+	return Amount{
+		Count: r.count, PerSecond: ratio(float64(r.count), w.seconds), ErrorRatio: r.errorRatio(), Latency: r.slots.latency(r.time),
+	}
+}
+
+// public describes those of HTTP; role is a position of ofActive.
+func (r *requests) public(w *window, t *track, role int) Requests {
+	p := Requests{Amount: r.amount(w), OldestSeconds: None()}
 	if t.seen == w.sample {
 		p.Active = t.active[role]
 		if t.oldest[role] > 0 {
@@ -126,7 +157,8 @@ func opaqueRatio(counted *sums, list []entry[metrics.Class]) Number {
 	return ratio(float64(opaque), float64(all))
 }
 
-const readable = "http1"
-
 // isOpaque tells whether connections of a class cannot be read. On those that are idle there is nothing to read, or not yet.
-func isOpaque(class string) bool { return class != readable && class != "idle" }
+func isOpaque(class string) bool { return !isReadable(class) && class != protocol.Idle }
+
+// isReadable tells whether metrics are made of what is on connections of a class.
+func isReadable(class string) bool { return protocol.ClassNamed(class).Protocol != nil }

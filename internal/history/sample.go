@@ -203,12 +203,12 @@ func total(s metrics.Series) uint64 {
 func (t *taking) traffic() {
 	for key, s := range t.view.Served() {
 		if w := t.trackOf(s.Workload); w != nil {
-			t.requests(w, &w.served, ofServed, key, s, ofServedLatency, 0)
+			t.requests(w, &w.served, ofServed, key, s, ofServedLatency, int(key.Protocol.Number()))
 		}
 	}
 	for key, s := range t.view.Made() {
 		if w := t.trackOf(s.Workload); w != nil {
-			if at := place(t, &w.asked, key.Peer); at >= 0 {
+			if at := place(t, &w.asked, asked{key.Protocol, key.Peer}); at >= 0 {
 				w.asked.list[at].held = t.sample
 				t.requests(w, &w.made, ofMade, key, s, ofMadeLatency, at)
 			}
@@ -244,17 +244,19 @@ func (t *taking) traffic() {
 	}
 }
 
-// requests takes those of one status, and adds their latency to that of others.
+// requests takes those of one status, and adds their latency to that of others, unless they wait for something to happen.
 func (t *taking) requests(w *track, list *series[metrics.Request], k kind, key metrics.Request, s metrics.Series, latency kind, index int) {
 	count(t, list, k, key, total(s), func(v []uint64) {
 		v[requestTime] = microseconds(s.Histogram)
 		t.view.Native(s.Histogram, (*[metrics.NativeSlots]uint64)(v[requestSlots:]))
 	}, func(at int, delta []uint64) {
-		into := latencyOf{w, latency, index}
-		if t.latencies[into] == nil {
-			t.latencies[into] = new(slots)
+		if !key.Waits() {
+			into := latencyOf{w, latency, index}
+			if t.latencies[into] == nil {
+				t.latencies[into] = new(slots)
+			}
+			t.latencies[into].add(delta[requestSlots:])
 		}
-		t.latencies[into].add(delta[requestSlots:])
 		two := [2]uint64{timeOf: delta[requestTime]}
 		for _, n := range delta[requestSlots:] {
 			two[countOf] += n

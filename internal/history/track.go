@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"github.com/fathomhq/fathom/internal/metrics"
+	"github.com/fathomhq/fathom/internal/protocol"
 	"github.com/fathomhq/fathom/internal/workload"
 )
 
@@ -21,17 +22,23 @@ type track struct {
 
 	served    series[metrics.Request]
 	made      series[metrics.Request]
-	queue     series[struct{}]
+	queue     series[*protocol.Protocol]
 	edges     series[metrics.Connections]
 	coverage  series[metrics.Class]
 	bytes     series[metrics.Class]
 	listeners series[netip.AddrPort]
-	asked     series[metrics.Peer] // whom ofMadeLatency is by
+	asked     series[asked] // what ofMadeLatency is by
 
 	active [2]uint64 // by position in ofActive, at the last sample
 	oldest [2]uint64 // nanoseconds
 
 	pending []byte // its record of this sample
+}
+
+// asked is whom a workload asks in a protocol.
+type asked struct {
+	protocol *protocol.Protocol
+	peer     metrics.Peer
 }
 
 // idOf returns the id that stands for labels.

@@ -4,6 +4,8 @@ import (
 	"math"
 	"slices"
 	"time"
+
+	"github.com/fathomhq/fathom/internal/protocol"
 )
 
 // Native histograms of schema 3 have 8 buckets between powers of two
@@ -17,6 +19,21 @@ const (
 	maxBuckets       = len(bpfHistogram{}.Buckets)
 	maxClassicBounds = 30
 )
+
+// boundsFor returns the bounds of the kernel side's histograms, which are the same for all series: the native ones, the
+// classic ones that the user sets, and those of the families that have their own. A family whose bounds find no
+// room any more has the user's.
+func boundsFor(classic []time.Duration, families []*protocol.Family) []time.Duration {
+	bounds := mergeBounds(classic)
+	for _, f := range families {
+		more := slices.Concat(bounds, f.Bounds)
+		slices.Sort(more)
+		if more = slices.Compact(more); len(more) < maxBuckets {
+			bounds = more
+		}
+	}
+	return bounds
+}
 
 // mergeBounds returns the union of the classic and the native bounds, ascending.
 func mergeBounds(classic []time.Duration) []time.Duration {

@@ -45,6 +45,12 @@ type bpfClaim struct {
 	KindAndSlot uint32
 }
 
+type bpfCommonStatus uint32
+
+const (
+	bpfCommonStatusSTATUS_ABORTED bpfCommonStatus = 65534
+)
+
 type bpfConn struct {
 	_            structs.HostLayout
 	Sk           uint64
@@ -142,7 +148,8 @@ const (
 	bpfConnClassCLASS_MPTCP      bpfConnClass = 4
 	bpfConnClassCLASS_OTHER      bpfConnClass = 5
 	bpfConnClassCLASS_UNREADABLE bpfConnClass = 6
-	bpfConnClassCLASS_COUNT      bpfConnClass = 7
+	bpfConnClassCLASS_REDIS      bpfConnClass = 7
+	bpfConnClassCLASS_COUNT      bpfConnClass = 8
 )
 
 type bpfCoverageKey struct {
@@ -335,13 +342,31 @@ const (
 	bpfProgramPROG_COUNT          bpfProgram = 12
 )
 
-type bpfSeriesKey struct {
+type bpfProtocol uint32
+
+const (
+	bpfProtocolPROTOCOL_NONE  bpfProtocol = 0
+	bpfProtocolPROTOCOL_HTTP1 bpfProtocol = 1
+	bpfProtocolPROTOCOL_REDIS bpfProtocol = 2
+	bpfProtocolPROTOCOL_COUNT bpfProtocol = 3
+)
+
+type bpfQueueKey struct {
 	_        structs.HostLayout
 	Workload uint32
-	Peer     uint32
-	Status   uint16
-	Method   uint8
-	Flags    uint8
+	Protocol uint8
+	Pad      [3]uint8
+}
+
+type bpfSeriesKey struct {
+	_         structs.HostLayout
+	Workload  uint32
+	Peer      uint32
+	Status    uint16
+	Operation uint8
+	Flags     uint8
+	Protocol  uint8
+	Pad       [3]uint8
 }
 
 type bpfTable uint32
@@ -441,6 +466,7 @@ const (
 	bpfMapListeners             = "listeners"
 	bpfMapNothing               = "nothing"
 	bpfMapPendingCalls          = "pending_calls"
+	bpfMapQueueOthers           = "queue_others"
 	bpfMapQueueSeries           = "queue_series"
 	bpfMapSeries                = "series"
 	bpfMapSeriesFree            = "series_free"
@@ -497,6 +523,7 @@ const (
 	bpfVarBounds                = "bounds"
 	bpfVarDirectLoads           = "direct_loads"
 	bpfVarExportClass           = "export_class"
+	bpfVarExportCommonStatus    = "export_common_status"
 	bpfVarExportCoverageReason  = "export_coverage_reason"
 	bpfVarExportFault           = "export_fault"
 	bpfVarExportLost            = "export_lost"
@@ -505,6 +532,9 @@ const (
 	bpfVarExportMethod          = "export_method"
 	bpfVarExportOpaque          = "export_opaque"
 	bpfVarExportProgram         = "export_program"
+	bpfVarExportProtocol        = "export_protocol"
+	bpfVarExportRedisCommand    = "export_redis_command"
+	bpfVarExportRedisStatus     = "export_redis_status"
 	bpfVarExportTable           = "export_table"
 	bpfVarExportTlsProcess      = "export_tls_process"
 	bpfVarFetchingAtomics       = "fetching_atomics"
@@ -624,6 +654,7 @@ type bpfMapSpecs struct {
 	Listeners     *ebpf.MapSpec `ebpf:"listeners"`
 	Nothing       *ebpf.MapSpec `ebpf:"nothing"`
 	PendingCalls  *ebpf.MapSpec `ebpf:"pending_calls"`
+	QueueOthers   *ebpf.MapSpec `ebpf:"queue_others"`
 	QueueSeries   *ebpf.MapSpec `ebpf:"queue_series"`
 	Series        *ebpf.MapSpec `ebpf:"series"`
 	SeriesFree    *ebpf.MapSpec `ebpf:"series_free"`
@@ -645,6 +676,7 @@ type bpfVariableSpecs struct {
 	Bounds               *ebpf.VariableSpec `ebpf:"bounds"`
 	DirectLoads          *ebpf.VariableSpec `ebpf:"direct_loads"`
 	ExportClass          *ebpf.VariableSpec `ebpf:"export_class"`
+	ExportCommonStatus   *ebpf.VariableSpec `ebpf:"export_common_status"`
 	ExportCoverageReason *ebpf.VariableSpec `ebpf:"export_coverage_reason"`
 	ExportFault          *ebpf.VariableSpec `ebpf:"export_fault"`
 	ExportLost           *ebpf.VariableSpec `ebpf:"export_lost"`
@@ -653,6 +685,9 @@ type bpfVariableSpecs struct {
 	ExportMethod         *ebpf.VariableSpec `ebpf:"export_method"`
 	ExportOpaque         *ebpf.VariableSpec `ebpf:"export_opaque"`
 	ExportProgram        *ebpf.VariableSpec `ebpf:"export_program"`
+	ExportProtocol       *ebpf.VariableSpec `ebpf:"export_protocol"`
+	ExportRedisCommand   *ebpf.VariableSpec `ebpf:"export_redis_command"`
+	ExportRedisStatus    *ebpf.VariableSpec `ebpf:"export_redis_status"`
 	ExportTable          *ebpf.VariableSpec `ebpf:"export_table"`
 	ExportTlsProcess     *ebpf.VariableSpec `ebpf:"export_tls_process"`
 	FetchingAtomics      *ebpf.VariableSpec `ebpf:"fetching_atomics"`
@@ -703,6 +738,7 @@ type bpfMaps struct {
 	Listeners     *ebpf.Map `ebpf:"listeners"`
 	Nothing       *ebpf.Map `ebpf:"nothing"`
 	PendingCalls  *ebpf.Map `ebpf:"pending_calls"`
+	QueueOthers   *ebpf.Map `ebpf:"queue_others"`
 	QueueSeries   *ebpf.Map `ebpf:"queue_series"`
 	Series        *ebpf.Map `ebpf:"series"`
 	SeriesFree    *ebpf.Map `ebpf:"series_free"`
@@ -733,6 +769,7 @@ func (m *bpfMaps) Close() error {
 		m.Listeners,
 		m.Nothing,
 		m.PendingCalls,
+		m.QueueOthers,
 		m.QueueSeries,
 		m.Series,
 		m.SeriesFree,
@@ -755,6 +792,7 @@ type bpfVariables struct {
 	Bounds               *ebpf.Variable `ebpf:"bounds"`
 	DirectLoads          *ebpf.Variable `ebpf:"direct_loads"`
 	ExportClass          *ebpf.Variable `ebpf:"export_class"`
+	ExportCommonStatus   *ebpf.Variable `ebpf:"export_common_status"`
 	ExportCoverageReason *ebpf.Variable `ebpf:"export_coverage_reason"`
 	ExportFault          *ebpf.Variable `ebpf:"export_fault"`
 	ExportLost           *ebpf.Variable `ebpf:"export_lost"`
@@ -763,6 +801,9 @@ type bpfVariables struct {
 	ExportMethod         *ebpf.Variable `ebpf:"export_method"`
 	ExportOpaque         *ebpf.Variable `ebpf:"export_opaque"`
 	ExportProgram        *ebpf.Variable `ebpf:"export_program"`
+	ExportProtocol       *ebpf.Variable `ebpf:"export_protocol"`
+	ExportRedisCommand   *ebpf.Variable `ebpf:"export_redis_command"`
+	ExportRedisStatus    *ebpf.Variable `ebpf:"export_redis_status"`
 	ExportTable          *ebpf.Variable `ebpf:"export_table"`
 	ExportTlsProcess     *ebpf.Variable `ebpf:"export_tls_process"`
 	FetchingAtomics      *ebpf.Variable `ebpf:"fetching_atomics"`

@@ -8,13 +8,17 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+// workloadsPerQueue is how many workloads there may be for each that serves a protocol other than HTTP/1: see queue_others in
+// bpf/maps.h.
+const workloadsPerQueue = 8
+
 // sizeMaps gives the maps the sizes of the options.
 func sizeMaps(spec *ebpf.CollectionSpec, o Options, f *facts) error {
 	sizes := map[string]int{
 		"conn_index": o.MaxConnections, "conns": o.MaxConnections + 1, "conn_free": o.MaxConnections,
 		"workload_index": o.MaxWorkloads, "workloads": o.MaxWorkloads + 1, "workload_free": o.MaxWorkloads,
-		"censuses": o.MaxWorkloads + 1, "queue_series": o.MaxWorkloads + 1,
-		"series_index": o.MaxSeries, "series": o.MaxSeries + 1, "series_free": o.MaxSeries,
+		"censuses": o.MaxWorkloads + 1, "queue_series": o.MaxWorkloads + 1, "queue_others": max(o.MaxWorkloads/workloadsPerQueue, 1),
+		"series_index": o.MaxSeries, "series": o.MaxSeries + int(bpfProtocolPROTOCOL_COUNT-bpfProtocolPROTOCOL_HTTP1), "series_free": o.MaxSeries,
 		"edge_index": o.MaxPeers, "edges": o.MaxPeers + 1, "edge_free": o.MaxPeers,
 		"coverage": 4 * o.MaxWorkloads,
 	}

@@ -7,6 +7,8 @@ import (
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/fathomhq/fathom/internal/protocol"
 )
 
 // Forget releases workloads: their series, edges and coverage. Those which
@@ -106,6 +108,12 @@ func (k *Kernel) release(dead map[uint32]bool) error {
 		}
 	}
 	for id := range dead {
+		for _, p := range protocol.All() {
+			key := bpfQueueKey{Workload: id, Protocol: p.Number()}
+			if err := o.QueueOthers.Delete(key); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
+				return fmt.Errorf("forget how long requests waited: %w", err)
+			}
+		}
 		if err := errors.Join(
 			k.arrays.queue.write(id, new(bpfHistogram)),
 			k.arrays.workloads.write(id, new(bpfWorkload)),
@@ -147,7 +155,7 @@ type EdgeID struct {
 	Peer     netip.AddrPort // as in [Edge]
 }
 
-// ForgetPeers releases edges, and the client's HTTP series with the same peer, so that others find room. Those which
+// ForgetPeers releases edges, and the client's series with the same peer, so that others find room. Those which
 // have connections are kept; ForgetPeers returns the edges that it released. The caller folds their last values
 // into its own state first.
 func (k *Kernel) ForgetPeers(ids []EdgeID) ([]EdgeID, error) {

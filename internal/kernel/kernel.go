@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"github.com/cilium/ebpf"
+
+	"github.com/fathomhq/fathom/internal/protocol"
 )
 
 // Reasons why [Open] can fail; test with errors.Is. The error's text tells the user
@@ -76,7 +78,7 @@ func open(ctx context.Context, o Options, table []tap) (*Kernel, error) {
 }
 
 func newKernel(o Options, table []tap) *Kernel {
-	k := &Kernel{options: o, log: o.Logger, upper: mergeBounds(o.Buckets), table: table, strays: make(map[uint32]bpfEdgeKey)}
+	k := &Kernel{options: o, log: o.Logger, upper: boundsFor(o.Buckets, protocol.Families()), table: table, strays: make(map[uint32]bpfEdgeKey)}
 	if k.log == nil {
 		k.log = slog.New(slog.DiscardHandler)
 	}
@@ -153,8 +155,8 @@ func (k *Kernel) Close() error {
 }
 
 // Bounds returns the upper bounds of all [Histogram] values except RTT, ascending:
-// the union of Options.Buckets and the bounds of Prometheus' native histograms of
-// schema 3 (2^(i/8) seconds) from 2^-17 s to 2^8 s.
+// the union of Options.Buckets, the bounds of the protocols that have their own, and those of
+// Prometheus' native histograms of schema 3 (2^(i/8) seconds) from 2^-17 s to 2^8 s.
 func (k *Kernel) Bounds() []time.Duration { return k.upper }
 
 // RTTBounds returns the upper bounds of [Edge.RTT].

@@ -64,7 +64,7 @@ func me(t *testing.T, k *Kernel) (ids []WorkloadID, served uint64) {
 			ids = append(ids, id)
 		}
 	}
-	for _, x := range s.HTTP {
+	for _, x := range s.Exchanges {
 		if s.Workloads[x.Workload].Command+"\n" == string(comm) && x.Role == RoleServer {
 			served += x.Duration.Count()
 		}
@@ -149,7 +149,7 @@ func TestForgetPeers(t *testing.T) {
 				edges = append(edges, EdgeID{e.Workload, e.Role, e.Peer})
 			}
 		}
-		for _, h := range s.HTTP {
+		for _, h := range s.Exchanges {
 			if slices.Contains(ids, h.Workload) && h.Role == RoleClient {
 				client++
 			}

@@ -5,14 +5,9 @@ import (
 	"net/netip"
 )
 
-// The label values of what bpf/types.h numbers. An entry that is empty is not exposed.
+// The label values of what bpf/types.h numbers; those of protocols and classes are in internal/protocol. An entry that is
+// empty is not exposed.
 var (
-	methodNames = [bpfHttpMethodMETHOD_COUNT]string{
-		"OTHER", "GET", "HEAD", "POST", "PUT", "DELETE", "CONNECT", "OPTIONS", "TRACE", "PATCH",
-	}
-	classNames = [bpfConnClassCLASS_COUNT]string{
-		"idle", "http1", "tls", "http2", "mptcp", "other", "unreadable",
-	}
 	faultNames = [bpfBufferFaultFAULT_COUNT]string{
 		"", "kernel", "io_uring", "compat32", "syscall", "socket", "batch", "truncated", "iovecs", "memory", "steps",
 	}

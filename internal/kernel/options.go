@@ -10,7 +10,7 @@ import (
 // Options configure [Open]. The zero value of a field means its default.
 type Options struct {
 	// Buckets are the classic histogram bounds, ascending, more than 0, at most 30
-	// (default [DefaultBuckets]).
+	// (default [DefaultBuckets]). Those of protocols that have their own are added where there is room.
 	Buckets []time.Duration
 	// SettleAfter is how long a response must have paused to count as ended
 	// (default 5 s).
@@ -19,9 +19,9 @@ type Options struct {
 	MaxConnections int
 	// MaxWorkloads bounds the workloads known at one time (default 1,024).
 	MaxWorkloads int
-	// MaxSeries bounds the HTTP series in all (default 3,000).
+	// MaxSeries bounds the series in all (default 3,000).
 	MaxSeries int
-	// MaxSeriesPerWorkload bounds the HTTP series of one workload (default 256).
+	// MaxSeriesPerWorkload bounds the series of one workload (default 256).
 	MaxSeriesPerWorkload int
 	// MaxPeers bounds the edges in all (default 4,096).
 	MaxPeers int

@@ -10,6 +10,8 @@ import (
 
 	"github.com/cilium/ebpf"
 	"golang.org/x/sys/unix"
+
+	"github.com/fathomhq/fathom/internal/protocol"
 )
 
 // Snapshot sweeps and returns everything counted so far.
@@ -54,12 +56,41 @@ func (k *Kernel) readWorkloads(s *Snapshot) error {
 	}); err != nil {
 		return err
 	}
-	return k.arrays.queue.each(last, func(id uint32, raw *bpfHistogram) error {
+	if err := k.arrays.queue.each(last, func(id uint32, raw *bpfHistogram) error {
 		if !raw.empty() {
-			s.Queue = append(s.Queue, QueueSeries{WorkloadID(id), k.histogram(raw)})
+			s.Queue = append(s.Queue, QueueSeries{WorkloadID(id), protocol.HTTP1, k.histogram(raw)})
 		}
 		return nil
-	})
+	}); err != nil {
+		return err
+	}
+	return k.readOtherQueues(s)
+}
+
+// readOtherQueues reads the waits of the protocols that have no array for them.
+func (k *Kernel) readOtherQueues(s *Snapshot) error {
+	var key bpfQueueKey
+	var raw bpfHistogram
+	// There are few: a batch would take more memory than they do.
+	for all := k.objects.QueueOthers.Iterate(); ; {
+		if !all.Next(&key, &raw) {
+			return all.Err()
+		}
+		p, err := protocolOf(key.Protocol)
+		if err != nil {
+			return err
+		}
+		s.Queue = append(s.Queue, QueueSeries{WorkloadID(key.Workload), p, k.histogram(&raw)})
+	}
+}
+
+// protocolOf finds a protocol by the number that a key has.
+func protocolOf(number uint8) (*protocol.Protocol, error) {
+	p := protocol.Numbered(number)
+	if p == nil {
+		return nil, fmt.Errorf("the kernel side counted exchanges of protocol %d, which the list does not have", number)
+	}
+	return p, nil
 }
 
 // addCensus adds what the last sweep counted for one workload; now is monotonic, in ns.
@@ -105,7 +136,7 @@ func (k *Kernel) histogram(raw *bpfHistogram) Histogram {
 	return h
 }
 
-// readTraffic reads edges and HTTP series. Slot 0 of both is the overflow of the host.
+// readTraffic reads edges and series. Slot 0 of both is the overflow of the host, of the series that of HTTP/1.
 func (k *Kernel) readTraffic(s *Snapshot) error {
 	last, err := k.arrays.lastUsed(bpfTableTABLE_EDGES, k.options.MaxPeers)
 	if err != nil {
@@ -139,22 +170,55 @@ func (k *Kernel) readSeries(s *Snapshot, peers slots[bpfEdgeKey]) error {
 	if err != nil {
 		return err
 	}
-	keys[0].key, keys[0].used = bpfSeriesKey{Flags: seriesOverflow, Status: StatusOther}, true
-	s.HTTP = make([]HTTPSeries, 0, n+1)
+	keys[0].key, keys[0].used = hostOverflow(protocol.HTTP1), true
+	s.Exchanges = make([]ExchangeSeries, 0, n+1)
 	size := len(k.upper) + 1
 	buckets := make([]uint64, (n+1)*size) // of all series: one allocation
-	return k.arrays.series.each(last, func(slot uint32, raw *bpfHistogram) error {
+	if err := k.arrays.series.each(last, func(slot uint32, raw *bpfHistogram) error {
 		key := keys[slot].key
 		if !keys[slot].used || key.Flags&seriesOverflow != 0 && raw.empty() {
 			return nil
 		}
-		x := httpSeries(key, peers)
+		x, err := exchangeSeries(key, peers)
+		if err != nil {
+			return err
+		}
 		x.Duration = Histogram{Buckets: buckets[:size:size], Sum: time.Duration(raw.Sum)}
 		copy(x.Duration.Buckets, raw.Buckets[:])
 		buckets = buckets[size:]
-		s.HTTP = append(s.HTTP, x)
+		s.Exchanges = append(s.Exchanges, x)
 		return nil
-	})
+	}); err != nil {
+		return err
+	}
+	return k.readOtherOverflows(s, peers)
+}
+
+// readOtherOverflows reads what found no room anywhere, of all protocols but HTTP/1: series_overflow() of bpf/exchange/series.h.
+func (k *Kernel) readOtherOverflows(s *Snapshot, peers slots[bpfEdgeKey]) error {
+	for _, p := range protocol.All() {
+		if p == protocol.HTTP1 {
+			continue
+		}
+		raw, err := k.arrays.series.read(uint32(k.options.MaxSeries) + uint32(p.Number()-protocol.HTTP1.Number()))
+		if err != nil {
+			return err
+		}
+		if raw.empty() {
+			continue
+		}
+		x, err := exchangeSeries(hostOverflow(p), peers)
+		if err != nil {
+			return err
+		}
+		x.Duration = k.histogram(&raw)
+		s.Exchanges = append(s.Exchanges, x)
+	}
+	return nil
+}
+
+func hostOverflow(p *protocol.Protocol) bpfSeriesKey {
+	return bpfSeriesKey{Flags: seriesOverflow, Status: StatusOther, Protocol: p.Number()}
 }
 
 // The flags of struct series_key.
@@ -164,16 +228,17 @@ const (
 	seriesOverflow = 0x80
 )
 
-func httpSeries(key bpfSeriesKey, peers slots[bpfEdgeKey]) HTTPSeries {
-	x := HTTPSeries{
-		Workload: WorkloadID(key.Workload), Role: RoleServer, Status: key.Status,
-		TLS: key.Flags&seriesTLS != 0, Overflow: key.Flags&seriesOverflow != 0, Method: methodNames[0],
+func exchangeSeries(key bpfSeriesKey, peers slots[bpfEdgeKey]) (ExchangeSeries, error) {
+	p, err := protocolOf(key.Protocol)
+	if err != nil {
+		return ExchangeSeries{}, err
 	}
-	if int(key.Method) < len(methodNames) {
-		x.Method = methodNames[key.Method]
+	x := ExchangeSeries{
+		Workload: WorkloadID(key.Workload), Role: RoleServer, Protocol: p, Operation: p.Operation(key.Operation), Status: key.Status,
+		TLS: key.Flags&seriesTLS != 0, Overflow: key.Flags&seriesOverflow != 0,
 	}
 	if key.Flags&seriesClient == 0 {
-		return x
+		return x, nil
 	}
 	x.Role = RoleClient
 	if int(key.Peer) < len(peers) && peers[key.Peer].key.Overflow == 0 {
@@ -182,7 +247,7 @@ func httpSeries(key bpfSeriesKey, peers slots[bpfEdgeKey]) HTTPSeries {
 	} else {
 		x.Overflow = true
 	}
-	return x
+	return x, nil
 }
 
 func edge(key bpfEdgeKey, raw *bpfEdge) Edge {
@@ -206,11 +271,9 @@ func (k *Kernel) readCoverage(s *Snapshot) error {
 	}
 	for key, v := range all {
 		c := Coverage{
-			Workload: WorkloadID(key.Workload), Reason: coverageReason(bpfCoverageReason(key.Reason)),
+			Workload: WorkloadID(key.Workload), Class: protocol.ClassNumbered(int(key.Class)).Name,
+			Reason:      coverageReason(bpfCoverageReason(key.Reason)),
 			Connections: v.Connections, BytesReceived: v.Bytes[0], BytesSent: v.Bytes[1],
-		}
-		if int(key.Class) < len(classNames) {
-			c.Class = classNames[key.Class]
 		}
 		s.Coverage = append(s.Coverage, c)
 	}
@@ -335,8 +398,8 @@ func (k *Kernel) readTables(s *Snapshot) error {
 		maps        []*ebpf.Map
 	}{
 		{connections, k.options.MaxConnections, []*ebpf.Map{o.ConnIndex, o.ConnHints, o.Conns, o.ConnFree}},
-		{len(s.Workloads), k.options.MaxWorkloads, []*ebpf.Map{o.WorkloadIndex, o.Workloads, o.WorkloadFree, o.Censuses, o.QueueSeries}},
-		{len(s.HTTP), k.options.MaxSeries, []*ebpf.Map{o.SeriesIndex, o.Series, o.SeriesFree}},
+		{len(s.Workloads), k.options.MaxWorkloads, []*ebpf.Map{o.WorkloadIndex, o.Workloads, o.WorkloadFree, o.Censuses, o.QueueSeries, o.QueueOthers}},
+		{len(s.Exchanges), k.options.MaxSeries, []*ebpf.Map{o.SeriesIndex, o.Series, o.SeriesFree}},
 		{len(s.Edges), k.options.MaxPeers, []*ebpf.Map{o.EdgeIndex, o.Edges, o.EdgeFree}},
 		{len(s.Coverage), int(o.Coverage.MaxEntries()), []*ebpf.Map{o.Coverage}},
 		{len(s.Listeners), int(o.Listeners.MaxEntries()), []*ebpf.Map{o.Listeners}},

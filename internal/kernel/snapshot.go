@@ -3,6 +3,8 @@ package kernel
 import (
 	"net/netip"
 	"time"
+
+	"github.com/fathomhq/fathom/internal/protocol"
 )
 
 // Role says which end of a connection the local process is.
@@ -27,10 +29,10 @@ func (r Role) String() string {
 	return "unknown"
 }
 
-// Status values of [HTTPSeries] outside the range 100-599.
+// Status values of [ExchangeSeries] that all protocols have.
 const (
-	StatusAborted uint16 = 0      // the connection ended before a status was seen
-	StatusOther   uint16 = 0xffff // not a number from 100 to 599
+	StatusAborted = protocol.StatusAborted // the connection ended before a status was seen
+	StatusOther   = protocol.StatusOther   // of HTTP: not a number from 100 to 599
 )
 
 // WorkloadID names a workload within the kernel's maps. It is reused only after
@@ -74,25 +76,27 @@ func (h Histogram) Count() uint64 {
 	return n
 }
 
-// HTTPSeries is the latency of one kind of exchange.
-type HTTPSeries struct {
-	Workload WorkloadID
-	Role     Role
-	Method   string // upper case, or "OTHER"
-	Status   uint16 // 100-599, StatusAborted or StatusOther
-	TLS      bool
-	Peer     netip.AddrPort // client role only; zero where unknown
+// ExchangeSeries is the latency of one kind of exchange: a request and its response.
+type ExchangeSeries struct {
+	Workload  WorkloadID
+	Role      Role
+	Protocol  *protocol.Protocol
+	Operation string // what was asked for, of HTTP the method; protocol.OtherOperation if it has no name
+	Status    uint16 // how it ended: Protocol.Status names it
+	TLS       bool
+	Peer      netip.AddrPort // client role only; zero where unknown
 	// Overflow marks the series that collects what exceeded the workload's (or,
 	// with Workload 0, the host's) limit of series or peers: of a client series
-	// that has a method and a status, only the peer overflowed.
+	// that has an operation and a status, only the peer overflowed.
 	Overflow bool
 	Duration Histogram
 }
 
 // QueueSeries is the time between the arrival of a request's first byte and
-// the read that fetched it, of the requests a workload served.
+// the read that fetched it, of the requests of one protocol that a workload served.
 type QueueSeries struct {
 	Workload WorkloadID
+	Protocol *protocol.Protocol
 	Delay    Histogram
 }
 
@@ -167,7 +171,7 @@ type Edge struct {
 // Coverage counts the connections of one class.
 type Coverage struct {
 	Workload      WorkloadID
-	Class         string // http1, tls, http2, mptcp, other, idle, unreadable
+	Class         string // as in protocol.Classes
 	Reason        string // why it was not read, or what is special; may be empty
 	Connections   uint64
 	BytesReceived uint64
@@ -198,7 +202,7 @@ type Listener struct {
 
 // Table is the use of one bounded map.
 type Table struct {
-	Name        string // connections, workloads, http_series, edges, coverage, listeners
+	Name        string // connections, workloads, http_series (those of all protocols), edges, coverage, listeners
 	Used        int
 	Limit       int
 	Overflowed  uint64 // times that something found no room and went to an overflow or was lost
@@ -232,7 +236,7 @@ type Tap struct {
 type Snapshot struct {
 	Time      time.Time
 	Workloads map[WorkloadID]Workload
-	HTTP      []HTTPSeries
+	Exchanges []ExchangeSeries
 	Queue     []QueueSeries
 	Active    []ActiveExchanges
 	Edges     []Edge

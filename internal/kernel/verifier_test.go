@@ -20,6 +20,8 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf"
+
+	"github.com/fathomhq/fathom/internal/protocol"
 )
 
 // verified is how many instructions the verifier followed, by program. The kernel gives up at
@@ -211,7 +213,7 @@ func verifyAll(t *testing.T, f *facts) verified {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l, err := newLoader(o, boundsOf(mergeBounds(o.Buckets)), f, slog.New(slog.DiscardHandler))
+	l, err := newLoader(o, boundsOf(boundsFor(o.Buckets, protocol.Families())), f, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,6 +15,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/fathomhq/fathom/internal/kernel"
+	"github.com/fathomhq/fathom/internal/protocol"
 )
 
 // benchSource has n HTTP series of n/50 workloads, and as many edges as given. All scrapes share
@@ -49,8 +50,8 @@ func newBenchSource(series, edges int) *benchSource {
 		for j := range seen {
 			seen[j] = time.Duration((2 + random.ExpFloat64()) * 1e6)
 		}
-		b.once.HTTP = append(b.once.HTTP, kernel.HTTPSeries{
-			Workload: workload(i), Role: kernel.RoleServer, Method: "GET", Status: uint16(200 + i%50), Duration: histogramOf(bounds, seen...),
+		b.once.Exchanges = append(b.once.Exchanges, kernel.ExchangeSeries{
+			Workload: workload(i), Role: kernel.RoleServer, Protocol: protocol.HTTP1, Operation: "GET", Status: uint16(200 + i%50), Duration: histogramOf(bounds, seen...),
 		})
 	}
 	for i := range edges {

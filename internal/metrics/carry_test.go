@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fathomhq/fathom/internal/kernel"
+	"github.com/fathomhq/fathom/internal/protocol"
 )
 
 // host is a source whose workloads come, work and go.
@@ -46,11 +47,11 @@ var peerTest = netip.MustParseAddrPort("10.0.0.1:0")
 func (h *host) serve(id kernel.WorkloadID, status uint16, n int) {
 	s := &h.snapshot
 	for range n {
-		request := addTo(&s.HTTP, func(r kernel.HTTPSeries) bool { return r.Workload == id && r.Status == status },
-			kernel.HTTPSeries{Workload: id, Role: kernel.RoleServer, Method: "GET", Status: status, Duration: durations()})
+		request := addTo(&s.Exchanges, func(r kernel.ExchangeSeries) bool { return r.Workload == id && r.Status == status },
+			kernel.ExchangeSeries{Workload: id, Role: kernel.RoleServer, Protocol: protocol.HTTP1, Operation: "GET", Status: status, Duration: durations()})
 		observe(&request.Duration)
 		queue := addTo(&s.Queue, func(r kernel.QueueSeries) bool { return r.Workload == id },
-			kernel.QueueSeries{Workload: id, Delay: durations()})
+			kernel.QueueSeries{Workload: id, Protocol: protocol.HTTP1, Delay: durations()})
 		observe(&queue.Delay)
 		edge := addTo(&s.Edges, func(r kernel.Edge) bool { return r.Workload == id },
 			kernel.Edge{Workload: id, Role: kernel.RoleServer, Peer: peerTest, RTT: roundTrips()})

@@ -1,6 +1,11 @@
 package metrics
 
-import "github.com/fathomhq/fathom/internal/kernel"
+import (
+	"cmp"
+	"slices"
+
+	"github.com/fathomhq/fathom/internal/kernel"
+)
 
 // Type is the type of a metric, as the text format writes it.
 type Type string
@@ -30,7 +35,9 @@ type family struct {
 // Families describes all metrics that belong to Fathom, in the order of the exposition.
 func Families() []Desc {
 	var descs []Desc
-	for _, f := range new(Exporter).allFamilies() {
+	e := new(Exporter)
+	e.exchanges, _ = newExchanges(NativeBounds(), nil) // which has all of itself
+	for _, f := range e.allFamilies() {
 		descs = append(descs, f.Desc)
 	}
 	return descs
@@ -38,7 +45,9 @@ func Families() []Desc {
 
 // allFamilies are sorted by name.
 func (e *Exporter) allFamilies() []family {
-	return append(append(e.ownFamilies(), e.httpFamilies()...), e.tcpFamilies()...)
+	all := slices.Concat(e.ownFamilies(), e.exchangeFamilies(), e.tcpFamilies())
+	slices.SortFunc(all, func(a, b family) int { return cmp.Compare(a.Name, b.Name) })
+	return all
 }
 
 // ofWorkload returns the labels of a workload's metric.

@@ -12,6 +12,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/fathomhq/fathom/internal/kernel"
+	"github.com/fathomhq/fathom/internal/protocol"
 	"github.com/fathomhq/fathom/internal/workload"
 )
 
@@ -41,7 +42,6 @@ type Exporter struct {
 	grace    time.Duration
 	build    labelSet
 	started  time.Time
-	http     *layout
 	rtt      *layout
 	families []family
 	buffers  buffers
@@ -65,20 +65,18 @@ type Exporter struct {
 
 // tables are the series that belong to workloads.
 type tables struct {
-	served   *table[httpKey]
-	made     *table[httpKey]
-	queue    *table[groupKey]
-	active   *table[roleKey]
-	edges    *table[edgeKey]
-	coverage *table[coverageKey]
-	classes  *table[classKey]
+	exchanges []*exchanges // by protocol.Family.Index
+	active    *table[roleKey]
+	edges     *table[edgeKey]
+	coverage  *table[coverageKey]
+	classes   *table[classKey]
 }
 
 // New returns an exporter of a source. It fails if the source's histogram bounds
 // do not hold the classic ones of the options.
 func New(source Source, resolver Resolver, o Options) (*Exporter, error) {
 	o = o.withDefaults()
-	httpLayout, err := newLayout(source.Bounds(), o.Buckets)
+	exchanges, err := newExchanges(source.Bounds(), o.Buckets)
 	if err != nil {
 		return nil, err
 	}
@@ -88,15 +86,15 @@ func New(source Source, resolver Resolver, o Options) (*Exporter, error) {
 	}
 	e := &Exporter{
 		source: source, resolver: resolver, peers: o.Peers, node: o.Node, chosen: o.Chosen, extra: o.Extra, log: o.Logger, grace: o.Grace,
-		build:   newLabels("version", o.Version, "revision", o.Revision, "goversion", runtime.Version()),
-		started: o.Started,
-		http:    httpLayout, rtt: rttLayout,
+		build:    newLabels("version", o.Version, "revision", o.Revision, "goversion", runtime.Version()),
+		started:  o.Started,
+		rtt:      rttLayout,
 		turn:     make(chan struct{}, 1),
 		previous: o.Started,
 		owners:   make(map[kernel.WorkloadID]*owner),
 		groups:   make(map[workload.Labels]*group),
 		tables: tables{
-			served: newTable[httpKey](), made: newTable[httpKey](), queue: newTable[groupKey](), active: newTable[roleKey](),
+			exchanges: exchanges, active: newTable[roleKey](),
 			edges: newTable[edgeKey](), coverage: newTable[coverageKey](), classes: newTable[classKey](),
 		},
 		listeners: make(map[listenerKey]*listener),
@@ -150,20 +148,39 @@ func (e *Exporter) check(snap *kernel.Snapshot) error {
 	if snap == nil {
 		return errors.New("read the kernel's counters: no snapshot")
 	}
-	for i := range snap.HTTP {
-		if n := len(snap.HTTP[i].Duration.Buckets); n != e.http.buckets {
-			return fmt.Errorf("snapshot: request durations have %d buckets, not %d", n, e.http.buckets)
+	for i := range snap.Exchanges {
+		x := e.of(snap.Exchanges[i].Protocol)
+		if x == nil {
+			return errors.New("snapshot: exchanges of no protocol of the list")
+		}
+		if n := len(snap.Exchanges[i].Duration.Buckets); n != x.layout.buckets {
+			return fmt.Errorf("snapshot: request durations have %d buckets, not %d", n, x.layout.buckets)
 		}
 	}
 	for i := range snap.Queue {
-		if n := len(snap.Queue[i].Delay.Buckets); n != e.http.buckets {
-			return fmt.Errorf("snapshot: queue times have %d buckets, not %d", n, e.http.buckets)
+		x := e.of(snap.Queue[i].Protocol)
+		if x == nil {
+			return errors.New("snapshot: queue times of no protocol of the list")
+		}
+		if n := len(snap.Queue[i].Delay.Buckets); n != x.layout.buckets {
+			return fmt.Errorf("snapshot: queue times have %d buckets, not %d", n, x.layout.buckets)
 		}
 	}
 	for i := range snap.Edges {
 		if n := len(snap.Edges[i].RTT.Buckets); n != e.rtt.buckets {
 			return fmt.Errorf("snapshot: round-trip times have %d buckets, not %d", n, e.rtt.buckets)
 		}
+	}
+	return nil
+}
+
+// of returns the series of a protocol's family; nil if there is none.
+func (t *tables) of(p *protocol.Protocol) *exchanges {
+	if p == nil {
+		return nil
+	}
+	if i := p.Family.Index(); i >= 0 && i < len(t.exchanges) {
+		return t.exchanges[i]
 	}
 	return nil
 }
@@ -183,9 +200,11 @@ func (e *Exporter) update(snap *kernel.Snapshot, wait time.Duration) {
 	e.unbase(func(_ recordKey, b *base) bool { return b.scrape != e.scrape })
 	e.updateActive(snap)
 	e.updateListeners(snap)
-	e.served.close(e.scrape)
-	e.made.close(e.scrape)
-	e.queue.close(e.scrape)
+	for _, x := range e.exchanges {
+		x.served.close(e.scrape)
+		x.made.close(e.scrape)
+		x.queue.close(e.scrape)
+	}
 	e.active.close(e.scrape)
 	e.edges.close(e.scrape)
 	e.coverage.close(e.scrape)
@@ -202,9 +221,11 @@ func (e *Exporter) fold(s *series, _ *owner, counts []uint64, h kernel.Histogram
 // dropGroup removes a group and all of its series.
 func (e *Exporter) dropGroup(g *group) {
 	delete(e.groups, g.key)
-	e.served.drop(g)
-	e.made.drop(g)
-	e.queue.drop(g)
+	for _, x := range e.exchanges {
+		x.served.drop(g)
+		x.made.drop(g)
+		x.queue.drop(g)
+	}
 	e.active.drop(g)
 	e.edges.drop(g)
 	e.coverage.drop(g)
@@ -220,9 +241,11 @@ func (e *Exporter) dropGroup(g *group) {
 func (e *Exporter) moveGroup(from, to *group) {
 	e.noteMove(from, to)
 	delete(e.groups, from.key)
-	e.served.move(from, to, e.scrape)
-	e.made.move(from, to, e.scrape)
-	e.queue.move(from, to, e.scrape)
+	for _, x := range e.exchanges {
+		x.served.move(from, to, e.scrape)
+		x.made.move(from, to, e.scrape)
+		x.queue.move(from, to, e.scrape)
+	}
 	e.active.move(from, to, e.scrape)
 	e.edges.move(from, to, e.scrape)
 	e.coverage.move(from, to, e.scrape)
@@ -238,14 +261,18 @@ func (e *Exporter) moveGroup(from, to *group) {
 
 // trim bounds what a group carries.
 func (e *Exporter) trim(g *group) {
-	e.served.trim(g, e.scrape)
-	e.made.trim(g, e.scrape)
+	for _, x := range e.exchanges {
+		x.served.trim(g, e.scrape)
+		x.made.trim(g, e.scrape)
+	}
 	e.edges.trim(g, e.scrape)
 }
 
 func (e *Exporter) releaseSnapshot() {
-	e.served.release()
-	e.made.release()
-	e.queue.release()
+	for _, x := range e.exchanges {
+		x.served.release()
+		x.made.release()
+		x.queue.release()
+	}
 	e.edges.release()
 }

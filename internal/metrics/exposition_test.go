@@ -19,6 +19,7 @@ import (
 	"github.com/prometheus/common/model"
 
 	"github.com/fathomhq/fathom/internal/kernel"
+	"github.com/fathomhq/fathom/internal/protocol"
 	"github.com/fathomhq/fathom/internal/workload"
 )
 
@@ -53,22 +54,30 @@ func goldenSnapshot() kernel.Snapshot {
 	}
 	backend, v6 := netip.MustParseAddrPort("10.0.0.7:8080"), netip.MustParseAddrPort("[2001:db8::1]:443")
 	mapped := netip.MustParseAddrPort("[::ffff:10.0.0.9]:0")
-	s.HTTP = []kernel.HTTPSeries{
-		{Workload: 1, Role: kernel.RoleServer, Method: "GET", Status: 200, Duration: durations(time.Microsecond, 3*ms, 4*ms, 30*ms)},
-		{Workload: 5, Role: kernel.RoleServer, Method: "GET", Status: 200, Duration: durations(5*ms, 300*time.Second)},
-		{Workload: 5, Role: kernel.RoleServer, Method: "GET", Status: 200, TLS: true, Duration: durations(6 * ms)},
-		{Workload: 1, Role: kernel.RoleServer, Method: "POST", Status: kernel.StatusAborted, Duration: durations(2 * time.Second)},
-		{Workload: 1, Role: kernel.RoleServer, Method: "OTHER", Status: kernel.StatusOther, Duration: durations(time.Second)},
-		{Workload: 1, Role: kernel.RoleServer, Overflow: true, Duration: durations(ms)},
-		{Workload: 0, Role: kernel.RoleServer, Method: "OTHER", Status: kernel.StatusOther, Overflow: true, Duration: durations()},
-		{Workload: 2, Role: kernel.RoleClient, Method: "GET", Status: 200, Peer: backend, Duration: durations(8 * ms)},
-		{Workload: 2, Role: kernel.RoleClient, Method: "GET", Status: 503, Peer: v6, Duration: durations(9 * ms)},
-		{Workload: 2, Role: kernel.RoleClient, Method: "GET", Status: 200, Duration: durations(10 * ms)},
-		{Workload: 2, Role: kernel.RoleClient, Method: "GET", Status: 200, Overflow: true, Duration: durations(11 * ms)},
-		{Workload: 2, Role: kernel.RoleClient, Method: "OTHER", Status: kernel.StatusOther, Overflow: true, Duration: durations(12 * ms)},
-		{Workload: 6, Role: kernel.RoleServer, Method: "GET", Status: 404, Duration: durations(15 * ms)},
+	s.Exchanges = []kernel.ExchangeSeries{
+		{Workload: 1, Role: kernel.RoleServer, Protocol: protocol.HTTP1, Operation: "GET", Status: 200, Duration: durations(time.Microsecond, 3*ms, 4*ms, 30*ms)},
+		{Workload: 5, Role: kernel.RoleServer, Protocol: protocol.HTTP1, Operation: "GET", Status: 200, Duration: durations(5*ms, 300*time.Second)},
+		{Workload: 5, Role: kernel.RoleServer, Protocol: protocol.HTTP1, Operation: "GET", Status: 200, TLS: true, Duration: durations(6 * ms)},
+		{Workload: 1, Role: kernel.RoleServer, Protocol: protocol.HTTP1, Operation: "POST", Status: kernel.StatusAborted, Duration: durations(2 * time.Second)},
+		{Workload: 1, Role: kernel.RoleServer, Protocol: protocol.HTTP1, Operation: "OTHER", Status: kernel.StatusOther, Duration: durations(time.Second)},
+		{Workload: 1, Role: kernel.RoleServer, Protocol: protocol.HTTP1, Overflow: true, Duration: durations(ms)},
+		{Workload: 0, Role: kernel.RoleServer, Protocol: protocol.HTTP1, Operation: "OTHER", Status: kernel.StatusOther, Overflow: true, Duration: durations()},
+		{Workload: 2, Role: kernel.RoleClient, Protocol: protocol.HTTP1, Operation: "GET", Status: 200, Peer: backend, Duration: durations(8 * ms)},
+		{Workload: 2, Role: kernel.RoleClient, Protocol: protocol.HTTP1, Operation: "GET", Status: 503, Peer: v6, Duration: durations(9 * ms)},
+		{Workload: 2, Role: kernel.RoleClient, Protocol: protocol.HTTP1, Operation: "GET", Status: 200, Duration: durations(10 * ms)},
+		{Workload: 2, Role: kernel.RoleClient, Protocol: protocol.HTTP1, Operation: "GET", Status: 200, Overflow: true, Duration: durations(11 * ms)},
+		{Workload: 2, Role: kernel.RoleClient, Protocol: protocol.HTTP1, Operation: "OTHER", Status: kernel.StatusOther, Overflow: true, Duration: durations(12 * ms)},
+		{Workload: 6, Role: kernel.RoleServer, Protocol: protocol.HTTP1, Operation: "GET", Status: 404, Duration: durations(15 * ms)},
 	}
-	s.Queue = []kernel.QueueSeries{{Workload: 1, Delay: durations(20*time.Microsecond, ms)}}
+	cache := netip.MustParseAddrPort("10.0.0.8:6379")
+	s.Exchanges = append(s.Exchanges,
+		kernel.ExchangeSeries{Workload: 2, Role: kernel.RoleClient, Protocol: protocol.Redis, Operation: "GET", Status: 0, Peer: cache, Duration: durations(40*time.Microsecond, 60*time.Microsecond, 3*ms)},
+		kernel.ExchangeSeries{Workload: 2, Role: kernel.RoleClient, Protocol: protocol.Redis, Operation: "INCR", Status: redisStatus("WRONGTYPE"), TLS: true, Peer: cache, Duration: durations(ms)},
+		kernel.ExchangeSeries{Workload: 2, Role: kernel.RoleClient, Protocol: protocol.Redis, Operation: "BLPOP", Status: kernel.StatusAborted, Peer: cache, Duration: durations(30 * time.Second)},
+		kernel.ExchangeSeries{Workload: 3, Role: kernel.RoleServer, Protocol: protocol.Redis, Operation: "GET", Status: 0, Duration: durations(20 * time.Microsecond)},
+		kernel.ExchangeSeries{Workload: 3, Role: kernel.RoleServer, Protocol: protocol.Redis, Operation: "OTHER", Status: 1, Duration: durations(20 * time.Microsecond)},
+		kernel.ExchangeSeries{Workload: 0, Role: kernel.RoleServer, Protocol: protocol.Redis, Operation: "OTHER", Status: kernel.StatusOther, Overflow: true, Duration: durations(ms)})
+	s.Queue = []kernel.QueueSeries{{Workload: 3, Protocol: protocol.Redis, Delay: durations(10 * time.Microsecond)}, {Workload: 1, Protocol: protocol.HTTP1, Delay: durations(20*time.Microsecond, ms)}}
 	s.Active = []kernel.ActiveExchanges{
 		{Workload: 1, Role: kernel.RoleServer, Count: 2, Oldest: 1500 * ms},
 		{Workload: 5, Role: kernel.RoleServer, Count: 1, Oldest: 250 * ms},
@@ -89,6 +98,7 @@ func goldenSnapshot() kernel.Snapshot {
 	s.Coverage = []kernel.Coverage{
 		{Workload: 1, Class: "http1", Connections: 5, BytesReceived: 500, BytesSent: 9000},
 		{Workload: 1, Class: "http1", Reason: "joined", Connections: 1, BytesReceived: 50, BytesSent: 900},
+		{Workload: 3, Class: "redis", Connections: 4, BytesReceived: 700, BytesSent: 800},
 		{Workload: 3, Class: "tls", Connections: 2, BytesReceived: 11, BytesSent: 22},
 		{Workload: 4, Class: "idle", Connections: 1},
 	}
@@ -111,6 +121,16 @@ func goldenSnapshot() kernel.Snapshot {
 		{Name: "data_written", Runs: 110000, Time: 88 * ms, Missed: 1},
 	}
 	return s
+}
+
+// redisStatus returns the number of a status.
+func redisStatus(name string) uint16 {
+	for n := range uint16(1 << 8) {
+		if protocol.Redis.Status(n) == name {
+			return n
+		}
+	}
+	return kernel.StatusOther
 }
 
 func goldenText(t *testing.T) []byte {

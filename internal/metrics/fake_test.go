@@ -11,13 +11,14 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/fathomhq/fathom/internal/kernel"
+	"github.com/fathomhq/fathom/internal/protocol"
 	"github.com/fathomhq/fathom/internal/workload"
 )
 
 var (
 	start        = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 	classicTest  = []time.Duration{5 * time.Millisecond, 25 * time.Millisecond, 250 * time.Millisecond, time.Second, 10 * time.Second}
-	boundsTest   = union(classicTest, NativeBounds())
+	boundsTest   = union(union(classicTest, protocol.Databases.Bounds), NativeBounds())
 	rttTest      = []time.Duration{16 * time.Microsecond, 64 * time.Microsecond, 256 * time.Microsecond, time.Millisecond, 4 * time.Millisecond, 64 * time.Millisecond}
 	errBroken    = errors.New("map read: bad file descriptor")
 	requestsName = "http_request_duration_seconds"
@@ -78,11 +79,11 @@ func (f *fakeSource) Snapshot() (*kernel.Snapshot, error) {
 		return nil, f.err
 	}
 	s := f.snapshot
-	s.HTTP, s.Queue, s.Edges = slices.Clone(s.HTTP), slices.Clone(s.Queue), slices.Clone(s.Edges)
+	s.Exchanges, s.Queue, s.Edges = slices.Clone(s.Exchanges), slices.Clone(s.Queue), slices.Clone(s.Edges)
 	s.Coverage = slices.Clone(s.Coverage)
 	s.Workloads = maps.Clone(s.Workloads)
-	for i := range s.HTTP {
-		s.HTTP[i].Duration.Buckets = slices.Clone(s.HTTP[i].Duration.Buckets)
+	for i := range s.Exchanges {
+		s.Exchanges[i].Duration.Buckets = slices.Clone(s.Exchanges[i].Duration.Buckets)
 	}
 	for i := range s.Queue {
 		s.Queue[i].Delay.Buckets = slices.Clone(s.Queue[i].Delay.Buckets)
@@ -107,7 +108,7 @@ func (f *fakeSource) Forget(ids []kernel.WorkloadID) (released []kernel.Workload
 		delete(f.snapshot.Workloads, id)
 	}
 	s := &f.snapshot
-	s.HTTP = slices.DeleteFunc(s.HTTP, func(r kernel.HTTPSeries) bool { return gone[r.Workload] })
+	s.Exchanges = slices.DeleteFunc(s.Exchanges, func(r kernel.ExchangeSeries) bool { return gone[r.Workload] })
 	s.Queue = slices.DeleteFunc(s.Queue, func(r kernel.QueueSeries) bool { return gone[r.Workload] })
 	s.Edges = slices.DeleteFunc(s.Edges, func(r kernel.Edge) bool { return gone[r.Workload] })
 	s.Coverage = slices.DeleteFunc(s.Coverage, func(r kernel.Coverage) bool { return gone[r.Workload] })
@@ -126,7 +127,7 @@ func (f *fakeSource) ForgetPeers(ids []kernel.EdgeID) (released []kernel.EdgeID,
 	s := &f.snapshot
 	gone := func(id kernel.EdgeID) bool { return slices.Contains(released, id) }
 	s.Edges = slices.DeleteFunc(s.Edges, func(r kernel.Edge) bool { return !r.Overflow && gone(edgeID(&r)) })
-	s.HTTP = slices.DeleteFunc(s.HTTP, func(r kernel.HTTPSeries) bool {
+	s.Exchanges = slices.DeleteFunc(s.Exchanges, func(r kernel.ExchangeSeries) bool {
 		return r.Role == kernel.RoleClient && gone(kernel.EdgeID{Workload: r.Workload, Role: r.Role, Peer: r.Peer})
 	})
 	f.peersForgot = append(f.peersForgot, released...)

@@ -31,7 +31,7 @@ func (e *Exporter) ownFamilies() []family {
 		}, e.writeClassBytes},
 		{Desc{
 			"fathom_connections_total", Counter, "", ofWorkload("class", "reason"),
-			"TCP connections by what Fathom recognised on them. Each is in one class; those outside of http1 are not in the HTTP metrics.",
+			"TCP connections by what Fathom recognised on them. Each is in one class; those of protocols that are read are in the metrics of requests, too.",
 		}, counts(e.coverage, 0)},
 		{Desc{
 			"fathom_lost_bytes_total", Counter, "bytes", []string{"direction", "reason"},

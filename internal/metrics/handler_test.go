@@ -4,6 +4,7 @@ import (
 	"compress/gzip"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -121,7 +122,7 @@ func decode(t *testing.T, w *httptest.ResponseRecorder, format expfmt.Format) ma
 // A scrape that cannot be right fails as a whole and says why.
 func TestServeErrors(t *testing.T) {
 	short := goldenSnapshot()
-	short.HTTP[3].Duration.Buckets = short.HTTP[3].Duration.Buckets[1:]
+	short.Exchanges[3].Duration.Buckets = short.Exchanges[3].Duration.Buckets[1:]
 	shortRTT := goldenSnapshot()
 	shortRTT.Edges[0].RTT.Buckets = nil
 	for _, tt := range []struct {
@@ -131,7 +132,7 @@ func TestServeErrors(t *testing.T) {
 		want   string
 	}{
 		{"snapshot", &fakeSource{err: errBroken}, nil, "scrape failed: read the kernel's counters: map read: bad file descriptor"},
-		{"bucket missing", &fakeSource{snapshot: short}, nil, "request durations have 204 buckets, not 205"},
+		{"bucket missing", &fakeSource{snapshot: short}, nil, fmt.Sprintf("request durations have %d buckets, not %d", len(boundsTest), len(boundsTest)+1)},
 		{"RTT missing", &fakeSource{snapshot: shortRTT}, nil, "round-trip times have 0 buckets, not 7"},
 		{"own metrics", &fakeSource{snapshot: goldenSnapshot()}, brokenGatherer{}, "gather the agent's own metrics: map read"},
 	} {

@@ -15,6 +15,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 
 	"github.com/fathomhq/fathom/internal/kernel"
+	"github.com/fathomhq/fathom/internal/protocol"
 )
 
 func TestNativeBounds(t *testing.T) {
@@ -46,7 +47,7 @@ func scrapeHistogram(t *testing.T, h kernel.Histogram) *dto.Histogram {
 	e := newExporter(t, &fakeSource{snapshot: kernel.Snapshot{
 		Time:      start.Add(time.Minute),
 		Workloads: map[kernel.WorkloadID]kernel.Workload{1: {ID: 1, Command: "a", OpenConnections: 1}},
-		HTTP:      []kernel.HTTPSeries{{Workload: 1, Role: kernel.RoleServer, Method: "GET", Status: 200, Duration: h}},
+		Exchanges: []kernel.ExchangeSeries{{Workload: 1, Role: kernel.RoleServer, Protocol: protocol.HTTP1, Operation: "GET", Status: 200, Duration: h}},
 	}}, &fakeResolver{})
 	m := gather(t, e)[requestsName+" workload=a workload_kind=unit method=GET status=200"]
 	if m == nil {
@@ -171,7 +172,7 @@ func TestHistogramAsClientGolang(t *testing.T) {
 func TestNoNativeWithoutAllBounds(t *testing.T) {
 	bounds := union(classicTest, NativeBounds()[1:])
 	e := newExporter(t, &fakeSource{bounds: bounds}, &fakeResolver{})
-	if e.http.slot != nil {
+	if e.exchanges[0].layout.slot != nil {
 		t.Error("native form without 2^-17 s")
 	}
 	var text bytes.Buffer

@@ -89,7 +89,7 @@ func (e *Exporter) dropPeers(snap *kernel.Snapshot, released []kernel.EdgeID) {
 	}, func(k recordKey, _ []uint64, _ kernel.Histogram) { delete(e.bases, k) })
 	// A workload that is forgotten at this scrape must not keep them again.
 	snap.Edges = slices.DeleteFunc(snap.Edges, func(r kernel.Edge) bool { return !r.Overflow && gone[edgeID(&r)] })
-	snap.HTTP = slices.DeleteFunc(snap.HTTP, func(r kernel.HTTPSeries) bool {
+	snap.Exchanges = slices.DeleteFunc(snap.Exchanges, func(r kernel.ExchangeSeries) bool {
 		return !r.Overflow && r.Role == kernel.RoleClient && gone[kernel.EdgeID{Workload: r.Workload, Role: r.Role, Peer: r.Peer}]
 	})
 }

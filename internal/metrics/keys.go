@@ -5,17 +5,19 @@ import (
 
 	"github.com/fathomhq/fathom/internal/kernel"
 	"github.com/fathomhq/fathom/internal/peer"
+	"github.com/fathomhq/fathom/internal/protocol"
 )
 
-// httpKey identifies HTTP series.
-type httpKey struct {
-	group    *group
-	client   bool
-	method   string
-	status   uint16
-	overflow bool
-	tls      bool
-	end      end // client only
+// exchangeKey identifies series of exchanges.
+type exchangeKey struct {
+	group     *group
+	protocol  *protocol.Protocol // as which it is shown
+	client    bool
+	operation string
+	status    string
+	overflow  bool
+	tls       bool
+	end       end // client only
 }
 
 // end is the other end of a connection: by its address, or in Kubernetes by who it is.
@@ -33,28 +35,28 @@ func (n end) labels() []string {
 	return []string{"peer_namespace", n.peer.Namespace, "peer_workload", n.peer.Workload, "peer_service", n.peer.Service}
 }
 
-// newHTTPKey maps records with equal labels to equal keys.
-func newHTTPKey(g *group, r *kernel.HTTPSeries) httpKey {
-	k := httpKey{group: g, client: r.Role == kernel.RoleClient, method: r.Method, status: r.Status, overflow: r.Overflow, tls: r.TLS && !r.Overflow}
+// newExchangeKey maps records with equal labels to equal keys.
+func newExchangeKey(g *group, r *kernel.ExchangeSeries) exchangeKey {
+	k := exchangeKey{
+		group: g, protocol: r.Protocol.Shown(), client: r.Role == kernel.RoleClient, operation: r.Operation,
+		status: r.Protocol.Status(r.Status), overflow: r.Overflow, tls: r.TLS && !r.Overflow,
+	}
 	if k.client {
 		k.end.overflow = k.overflow
 	}
 	if k.client && !k.overflow {
 		k.end.address = unmap(r.Peer)
 	}
-	if k.status != kernel.StatusAborted && (k.status < 100 || k.status > 599) {
-		k.status = kernel.StatusOther
-	}
 	if k.overflow && !onlyPeerOverflowed(r) {
-		k.method, k.status = "", kernel.StatusAborted
+		k.operation, k.status = overflowValue, overflowValue
 	}
 	return k
 }
 
-// onlyPeerOverflowed tells a client series of known method and status from one
+// onlyPeerOverflowed tells a client series of known operation and status from one
 // that collects all that exceeded the limit of series.
-func onlyPeerOverflowed(r *kernel.HTTPSeries) bool {
-	return r.Role == kernel.RoleClient && r.Method != "" && (r.Method != "OTHER" || r.Status != kernel.StatusOther)
+func onlyPeerOverflowed(r *kernel.ExchangeSeries) bool {
+	return r.Role == kernel.RoleClient && r.Operation != "" && (r.Operation != protocol.OtherOperation || r.Status != kernel.StatusOther)
 }
 
 // unmap gives IPv4 addresses their usual form, and all invalid ones the same.
@@ -65,44 +67,47 @@ func unmap(a netip.AddrPort) netip.AddrPort {
 	return netip.AddrPortFrom(a.Addr().Unmap(), a.Port())
 }
 
-func (k httpKey) of() *group { return k.group }
+func (k exchangeKey) of() *group { return k.group }
 
-func (k httpKey) in(g *group) httpKey {
+func (k exchangeKey) in(g *group) exchangeKey {
 	k.group = g
 	return k
 }
 
-// values returns the values of the labels method and status.
-func (k httpKey) values() (method, status string) {
-	if k.overflow && k.method == "" {
-		return overflowValue, overflowValue
+// systemPair is the label that tells the protocols of a family apart, if there is one.
+func systemPair(p *protocol.Protocol) []string {
+	if p.Family.SystemLabel == "" {
+		return nil
 	}
-	return k.method, statusValue(k.status)
+	return []string{p.Family.SystemLabel, p.System}
 }
 
-func (k httpKey) labels() labelSet {
-	method, status := k.values()
-	var pairs []string
+func (k exchangeKey) labels() labelSet {
+	pairs := systemPair(k.protocol)
 	if k.client {
-		pairs = k.end.labels()
+		pairs = append(pairs, k.end.labels()...)
 	}
 	encrypted := ""
 	if k.tls {
 		encrypted = "true"
 	}
-	return newLabels(append(pairs, "method", method, "status", status, "tls", encrypted)...)
+	return newLabels(append(pairs, k.protocol.Family.OperationLabel, k.operation, "status", k.status, "tls", encrypted)...)
 }
 
-// groupKey identifies series that have the workload's labels only.
-type groupKey struct{ group *group }
+// queueKey identifies the waits of the requests of a protocol.
+type queueKey struct {
+	group    *group
+	protocol *protocol.Protocol // as which it is shown
+}
 
-func (k groupKey) of() *group { return k.group }
+func (k queueKey) of() *group { return k.group }
 
-func (k groupKey) in(g *group) groupKey {
+func (k queueKey) in(g *group) queueKey {
 	k.group = g
 	return k
 }
-func (groupKey) labels() labelSet { return labelSet{} }
+
+func (k queueKey) labels() labelSet { return newLabels(systemPair(k.protocol)...) }
 
 type roleKey struct {
 	group *group

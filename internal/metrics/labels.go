@@ -3,12 +3,10 @@ package metrics
 import (
 	"iter"
 	"net/netip"
-	"strconv"
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
 
-	"github.com/fathomhq/fathom/internal/kernel"
 	"github.com/fathomhq/fathom/internal/workload"
 )
 
@@ -16,7 +14,6 @@ import (
 const (
 	overflowValue = "overflow"
 	unknownValue  = "unknown"
-	abortedValue  = "aborted"
 )
 
 // labelSet holds labels as both formats write them.
@@ -90,15 +87,4 @@ func peerValue(peer netip.AddrPort, overflow bool) string {
 		return peer.Addr().String()
 	}
 	return peer.String()
-}
-
-// statusValue is the value of the `status` label.
-func statusValue(status uint16) string {
-	switch status {
-	case kernel.StatusAborted:
-		return abortedValue
-	case kernel.StatusOther:
-		return "other"
-	}
-	return strconv.Itoa(int(status))
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/fathomhq/fathom/internal/kernel"
 	"github.com/fathomhq/fathom/internal/peer"
+	"github.com/fathomhq/fathom/internal/protocol"
 )
 
 // Peers names the other ends of connections: a [peer.Resolver].
@@ -25,22 +26,23 @@ type endpoint struct {
 	scrape  uint64
 }
 
-// recordKey names a record of the kernel side that has a peer. Records of edges have no method.
+// recordKey names a record of the kernel side that has a peer. Records of edges have no protocol.
 type recordKey struct {
-	workload kernel.WorkloadID
-	role     kernel.Role
-	peer     netip.AddrPort
-	method   string
-	status   uint16
-	tls      bool
+	workload  kernel.WorkloadID
+	role      kernel.Role
+	peer      netip.AddrPort
+	protocol  *protocol.Protocol
+	operation string
+	status    uint16
+	tls       bool
 }
 
 func keyOfEdge(r *kernel.Edge) recordKey {
 	return recordKey{workload: r.Workload, role: r.Role, peer: r.Peer}
 }
 
-func keyOfHTTP(r *kernel.HTTPSeries) recordKey {
-	return recordKey{r.Workload, r.Role, r.Peer, r.Method, r.Status, r.TLS}
+func keyOfExchange(r *kernel.ExchangeSeries) recordKey {
+	return recordKey{r.Workload, r.Role, r.Peer, r.Protocol, r.Operation, r.Status, r.TLS}
 }
 
 // base is what a record had counted when its address became another peer's.
@@ -66,9 +68,9 @@ func (e *Exporter) namePeers(snap *kernel.Snapshot, wait time.Duration) {
 	for i := range snap.Edges {
 		asked = e.namePeer(asked, snap.Edges[i].Peer)
 	}
-	for i := range snap.HTTP {
-		if snap.HTTP[i].Role == kernel.RoleClient {
-			asked = e.namePeer(asked, snap.HTTP[i].Peer)
+	for i := range snap.Exchanges {
+		if snap.Exchanges[i].Role == kernel.RoleClient {
+			asked = e.namePeer(asked, snap.Exchanges[i].Peer)
 		}
 	}
 	for began := time.Now(); len(asked) > 0 && time.Since(began) < wait; time.Sleep(peerAgain) {
@@ -156,16 +158,16 @@ func (e *Exporter) foldPeers(snap *kernel.Snapshot, pick func(kernel.EdgeID, *en
 			touched[o.group] = true
 		}
 	}
-	for i := range snap.HTTP {
-		r := &snap.HTTP[i]
+	for i := range snap.Exchanges {
+		r := &snap.Exchanges[i]
 		o := e.shown(r.Workload)
 		if o == nil || r.Overflow || r.Role != kernel.RoleClient {
 			continue
 		}
-		if k := newHTTPKey(o.group, r); pick(kernel.EdgeID{Workload: r.Workload, Role: r.Role, Peer: r.Peer}, &k.end) {
-			counts, h := e.sinceBase(keyOfHTTP(r), nil, r.Duration)
-			e.made.get(k, e.previous).fold(e.scrape, counts, h)
-			then(keyOfHTTP(r), nil, r.Duration)
+		if k := newExchangeKey(o.group, r); pick(kernel.EdgeID{Workload: r.Workload, Role: r.Role, Peer: r.Peer}, &k.end) {
+			counts, h := e.sinceBase(keyOfExchange(r), nil, r.Duration)
+			e.of(r.Protocol).made.get(k, e.previous).fold(e.scrape, counts, h)
+			then(keyOfExchange(r), nil, r.Duration)
 			touched[o.group] = true
 		}
 	}

@@ -6,6 +6,7 @@ import (
 
 	"github.com/fathomhq/fathom/internal/kernel"
 	"github.com/fathomhq/fathom/internal/peer"
+	"github.com/fathomhq/fathom/internal/protocol"
 	"github.com/fathomhq/fathom/internal/workload"
 )
 
@@ -184,8 +185,8 @@ func TestHTTPPeerChanges(t *testing.T) {
 	address := netip.MustParseAddrPort("10.1.2.3:80")
 	ask := func(n int) {
 		for range n {
-			r := addTo(&h.snapshot.HTTP, func(r kernel.HTTPSeries) bool { return r.Workload == id },
-				kernel.HTTPSeries{Workload: id, Role: kernel.RoleClient, Method: "GET", Status: 200, Peer: address, Duration: durations()})
+			r := addTo(&h.snapshot.Exchanges, func(r kernel.ExchangeSeries) bool { return r.Workload == id },
+				kernel.ExchangeSeries{Workload: id, Role: kernel.RoleClient, Protocol: protocol.HTTP1, Operation: "GET", Status: 200, Peer: address, Duration: durations()})
 			observe(&r.Duration)
 		}
 	}
@@ -201,7 +202,7 @@ func TestHTTPPeerChanges(t *testing.T) {
 	h.wants(h.scrape(minute), "b", map[string]float64{key(" peer_workload=a"): 3, key(" peer_workload=b"): 2})
 
 	// The kernel side began anew.
-	h.snapshot.HTTP = nil
+	h.snapshot.Exchanges = nil
 	ask(1)
 	h.wants(h.scrape(minute), "anew", map[string]float64{key(" peer_workload=a"): 3, key(" peer_workload=b"): 1})
 }

@@ -6,6 +6,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/fathomhq/fathom/internal/protocol"
 )
 
 //go:generate go run ./gen -o ../../docs/metrics.md
@@ -13,16 +15,15 @@ import (
 // workloadLabel stands for the five labels of a workload in the reference.
 const workloadLabel = "*workload*"
 
-// labelDoc says what a label's values are.
+// labelDoc says what a label's values are. Those of a family's own labels are in familyLabelDoc.
 var labelDoc = map[string]string{
 	"address":       "Local address and port of a listening socket.",
-	"class":         "What the first bytes of a connection are: `http1`, `tls`, `http2`, `mptcp`, `other`; `idle` without any; `unreadable` where they could not be read.",
+	"class":         "What the first bytes of a connection are: " + classList() + "; `idle` without any; `unreadable` where they could not be read.",
 	"container":     "Short id (12 digits) of the container, name of the LXC container, or name of the container in its pod. Empty outside of containers.",
 	"direction":     "`received` or `sent`, as the workload sees it.",
 	"goversion":     "Version of Go.",
 	"kind":          "`timeout` (retransmission timer), `fast` (duplicate ACKs, SACK, RACK), `probe` (tail loss probe), `syn` (clients only), `synack` (servers only).",
-	"map":           "Name of a table in the kernel.",
-	"method":        "Request method in upper case; `OTHER` for unusual ones; `overflow` for what exceeded the limit of series.",
+	"map":           "Name of a table in the kernel. `http_series` has the series of requests of all protocols.",
 	"mode":          "`tracepoint`, `trampoline`, `kprobe`, or `none`.",
 	"namespace":     "Kubernetes namespace. Empty outside of Kubernetes.",
 	"peer":          "The other end: `address:port` for the role client, `address` for the role server; `overflow` for peers beyond the limit; `unknown` where it was not seen.",
@@ -31,12 +32,90 @@ var labelDoc = map[string]string{
 	"reason":        "Why; see [Reasons](#reasons). For failed connects: `refused`, `timed_out`, `unreachable`, `reset`, `abandoned` (closed by the application while connecting: its own timeout), `other`.",
 	"revision":      "Commit that the agent was built from.",
 	"role":          "`server` or `client`: which end of the connection the workload is.",
-	"status":        "Three-digit status code; `aborted` where the connection ended before one was seen; `other` for what is not between 100 and 599; `overflow` for what exceeded the limit of series.",
+	"status":        statusDoc(),
 	"tls":           "`true` for exchanges that were encrypted, and read at the TLS library. Empty for others.",
 	"tap":           "Name of a place in the kernel that Fathom hooks.",
 	"version":       "Version of the agent.",
 	"workload":      "Name of the systemd unit with its suffix (`nginx.service`), short container id, or name of the process. `overflow` for workloads beyond the limit, `unknown` where no process was seen.",
 	"workload_kind": "`unit` (of the system), `user_unit` (of a user's own systemd, who chose its name), `container`, `process` or `overflow`.",
+}
+
+// familyLabelDoc says what the labels hold that only one family has.
+func familyLabelDoc() map[string]string {
+	const rest = "`OTHER` for unusual ones; `overflow` for what exceeded the limit of series."
+	doc := make(map[string]string)
+	for _, f := range protocol.Families() {
+		if f == protocol.HTTP {
+			doc[f.OperationLabel] = "Request method in upper case; " + rest
+			continue
+		}
+		doc[f.OperationLabel] = "What was asked for, in upper case; " + rest
+		if f.SystemLabel != "" {
+			var names []string
+			for _, p := range f.Protocols() {
+				names = append(names, fmt.Sprintf("`%s` (%s)", p.System, p.Title))
+			}
+			doc[f.SystemLabel] = "What was asked: " + strings.Join(names, ", ") + "."
+		}
+	}
+	return doc
+}
+
+// allLabelDoc is labelDoc and familyLabelDoc.
+func allLabelDoc() map[string]string {
+	doc := familyLabelDoc()
+	maps.Copy(doc, labelDoc)
+	return doc
+}
+
+// classList names the classes that the first bytes tell apart.
+func classList() string {
+	var names []string
+	for _, c := range protocol.Classes() {
+		if c.Name != protocol.Idle && c.Name != "unreadable" {
+			names = append(names, "`"+c.Name+"`")
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+func statusDoc() string {
+	are := []string{"Three-digit status code"}
+	for _, p := range protocol.All() {
+		if !p.Statuses.AreCodes() {
+			are = append(are, fmt.Sprintf("of %s %s", p.Title, p.StatusesAre))
+		}
+	}
+	return strings.Join(are, "; ") + "; `aborted` where the connection ended before one was seen; `other` for what has no name, of HTTP what is not between 100 and 599; `overflow` for what exceeded the limit of series."
+}
+
+// writeProtocols describes the list of protocols.
+func writeProtocols(b *strings.Builder) {
+	b.WriteString("\n## Protocols\n\nWhat is recognised on a connection, without ports, and counted.\n\n" +
+		"| protocol | `class` | known by | a response finds its request | an exchange ends |\n|---|---|---|---|---|\n")
+	for _, p := range protocol.All() {
+		fmt.Fprintf(b, "| %s | `%s` | %s | %s | %s |\n", p.Title, p.Name, p.Recognised, p.Matched, p.Ended)
+	}
+	for _, p := range protocol.All() {
+		if p.Family == protocol.HTTP {
+			continue
+		}
+		fmt.Fprintf(b, "\n### %s\n\n", p.Title)
+		for _, list := range []struct {
+			what  string
+			names []string
+		}{
+			{"Operations", p.Operations.All()},
+			{"Operations that last until something happens, whose time says how patient the caller is", p.Waits},
+			{"Operations that client libraries do by themselves; in shares of errors, the page, `fathom top` and the dashboards leave them out", p.Housekeeping},
+			{"Statuses", p.Statuses.All()},
+			{"Statuses that are no failures", p.Success},
+		} {
+			if len(list.names) > 0 {
+				fmt.Fprintf(b, "- %s: `%s`.\n", list.what, strings.Join(list.names, "`, `"))
+			}
+		}
+	}
 }
 
 // intro precedes the tables.
@@ -47,7 +126,8 @@ const intro = `# Metrics
 Every metric that Fathom exports, with what it measures. Beside these, the agent exports the usual ` + "`go_*` and `process_*`" + `
 metrics about itself, and ` + "`fathom_history_*`" + ` about [what it keeps](api.md#how-much-it-keeps) for the page and ` + "`fathom top`" + `.
 
-- **Histograms** carry classic buckets (bounds set by ` + "`--buckets`" + `) and, where Prometheus scrapes protobuf, native
+- **Histograms** carry classic buckets (bounds set by ` + "`--buckets`" + `; databases have
+  [bounds of their own](how-it-works.md#other-protocols-than-http)) and, where Prometheus scrapes protobuf, native
   buckets of schema 3 as well (8 per power of two) from 2<sup>-17</sup> s (7.6 µs) to 2<sup>8</sup> s (256 s). What is
   shorter is in the zero bucket; what is longer is in the bucket next to 256 s, so a native quantile reads 279 s at
   most. Both forms are sums over the same counters: they never disagree. ` + "`tcp_rtt_seconds`" + ` is classic only.
@@ -120,9 +200,12 @@ var reasons = []struct{ metric, reason, meaning string }{
 func WriteReference(w io.Writer) error {
 	var b strings.Builder
 	b.WriteString(intro)
-	for _, section := range []struct{ title, prefix string }{
-		{"HTTP", "http_"}, {"TCP", "tcp_"}, {"Fathom itself", "fathom_"},
-	} {
+	type section struct{ title, prefix string }
+	var sections []section
+	for _, f := range protocol.Families() {
+		sections = append(sections, section{f.Title, f.Prefix})
+	}
+	for _, section := range append(sections, section{"TCP", "tcp_"}, section{"Fathom itself", "fathom_"}) {
 		fmt.Fprintf(&b, "\n## %s\n\n| metric | type | unit | labels | what |\n|---|---|---|---|---|\n", section.title)
 		for _, d := range Families() {
 			if strings.HasPrefix(d.Name, section.prefix) {
@@ -131,10 +214,12 @@ func WriteReference(w io.Writer) error {
 		}
 	}
 	b.WriteString("\n## Labels\n\n" + workloadLabel + " stands for the labels `" + strings.Join(ofWorkload(), "`, `") + "`.\n\n| label | values |\n|---|---|\n")
-	for _, name := range slices.Sorted(maps.Keys(labelDoc)) {
-		fmt.Fprintf(&b, "| `%s` | %s |\n", name, labelDoc[name])
+	doc := allLabelDoc()
+	for _, name := range slices.Sorted(maps.Keys(doc)) {
+		fmt.Fprintf(&b, "| `%s` | %s |\n", name, doc[name])
 	}
 	b.WriteString(inKubernetes)
+	writeProtocols(&b)
 	b.WriteString("\n## Reasons\n\n| metric | `reason` | what |\n|---|---|---|\n")
 	for _, r := range reasons {
 		fmt.Fprintf(&b, "| `%s` | `%s` | %s |\n", r.metric, r.reason, r.meaning)

@@ -57,8 +57,8 @@ type Options struct {
 	Chosen []string
 	// MaxPeersPerWorkload is kernel.Options.MaxPeersPerWorkload.
 	MaxPeersPerWorkload int
-	// Buckets are the classic bounds of the HTTP histograms, the same as
-	// kernel.Options.Buckets.
+	// Buckets are the classic bounds of the HTTP histograms, and of other protocols that have none of their own or whose own
+	// the source lacks: the same as kernel.Options.Buckets.
 	Buckets []time.Duration
 	// Grace is how long series stay after their workload has gone (default
 	// [DefaultGrace]).

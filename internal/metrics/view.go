@@ -7,6 +7,7 @@ import (
 	"net/netip"
 
 	"github.com/fathomhq/fathom/internal/kernel"
+	"github.com/fathomhq/fathom/internal/protocol"
 	"github.com/fathomhq/fathom/internal/workload"
 )
 
@@ -69,18 +70,27 @@ func each[K seriesKey[K], P any](t *table[K], public func(K) P) iter.Seq2[P, Ser
 	}
 }
 
-// Request is a kind of HTTP request: the labels beside the workload's.
+// Request is a kind of request: the labels beside the workload's.
 type Request struct {
+	// Protocol is the one as which it is shown.
+	Protocol *protocol.Protocol
 	// Peer is of requests that the workload made.
-	Peer           Peer
-	Method, Status string
-	TLS            bool
+	Peer Peer
+	// Operation is the value of the family's label for it: of HTTP the method.
+	Operation, Status string
+	TLS               bool
 }
 
-// Failed tells whether requests of this status are errors: 5xx, and those that ended without any.
+// Failed reports whether such requests are errors: of HTTP 5xx, and those that ended without any status.
 func (r Request) Failed() bool {
-	return len(r.Status) == 3 && r.Status[0] == '5' || r.Status == abortedValue
+	return r.Status != overflowValue && r.Protocol.Failed(r.Operation, r.Status)
 }
+
+// Judged reports whether such requests count in a share of failures: those that client libraries make by themselves do not.
+func (r Request) Judged() bool { return !r.Protocol.IsHousekeeping(r.Operation) }
+
+// Waits reports whether such requests last until something happens, so that their time says nothing of who serves them.
+func (r Request) Waits() bool { return r.Protocol.IsWait(r.Operation) }
 
 // Peer is the other end of a connection.
 type Peer struct{ end end }
@@ -96,20 +106,36 @@ func (p Peer) Labels() PeerLabels {
 	return PeerLabels{Peer: peerValue(p.end.address, p.end.overflow)}
 }
 
-func (k httpKey) public() Request {
-	method, status := k.values()
-	return Request{Peer{k.end}, method, status, k.tls}
+func (k exchangeKey) public() Request {
+	return Request{k.protocol, Peer{k.end}, k.operation, k.status, k.tls}
 }
 
-// Served are the requests that workloads served: Histogram is http_request_duration_seconds.
-func (v *View) Served() iter.Seq2[Request, Series] { return each(v.e.served, httpKey.public) }
+// Served are the requests that workloads served: Histogram is http_request_duration_seconds, or that of another family.
+func (v *View) Served() iter.Seq2[Request, Series] {
+	return eachFamily(v, func(x *exchanges) *table[exchangeKey] { return x.served }, exchangeKey.public)
+}
 
-// Made are the requests that workloads made: Histogram is http_client_request_duration_seconds.
-func (v *View) Made() iter.Seq2[Request, Series] { return each(v.e.made, httpKey.public) }
+// Made are the requests that workloads made: Histogram is http_client_request_duration_seconds, or that of another family.
+func (v *View) Made() iter.Seq2[Request, Series] {
+	return eachFamily(v, func(x *exchanges) *table[exchangeKey] { return x.made }, exchangeKey.public)
+}
 
-// Queue is the time that requests waited: Histogram is http_request_queue_seconds.
-func (v *View) Queue() iter.Seq2[struct{}, Series] {
-	return each(v.e.queue, func(groupKey) struct{} { return struct{}{} })
+// Queue is the time that requests waited, by protocol: Histogram is http_request_queue_seconds, or that of another family.
+func (v *View) Queue() iter.Seq2[*protocol.Protocol, Series] {
+	return eachFamily(v, func(x *exchanges) *table[queueKey] { return x.queue }, func(k queueKey) *protocol.Protocol { return k.protocol })
+}
+
+// eachFamily yields the series of a table of all families.
+func eachFamily[K seriesKey[K], P any](v *View, of func(*exchanges) *table[K], public func(K) P) iter.Seq2[P, Series] {
+	return func(yield func(P, Series) bool) {
+		for _, x := range v.e.exchanges {
+			for k, s := range each(of(x), public) {
+				if !yield(k, s) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // The numbers of [View.Active].
@@ -196,10 +222,11 @@ const NativeSlots = nativeSlots
 // Native sums a histogram of requests into its native buckets: the zero bucket, those that [NativeBounds] end after it,
 // and one for all that is longer. It returns false if the kernel side's bounds do not have them.
 func (v *View) Native(h kernel.Histogram, slots *[NativeSlots]uint64) bool {
-	if v.e.http.slot == nil {
+	l := v.e.exchanges[0].layout // the native form is the same for all
+	if l.slot == nil {
 		return false
 	}
-	*slots = v.e.http.native(h.Buckets)
+	*slots = l.native(h.Buckets)
 	return true
 }
 

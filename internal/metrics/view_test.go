@@ -9,6 +9,7 @@ import (
 
 	"github.com/fathomhq/fathom/internal/kernel"
 	"github.com/fathomhq/fathom/internal/peer"
+	"github.com/fathomhq/fathom/internal/protocol"
 	"github.com/fathomhq/fathom/internal/workload"
 )
 
@@ -43,7 +44,7 @@ func viewed(t *testing.T, e *Exporter) (all map[string]float64, moved []Move) {
 		moved = v.Moved
 		var native [NativeSlots]uint64
 		for r, s := range v.Served() {
-			put(requestsName, s, s.Histogram.Count(), "method", r.Method, "status", r.Status, "tls", tls(r))
+			put(requestsName, s, s.Histogram.Count(), "method", r.Operation, "status", r.Status, "tls", tls(r))
 			sum := uint64(0)
 			if !v.Native(s.Histogram, &native) {
 				t.Error("no native buckets")
@@ -56,7 +57,7 @@ func viewed(t *testing.T, e *Exporter) (all map[string]float64, moved []Move) {
 			}
 		}
 		for r, s := range v.Made() {
-			put("http_client_request_duration_seconds", s, s.Histogram.Count(), append(ends(r.Peer), "method", r.Method, "status", r.Status, "tls", tls(r))...)
+			put("http_client_request_duration_seconds", s, s.Histogram.Count(), append(ends(r.Peer), "method", r.Operation, "status", r.Status, "tls", tls(r))...)
 		}
 		for _, s := range v.Queue() {
 			put("http_request_queue_seconds", s, s.Histogram.Count())
@@ -109,9 +110,9 @@ func TestView(t *testing.T) {
 	h.serve(a, 200, 7)
 	h.serve(a, 503, 2)
 	h.serve(b, 200, 3)
-	h.snapshot.HTTP = append(h.snapshot.HTTP,
-		kernel.HTTPSeries{Workload: a, Role: kernel.RoleClient, Method: "GET", Status: kernel.StatusAborted, TLS: true, Peer: netip.MustParseAddrPort("10.0.0.9:80"), Duration: durations(ms)},
-		kernel.HTTPSeries{Workload: b, Role: kernel.RoleServer, Overflow: true, Status: kernel.StatusOther, Duration: durations(ms, ms)})
+	h.snapshot.Exchanges = append(h.snapshot.Exchanges,
+		kernel.ExchangeSeries{Workload: a, Role: kernel.RoleClient, Protocol: protocol.HTTP1, Operation: "GET", Status: kernel.StatusAborted, TLS: true, Peer: netip.MustParseAddrPort("10.0.0.9:80"), Duration: durations(ms)},
+		kernel.ExchangeSeries{Workload: b, Role: kernel.RoleServer, Protocol: protocol.HTTP1, Overflow: true, Status: kernel.StatusOther, Duration: durations(ms, ms)})
 	h.snapshot.Active = []kernel.ActiveExchanges{{Workload: a, Role: kernel.RoleServer, Count: 4}}
 	h.snapshot.Listeners = []kernel.Listener{{Workload: b, Address: netip.MustParseAddrPort("0.0.0.0:6379"), Queue: 2, QueueMax: 5, Drops: 3}}
 	h.scrape(minute)
@@ -132,7 +133,7 @@ func TestView(t *testing.T) {
 		t.Errorf("%g requests of redis, want 4", n)
 	}
 	for status, want := range map[string]bool{"200": false, "404": false, "500": true, "599": true, "aborted": true, "other": false, "overflow": false, "5": false} {
-		if got := (Request{Status: status}).Failed(); got != want {
+		if got := (Request{Protocol: protocol.HTTP1, Status: status}).Failed(); got != want {
 			t.Errorf("status %s failed: %v", status, got)
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/fathomhq/fathom/internal/kernel"
+	"github.com/fathomhq/fathom/internal/protocol"
 )
 
 // Positions in sample.counts of edges.
@@ -33,25 +34,25 @@ type put func(s *series, o *owner, counts []uint64, h kernel.Histogram)
 // is valid during the call only. Records of peers whose names are on their way wait, unless this is the last
 // time that they are there.
 func (e *Exporter) walk(snap *kernel.Snapshot, who func(kernel.WorkloadID) *owner, put put, last bool) {
-	for i := range snap.HTTP {
-		if r := &snap.HTTP[i]; who(r.Workload) != nil {
+	for i := range snap.Exchanges {
+		if r := &snap.Exchanges[i]; who(r.Workload) != nil {
 			o := who(r.Workload)
 			if r.Role != kernel.RoleClient {
-				put(e.served.get(newHTTPKey(o.group, r), e.previous), o, nil, r.Duration)
+				put(e.of(r.Protocol).served.get(newExchangeKey(o.group, r), e.previous), o, nil, r.Duration)
 				continue
 			}
-			k := newHTTPKey(o.group, r)
+			k := newExchangeKey(o.group, r)
 			if !e.nameEnd(&k.end, last) {
 				continue
 			}
-			counts, h := e.sinceBase(keyOfHTTP(r), nil, r.Duration)
-			put(e.made.get(k, e.previous), o, counts, h)
+			counts, h := e.sinceBase(keyOfExchange(r), nil, r.Duration)
+			put(e.of(r.Protocol).made.get(k, e.previous), o, counts, h)
 		}
 	}
 	for i := range snap.Queue {
 		if r := &snap.Queue[i]; who(r.Workload) != nil {
 			o := who(r.Workload)
-			put(e.queue.get(groupKey{o.group}, e.previous), o, nil, r.Delay)
+			put(e.of(r.Protocol).queue.get(queueKey{o.group, r.Protocol.Shown()}, e.previous), o, nil, r.Delay)
 		}
 	}
 	for i := range snap.Edges {
@@ -105,12 +106,15 @@ func (e *Exporter) updateActive(snap *kernel.Snapshot) {
 		s.add(e.scrape, zero[:], kernel.Histogram{})
 		return s
 	}
-	for i := range snap.HTTP {
+	for i := range snap.Exchanges {
+		if snap.Exchanges[i].Protocol.Family != protocol.HTTP {
+			continue
+		}
 		role := kernel.RoleServer
-		if snap.HTTP[i].Role == kernel.RoleClient {
+		if snap.Exchanges[i].Role == kernel.RoleClient {
 			role = kernel.RoleClient
 		}
-		at(snap.HTTP[i].Workload, role)
+		at(snap.Exchanges[i].Workload, role)
 	}
 	for _, a := range snap.Active {
 		if s := at(a.Workload, a.Role); s != nil {

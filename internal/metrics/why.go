@@ -16,6 +16,7 @@ var faults = []struct{ name, meaning string }{
 	{"truncated", "`MSG_TRUNC`"},
 	{"iovecs", "too many buffers"},
 	{"memory", "not in memory"},
+	{"steps", "more messages in one call than are followed"},
 }
 
 // faultList is all of them.

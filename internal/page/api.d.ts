@@ -39,11 +39,14 @@ declare namespace API {
     p99: number | null;
   }
 
-  interface Requests {
+  interface Amount {
     count: number;
     per_second: number | null;
     error_ratio: number | null;
     latency: Latency;
+  }
+
+  interface Requests extends Amount {
     active: number;
     oldest_seconds: number | null;
   }
@@ -76,6 +79,13 @@ declare namespace API {
     retransmit_ratio: number | null;
   }
 
+  interface Spoken extends Amount {
+    protocol: string;
+    title: string;
+    role: string;
+    queue_ratio: number | null;
+  }
+
   interface Sparkline {
     per_second: (number | null)[];
     p99: (number | null)[];
@@ -92,6 +102,7 @@ declare namespace API {
     opaque_ratio: number | null;
     tcp: TCP;
     worst_link: Link | null;
+    protocols: (Spoken)[];
     series: Sparkline;
   }
 
@@ -139,11 +150,7 @@ declare namespace API {
     drops: number;
   }
 
-  interface ClientPeer extends End {
-    count: number;
-    per_second: number | null;
-    error_ratio: number | null;
-    latency: Latency;
+  interface ClientPeer extends End, Amount {
     statuses: (Status)[];
   }
 
@@ -156,6 +163,11 @@ declare namespace API {
     peers: (ClientPeer)[];
   }
 
+  interface SpokenDetails extends Spoken {
+    details: Client;
+    statuses: (Status)[];
+  }
+
   interface ClassReason {
     reason: string;
     why: string;
@@ -165,7 +177,9 @@ declare namespace API {
 
   interface Class {
     class: string;
+    title: string;
     readable: boolean;
+    advice: string;
     bytes_received: number;
     bytes_sent: number;
     bytes_received_total: number;
@@ -183,6 +197,7 @@ declare namespace API {
     peers: (Peer)[];
     listeners: (Listener)[];
     client: Client;
+    protocols: (SpokenDetails)[];
     classes: (Class)[];
   }
 

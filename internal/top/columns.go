@@ -32,21 +32,22 @@ const trendWidth = 12
 var columns = []column{
 	{name: "namespace", title: "NAMESPACE", left: true, rank: 8, text: func(r *Row) string { return r.Namespace }},
 	{name: "workload", title: "WORKLOAD", left: true, rank: 0, text: workloadName},
-	{name: "pod", title: "POD", left: true, rank: 13, text: func(r *Row) string { return r.Pod }},
-	{name: "container", title: "CONTAINER", left: true, rank: 15, text: podContainer},
-	{name: "node", title: "NODE", left: true, rank: 14, text: func(r *Row) string { return r.Node }},
-	{name: "requests", title: "REQ/S", rank: 1, number: func(r *Row) history.Number { return r.Served.PerSecond }, text: func(r *Row) string { return rate(r.Served.PerSecond) }},
+	{name: "pod", title: "POD", left: true, rank: 14, text: func(r *Row) string { return r.Pod }},
+	{name: "container", title: "CONTAINER", left: true, rank: 16, text: podContainer},
+	{name: "node", title: "NODE", left: true, rank: 15, text: func(r *Row) string { return r.Node }},
+	{name: "requests", title: "REQ/S", rank: 1, number: func(r *Row) history.Number { return served(r).PerSecond }, text: func(r *Row) string { return rate(served(r).PerSecond) }},
 	{name: "errors", title: "ERRORS", rank: 3, number: errorRatio, text: func(r *Row) string { return percent(errorRatio(r)) }, alarm: func(r *Row) bool { return errorRatio(r) >= 0.01 }},
-	{name: "p50", title: "P50", rank: 6, number: func(r *Row) history.Number { return r.Served.Latency.P50 }, text: func(r *Row) string { return duration(r.Served.Latency.P50) }},
-	{name: "p90", title: "P90", rank: 9, number: func(r *Row) history.Number { return r.Served.Latency.P90 }, text: func(r *Row) string { return duration(r.Served.Latency.P90) }},
-	{name: "p99", title: "P99", rank: 2, number: func(r *Row) history.Number { return r.Served.Latency.P99 }, text: func(r *Row) string { return duration(r.Served.Latency.P99) }},
-	{name: "queue", title: "QUEUE", rank: 4, number: func(r *Row) history.Number { return r.QueueRatio }, text: func(r *Row) string { return percent(r.QueueRatio) }, alarm: func(r *Row) bool { return r.QueueRatio >= 0.5 }},
+	{name: "p50", title: "P50", rank: 6, number: func(r *Row) history.Number { return served(r).Latency.P50 }, text: func(r *Row) string { return duration(served(r).Latency.P50) }},
+	{name: "p90", title: "P90", rank: 9, number: func(r *Row) history.Number { return served(r).Latency.P90 }, text: func(r *Row) string { return duration(served(r).Latency.P90) }},
+	{name: "p99", title: "P99", rank: 2, number: func(r *Row) history.Number { return served(r).Latency.P99 }, text: func(r *Row) string { return duration(served(r).Latency.P99) }},
+	{name: "queue", title: "QUEUE", rank: 4, number: queueRatio, text: func(r *Row) string { return percent(queueRatio(r)) }, alarm: func(r *Row) bool { return queueRatio(r) >= 0.5 }},
 	{name: "retransmits", title: "RETRANS", rank: 5, number: func(r *Row) history.Number { return r.TCP.RetransmitRatio }, text: func(r *Row) string { return percent(r.TCP.RetransmitRatio) }, alarm: func(r *Row) bool { return r.TCP.RetransmitRatio >= 0.01 }},
-	{name: "active", title: "ACTIVE", rank: 10, number: func(r *Row) history.Number { return history.Number(r.Served.Active) }, text: func(r *Row) string { return whole(r.Served.Active) }},
+	{name: "active", title: "ACTIVE", rank: 11, number: func(r *Row) history.Number { return history.Number(r.Served.Active) }, text: func(r *Row) string { return whole(r.Served.Active) }},
 	{name: "out", title: "OUT/S", rank: 7, number: func(r *Row) history.Number { return r.Client.PerSecond }, text: func(r *Row) string { return rate(r.Client.PerSecond) }},
-	{name: "tls", title: "TLS", rank: 12, number: func(r *Row) history.Number { return r.TLSRatio }, text: func(r *Row) string { return percent(r.TLSRatio) }},
-	{name: "opaque", title: "OPAQUE", rank: 11, number: func(r *Row) history.Number { return r.OpaqueRatio }, text: func(r *Row) string { return percent(r.OpaqueRatio) }, alarm: func(r *Row) bool { return r.OpaqueRatio >= 0.5 }},
-	{name: "trend", title: "TREND", left: true, rank: 16, screen: true, number: func(r *Row) history.Number { return r.Served.PerSecond }, text: trend},
+	{name: "other", title: "OTHER/S", rank: 10, number: otherPerSecond, text: func(r *Row) string { return rate(otherPerSecond(r)) }},
+	{name: "tls", title: "TLS", rank: 13, number: func(r *Row) history.Number { return r.TLSRatio }, text: func(r *Row) string { return percent(r.TLSRatio) }},
+	{name: "opaque", title: "OPAQUE", rank: 12, number: func(r *Row) history.Number { return r.OpaqueRatio }, text: func(r *Row) string { return percent(r.OpaqueRatio) }, alarm: func(r *Row) bool { return r.OpaqueRatio >= 0.5 }},
+	{name: "trend", title: "TREND", left: true, rank: 17, screen: true, number: func(r *Row) history.Number { return r.Served.PerSecond }, text: trend},
 }
 
 // DefaultSort is by requests, most first.
@@ -64,10 +65,48 @@ func Columns() (names []string) {
 
 // errorRatio is of the requests served or, of a workload that only asks, of those made.
 func errorRatio(r *Row) history.Number {
-	if r.Served.Count == 0 {
+	if served(r).Count == 0 {
 		return r.Client.ErrorRatio
 	}
-	return r.Served.ErrorRatio
+	return served(r).ErrorRatio
+}
+
+// served are the HTTP requests that a workload serves or, without any, those of the other protocol in which it serves most.
+func served(r *Row) *history.Amount {
+	if other := servesOther(r); other != nil {
+		return &other.Amount
+	}
+	return &r.Served.Amount
+}
+
+func queueRatio(r *Row) history.Number {
+	if other := servesOther(r); other != nil {
+		return other.QueueRatio
+	}
+	return r.QueueRatio
+}
+
+// servesOther returns nothing if a workload serves HTTP.
+func servesOther(r *Row) *history.Spoken {
+	if r.Served.Count > 0 || r.Served.Active > 0 {
+		return nil
+	}
+	for i := range r.Protocols {
+		if r.Protocols[i].Role == "server" {
+			return &r.Protocols[i]
+		}
+	}
+	return nil
+}
+
+// otherPerSecond are the requests that a workload made in other protocols than HTTP.
+func otherPerSecond(r *Row) (sum history.Number) {
+	for i := range r.Protocols {
+		if p := &r.Protocols[i]; p.Role == "client" && p.PerSecond.Exists() {
+			sum += p.PerSecond
+		}
+	}
+	return sum
 }
 
 func workloadName(r *Row) string {

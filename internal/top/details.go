@@ -53,6 +53,24 @@ func (m *model) detailLines() []string {
 				duration(p.Latency.P50), duration(p.Latency.P99))
 		}
 	}
+	for i := range d.Protocols {
+		p := &d.Protocols[i]
+		does := "served"
+		if p.Role == "client" {
+			does = "made"
+		}
+		heading(fmt.Sprintf("%s %s, last %.0f s", printable(p.Title), does, d.WindowSeconds))
+		add("%s requests/s, %s errors, mean %s, p50 %s, p90 %s, p99 %s", rate(p.PerSecond), percent(p.ErrorRatio),
+			duration(p.Latency.Mean), duration(p.Latency.P50), duration(p.Latency.P90), duration(p.Latency.P99))
+		if p.QueueRatio.Exists() {
+			add("%s of their time they wait", percent(p.QueueRatio))
+		}
+		for _, peer := range p.Details.Peers {
+			add("%-*s %8s/s %7s errors  p50 %7s  p99 %7s", names, peerName(peer.End), rate(peer.PerSecond), percent(peer.ErrorRatio),
+				duration(peer.Latency.P50), duration(peer.Latency.P99))
+		}
+		lines = append(lines, statusLines(p.Statuses)...)
+	}
 	if len(d.Peers) > 0 {
 		heading("TCP by peer")
 		for _, p := range d.Peers {
@@ -138,7 +156,7 @@ func statusLines(statuses []history.Status) (lines []string) {
 		if s.TLS {
 			tls = "  TLS"
 		}
-		lines = append(lines, fmt.Sprintf("%-8s %-8s %10d  mean %7s%s", printable(s.Method), printable(s.Status), s.Count, duration(s.Mean), tls))
+		lines = append(lines, fmt.Sprintf("%-10s %-10s %10d  mean %7s%s", printable(s.Method), printable(s.Status), s.Count, duration(s.Mean), tls))
 	}
 	return lines
 }

@@ -21,11 +21,11 @@ func shop() *Report {
 		none := history.None()
 		w := history.Workload{
 			Identity: history.Identity{ID: name, Workload: name, WorkloadKind: "process"},
-			Served: history.Requests{
+			Served: history.Requests{Amount: history.Amount{
 				Count: uint64(float64(requests) * 60), PerSecond: requests, ErrorRatio: errors,
 				Latency: history.Latency{Mean: none, P50: p99 / 4, P90: p99 / 2, P99: p99},
-			},
-			Client:     history.Requests{ErrorRatio: none, Latency: history.Latency{Mean: none, P50: none, P90: none, P99: none}},
+			}},
+			Client:     history.Requests{Amount: history.Amount{ErrorRatio: none, Latency: history.Latency{Mean: none, P50: none, P90: none, P99: none}}},
 			QueueRatio: queue, TLSRatio: 0, OpaqueRatio: none,
 			TCP:    history.TCP{RetransmitRatio: none},
 			Series: history.Sparkline{PerSecond: []history.Number{none, 1, 2, 4}},
@@ -327,7 +327,7 @@ func TestDetailsScreen(t *testing.T) {
 	d.Peers = []history.Peer{{Role: "client", End: history.End{PeerNamespace: "shop", PeerWorkload: "db", PeerService: "pg"}, TCP: history.TCP{
 		RetransmitRatio: 0.25, ConnectFailures: map[string]uint64{"refused": 3}, ResetsSent: 1, RTT: history.Latency{P50: 0.001},
 	}}}
-	d.Client.Peers = []history.ClientPeer{{End: history.End{Peer: "\x1b[31m10.0.0.1:80"}, Count: 1}}
+	d.Client.Peers = []history.ClientPeer{{End: history.End{Peer: "\x1b[31m10.0.0.1:80"}, Amount: history.Amount{Count: 1}}}
 	d.Workload.Client.Count = 1
 	d.Listeners = []history.Listener{{Address: "0.0.0.0:80", Queue: 1, QueueLimit: 128, Drops: 7}}
 	d.Classes = []history.Class{{Class: "tls", BytesSent: 2048, Reasons: []history.ClassReason{{Reason: "java", Why: "TLS: the `Java` runtime.", Connections: 2}}}}
@@ -339,7 +339,7 @@ func TestDetailsScreen(t *testing.T) {
 	m.lines(t)
 	text := m.text()
 	for _, want := range []string{
-		"<= 200ms |", "<= 100ms |█▒ |", "GET      200            4440  mean    20ms  TLS", "shop/db (service pg)", "retrans    25%", "3 connects refused, 1 resets",
+		"<= 200ms |", "<= 100ms |█▒ |", "GET        200              4440  mean    20ms  TLS", "shop/db (service pg)", "retrans    25%", "3 connects refused, 1 resets",
 		"0.0.0.0:80", "7 dropped", "tls", "2 connections, java: TLS: the Java runtime.", "▃▅█ 400ms",
 	} {
 		if !strings.Contains(text, want) {
@@ -414,10 +414,10 @@ func TestPlainTable(t *testing.T) {
 	if err := newTable(r.Workloads, 0, false, by.column).writeText(&b); err != nil {
 		t.Fatal(err)
 	}
-	const want = `NAMESPACE  WORKLOAD  NODE  REQ/S  ERRORS    P50    P90    P99  QUEUE  RETRANS  ACTIVE  OUT/S  TLS  OPAQUE
-           cart      n1       74      0%   10ms   20ms   40ms      -        -       0      0   0%       -
-shop       frontend  n2      120    3.0%  225ms  450ms  900ms   1.0%        -       0      0   0%       -
-           payments  n1       48    5.0%  300ms  600ms   1.2s    88%        -       0      0   0%       -
+	const want = `NAMESPACE  WORKLOAD  NODE  REQ/S  ERRORS    P50    P90    P99  QUEUE  RETRANS  ACTIVE  OUT/S  OTHER/S  TLS  OPAQUE
+           cart      n1       74      0%   10ms   20ms   40ms      -        -       0      0        0   0%       -
+shop       frontend  n2      120    3.0%  225ms  450ms  900ms   1.0%        -       0      0        0   0%       -
+           payments  n1       48    5.0%  300ms  600ms   1.2s    88%        -       0      0        0   0%       -
 `
 	if b.String() != want {
 		t.Errorf("%s\nwant\n%s", b.String(), want)

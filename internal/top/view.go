@@ -172,13 +172,14 @@ func short(d time.Duration) string {
 	return s
 }
 
-const helpText = `REQ/S      HTTP requests that the workload served, per second
-ERRORS     share of them with a status of 5xx, or without any; of a workload that only asks, of its requests
+const helpText = `REQ/S      requests that the workload served, per second: HTTP, or another protocol if that is all it serves
+ERRORS     share of them with an error (HTTP: 5xx), or without any status; of a workload that only asks, of its requests
 P50 .. P99 how long they took, as their callers felt it
 QUEUE      share of that time that requests waited unread: near 100% means overload
 RETRANS    share of the TCP segments that were sent again
 ACTIVE     requests without an answer at this moment
 OUT/S      HTTP requests that the workload made
+OTHER/S    requests in other protocols that it made, to databases for instance
 OPAQUE     share of its bytes that Fathom cannot read, as TLS; c says why
 TLS        share of its requests that were encrypted
 

@@ -43,9 +43,9 @@ func (f *fathom) snapshot() *kernel.Snapshot {
 // counted returns what was counted of a workload in one role.
 func counted(s *kernel.Snapshot, workload string, role kernel.Role) counts {
 	out := counts{}
-	for _, h := range s.HTTP {
+	for _, h := range s.Exchanges {
 		if s.Workloads[h.Workload].Command == workload && h.Role == role {
-			out.add(h.Method, statusName(h.Status), h.Duration.Count(), h.Duration.Sum.Seconds())
+			out.add(h.Operation, statusName(h.Status), h.Duration.Count(), h.Duration.Sum.Seconds())
 		}
 	}
 	return out
@@ -115,7 +115,7 @@ func sum(m map[string]uint64) uint64 {
 
 // strangers counts the exchanges of all processes that are in no row: whoever lost something may have been one of them.
 func strangers(s *kernel.Snapshot) (n uint64) {
-	for _, h := range s.HTTP {
+	for _, h := range s.Exchanges {
 		if !isWorkload(s.Workloads[h.Workload].Command) {
 			n += h.Duration.Count()
 		}

@@ -199,7 +199,8 @@ func (r *run) bodyLeftOut(addr, body string) {
 // chunkRows have bodies in chunks.
 func chunkRows() []row {
 	return []row{
-		{name: "chunks: curl from its input, Node", run: func(r *run) { r.uploadChunks(r.node(server, nil), "/read/201", "/now/401") }},
+		// Where curl hangs up within a body that was answered early, Node may write a 400 that answers nothing.
+		{name: "chunks: curl from its input, Node", mayLose: "no_request", run: func(r *run) { r.uploadChunks(r.node(server, nil), "/read/201", "/now/401") }},
 		{name: "chunks: curl from its input, nginx", run: func(r *run) { r.uploadChunks(r.nginx(server, "", ""), "/201", "/401") }},
 		{name: "chunks: curl from its input, Apache", run: func(r *run) { r.uploadChunks(r.apache(server, nil, ""), "/404", "/403") }},
 		{name: "chunks and trailers: Go, Go", run: func(r *run) {

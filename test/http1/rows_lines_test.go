@@ -17,22 +17,22 @@ var oddLines = []struct{ method, line string }{
 	{"OTHER", "ABCDEFGHIJKLMNOPQRSTUVWXYZ /404 HTTP/1.1"},
 	{"OTHER", "PROPFIND /404 HTTP/1.1"},
 	{"OTHER", "M-SEARCH * HTTP/1.1"},
-	{anyMethod, "GET ftp://a/404 HTTP/1.1"},
-	{anyMethod, "GET cache_object://localhost/404 HTTP/1.0"},
-	{anyMethod, "GET ws://a/404 HTTP/1.1"},
-	{anyMethod, "GET urn:a:b HTTP/1.1"},
-	{anyMethod, "GET ?q=1 HTTP/1.1"},
-	{anyMethod, "GET index.html HTTP/1.1"},
-	{anyMethod, "GET  /404 HTTP/1.1"},
-	{anyMethod, "GET\t/404 HTTP/1.1"},
-	{anyMethod, "GET /404 HTTP/1.1 "},
-	{anyMethod, "GET /404 HTTP/1.7"},
-	{anyMethod, "GET /404 HTTP/2.0"},
-	{anyMethod, "GET /404"},
-	{anyMethod, "GET /a b HTTP/1.1"},
-	{anyMethod, "OPTIONS * HTTP/1.1"},
-	{anyMethod, "TRACE /404 HTTP/1.1"},
-	{anyMethod, "\x16\x03\x01\x02 /404 HTTP/1.1"},
+	{"GET", "GET ftp://a/404 HTTP/1.1"},
+	{"GET", "GET cache_object://localhost/404 HTTP/1.0"},
+	{"GET", "GET ws://a/404 HTTP/1.1"},
+	{"GET", "GET urn:a:b HTTP/1.1"},
+	{"GET", "GET ?q=1 HTTP/1.1"},
+	{"GET", "GET index.html HTTP/1.1"},
+	{"GET", "GET  /404 HTTP/1.1"},
+	{"OTHER", "GET\t/404 HTTP/1.1"},
+	{"GET", "GET /404 HTTP/1.1 "},
+	{"GET", "GET /404 HTTP/1.7"},
+	{"GET", "GET /404 HTTP/2.0"},
+	{"GET", "GET /404"},
+	{"GET", "GET /a b HTTP/1.1"},
+	{"OPTIONS", "OPTIONS * HTTP/1.1"},
+	{"TRACE", "TRACE /404 HTTP/1.1"},
+	{"OTHER", "\x16\x03\x01\x02 /404 HTTP/1.1"},
 }
 
 // lineRows have an unusual request line between two usual requests on a kept connection.
@@ -40,7 +40,8 @@ func lineRows() []row {
 	return []row{
 		{name: "odd request lines: nginx", run: func(r *run) { r.odd(r.nginx(server, "", "")) }},
 		{name: "odd request lines: Node", run: func(r *run) { r.odd(r.node(server, nil)) }},
-		{name: "odd request lines: Apache", run: func(r *run) { r.odd(r.apache(server, nil, "")) }},
+		// It answers a line without a version as HTTP/0.9, so that nothing tells where its answer ends.
+		{name: "odd request lines: Apache", mayLose: "gap", run: func(r *run) { r.odd(r.apache(server, nil, "")) }},
 		{name: "odd request lines: haproxy", run: func(r *run) {
 			r.odd(r.haproxy(server, "", "http-request return status 404 if { path /404 }\n\thttp-request return status 200"))
 		}},

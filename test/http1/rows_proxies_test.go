@@ -93,7 +93,7 @@ func proxyRows() []row {
 			r.all(c)
 		}},
 		{name: "Apache before Node", run: func(r *run) {
-			r.through(r.apache(proxy, []string{"proxy", "proxy_http"}, "ProxyPass / http://"+r.node(server, nil)+"/"), 8) // answers 502 to more
+			r.through(r.apache(proxy, []string{"proxy", "proxy_http"}, "AllowEncodedSlashes NoDecode\nProxyPass / http://"+r.node(server, nil)+"/ nocanon"), 8) // answers 502 to more
 		}},
 		{name: "haproxy without a server behind it", run: func(r *run) {
 			addr := r.haproxy(server, nobody(r), "")

@@ -9,7 +9,7 @@ import (
 
 // durations sums the exchanges and the queueing of a helper.
 func durations(s *kernel.Snapshot, name string) (sum, queued time.Duration, n, nQueued uint64) {
-	for _, h := range s.HTTP {
+	for _, h := range s.Exchanges {
 		if side(s.Workloads[h.Workload]) == name && h.Role.String() == name {
 			sum += h.Duration.Sum
 			n += h.Duration.Count()

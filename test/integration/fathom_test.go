@@ -243,7 +243,7 @@ func (f *fathom) counted(s *kernel.Snapshot, before, want tally, watch func(stri
 // whole host, so that a test may fail for what others did.
 func strangers(s *kernel.Snapshot) uint64 {
 	var n uint64
-	for _, h := range s.HTTP {
+	for _, h := range s.Exchanges {
 		if name := side(s.Workloads[h.Workload]); name != "server" && name != "client" {
 			n += h.Duration.Count()
 		}

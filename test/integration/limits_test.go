@@ -106,7 +106,7 @@ func tables(s *kernel.Snapshot) map[string]kernel.Table {
 // global one apart, and its series.
 func commandCounts(s *kernel.Snapshot, command string) tally {
 	out := tally{}
-	for _, h := range s.HTTP {
+	for _, h := range s.Exchanges {
 		switch {
 		case h.Overflow && (h.Workload == 0 || s.Workloads[h.Workload].Command == command):
 			out["overflow"] += h.Duration.Count()

@@ -57,6 +57,12 @@ func pipelinePaths() []path {
 				c.expect(ok)
 			}
 		}},
+		path{name: "more requests in one write than are followed", want: "GET 200", lost: "some unreadable_steps, some gap, some pipelined, some write bytes unreadable, some read bytes unreadable", run: func(p *pair) {
+			c, s := p.connect()
+			p.exchange(c, s, get, ok)
+			many := strings.Repeat(request("GET"), 1200)
+			p.transfer(c, s, many)
+		}},
 		path{name: "pipelined deeper than the queue", want: "8 GET 200", lost: "64 pipelined", run: func(p *pair) {
 			c, s := p.connect()
 			p.pipeline(c, s, 40)

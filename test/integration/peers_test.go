@@ -42,7 +42,7 @@ func TestPeers(t *testing.T) {
 // missingPeer says what does not know the peers of a connection to the address.
 func missingPeer(s *kernel.Snapshot, dialed netip.AddrPort) string {
 	found := map[string]bool{}
-	for _, h := range s.HTTP {
+	for _, h := range s.Exchanges {
 		if h.Peer == dialed && h.Role == kernel.RoleClient && side(s.Workloads[h.Workload]) == "client" {
 			found["exchange of a client"] = true
 		}

@@ -87,7 +87,7 @@ const (
 // side is the helper and the role has to agree; connections "SIDE class CLASS".
 func count(s *kernel.Snapshot) tally {
 	out := tally{}
-	for _, h := range s.HTTP {
+	for _, h := range s.Exchanges {
 		name := side(s.Workloads[h.Workload])
 		if name == "" || name == nobody {
 			continue
@@ -95,10 +95,10 @@ func count(s *kernel.Snapshot) tally {
 		if h.Role.String() != name {
 			name += " as " + h.Role.String()
 		}
-		if h.Overflow && (h.Method == "" || h.Workload == 0) {
+		if h.Overflow && (h.Operation == "" || h.Workload == 0) {
 			name += " overflow"
 		}
-		out[name+" "+h.Method+" "+statusName(h.Status)] += h.Duration.Count()
+		out[name+" "+h.Operation+" "+statusName(h.Status)] += h.Duration.Count()
 	}
 	for _, q := range s.Queue {
 		if name := side(s.Workloads[q.Workload]); name != "" {

@@ -46,9 +46,9 @@ func TestTLSMatrix(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) { b.in(t).run(row) })
 	}
 	seen := b.f.snapshot()
-	for _, h := range seen.HTTP {
+	for _, h := range seen.Exchanges {
 		if name := side(seen.Workloads[h.Workload]); name != "" && name != nobody && !h.TLS && !h.Overflow {
-			t.Errorf("%s %s %d is not marked as TLS", name, h.Method, h.Status)
+			t.Errorf("%s %s %d is not marked as TLS", name, h.Operation, h.Status)
 		}
 	}
 }

@@ -141,9 +141,9 @@ func TestTLS(t *testing.T) {
 		early := []Kind{{"PUT", "/500", 20_000}, {"GET", "/200", 0}}
 		equals(t, f, LoadCall{Addr: serveNginxTLS(t), Requests: n / 2, Connections: 1, TLS: true, Kinds: early}, bothEnds)
 	})
-	for _, h := range f.snapshot().HTTP {
+	for _, h := range f.snapshot().Exchanges {
 		if name := side(f.snapshot().Workloads[h.Workload]); name != "" && name != nobody && !h.TLS && !h.Overflow {
-			t.Errorf("%s %s %d is not marked as TLS", name, h.Method, h.Status)
+			t.Errorf("%s %s %d is not marked as TLS", name, h.Operation, h.Status)
 		}
 	}
 }

@@ -21,7 +21,7 @@ export function Agent({ data, at }) {
     ["CPU in the kernel", `${core(data.bpf_ratio)} of a core`],
     ["Memory", bytes(data.resident_bytes)],
     ["Tables in the kernel", bytes(data.table_bytes)],
-    ["HTTP series", `${count(data.series)} of ${count(data.series_limit)}`],
+    ["Series of requests", `${count(data.series)} of ${count(data.series_limit)}`],
     ["Up for", age(data.uptime_seconds)],
   ];
   const cpu = [

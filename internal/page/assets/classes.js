@@ -2,7 +2,6 @@
 
 import { html } from "./ui.js";
 import { bytes, count, percent } from "./format.js";
-import { CLASS_NAMES } from "./explain.js";
 
 /** @param {API.Class} c @returns {number} */
 export const moved = (c) => c.bytes_received + c.bytes_sent;
@@ -15,9 +14,8 @@ export function Classes({ classes }) {
   const total = classes.reduce((sum, c) => sum + moved(c), 0);
   const parts = classes.filter((c) => moved(c) > 0);
   if (!total) return html`<p class="empty">No bytes in this time.</p>`;
-  const name = (/** @type {API.Class} */ c) => CLASS_NAMES[c.class] ?? c.class;
   return html`<div class="bar" aria-hidden="true">${parts.map((c) => html`<span class="k-${c.class}" style=${{ flexGrow: moved(c) / total }}></span>`)}</div>
-    <ul class="legend">${parts.map((c) => html`<li><span class="swatch k-${c.class}"></span>${name(c)} <b>${percent(moved(c) / total)}</b>${" "}
+    <ul class="legend">${parts.map((c) => html`<li><span class="swatch k-${c.class}"></span>${c.title} <b>${percent(moved(c) / total)}</b>${" "}
       <span class="quiet">${bytes(moved(c))}, ${count(c.reasons.reduce((n, r) => n + r.connections, 0))} new connections</span></li>`)}</ul>`;
 }
 

@@ -3,7 +3,7 @@
 import { Badge, Panel, Scroll, Share, html } from "./ui.js";
 import { Classes, Prose, moved } from "./classes.js";
 import { bytes, count, percent } from "./format.js";
-import { CLASS_NAMES, advice } from "./explain.js";
+import { advice } from "./explain.js";
 import { Window } from "./controls.js";
 import { fullName } from "./names.js";
 import { link } from "./route.js";
@@ -15,7 +15,7 @@ export function Coverage({ data, at }) {
     <div class="title"><div><h1>Coverage</h1><p class="sub">What Fathom can read of this host's TCP, and what it cannot.</p></div>
       <${Window} at=${at} preferred="15m" data=${data} /></div>
     <${Panel} title=${data.opaque_ratio === null ? "No bytes yet" : `${percent(1 - data.opaque_ratio)} of the bytes are on connections that Fathom reads`}>
-      <p class="sub">TCP numbers are complete for all of them. Requests, latency and errors are those of HTTP/1.</p>
+      <p class="sub">TCP numbers are complete for all of them. Requests, latency and errors are those of the connections that it reads.</p>
       <${Classes} classes=${data.classes} /><//>
     <${Opaque} classes=${data.classes} />
     ${opaque.length > 0 && html`<${Workloads} workloads=${opaque} at=${at} />`}
@@ -34,9 +34,9 @@ function Opaque({ classes }) {
     ${rows.length === 0 ? html`<p><${Badge} level="good">nothing<//> Every connection with bytes could be read.</p>` : html`
     <${Scroll} label="What is opaque, and why"><table class="prose">
       <thead><tr><th scope="col">Class</th><th scope="col">Connections</th><th scope="col">Why</th><th scope="col">What to do</th></tr></thead>
-      <tbody>${rows.map(({ c, r }) => html`<tr><th scope="row">${CLASS_NAMES[c.class] ?? c.class}</th><td>${count(r.connections)}</td>
+      <tbody>${rows.map(({ c, r }) => html`<tr><th scope="row">${c.title}</th><td>${count(r.connections)}</td>
         <td>${r.reason ? html`<${Prose} text=${r.why || r.reason.replaceAll("_", " ")} />` : "By its first bytes."}</td>
-        <td><${Prose} text=${advice(c.class, r.reason)} /></td></tr>`)}</tbody>
+        <td><${Prose} text=${advice(c, r.reason)} /></td></tr>`)}</tbody>
     </table><//>`}<//>`;
 }
 
@@ -48,7 +48,7 @@ function Workloads({ workloads, at }) {
       const worst = w.classes.filter((c) => !c.readable && c.class !== "idle").sort((a, b) => moved(b) - moved(a))[0];
       return html`<tr key=${w.id}><th scope="row"><a href=${link({ view: "workload", workload: w.id }, at)} data-route>${fullName(w)}</a></th>
         <td><${Share} value=${w.opaque_ratio} text=${percent(w.opaque_ratio)} /></td>
-        <td>${worst ? CLASS_NAMES[worst.class] ?? worst.class : ""}</td>
+        <td>${worst ? worst.title : ""}</td>
         <td>${worst ? bytes(moved(worst)) : ""}</td></tr>`;
     })}</tbody></table><//><//>`;
 }

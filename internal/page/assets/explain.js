@@ -14,8 +14,8 @@
  */
 export const COLUMNS = [
   { id: "name", name: "Workload", why: "Who: the Kubernetes workload and pod, the systemd unit, the container or the process." },
-  { id: "rate", name: "Requests", why: "HTTP requests per second that it answered. For a workload that only asks others: that it made." },
-  { id: "errors", name: "Errors", why: "Share of its requests that ended with a status of 5xx, or with a broken connection before any status." },
+  { id: "rate", name: "Requests", why: "Requests per second that it answered: in HTTP, or in another protocol if that is all it serves. For a workload that only asks others: that it made." },
+  { id: "errors", name: "Errors", why: "Share of its requests that ended with a status of 5xx (in other protocols: with an error), or with a broken connection before any status." },
   { id: "p50", name: "p50", why: "Half of its requests took no longer than this, from the arrival of the first byte to the last byte of the answer." },
   { id: "p90", name: "p90", why: "Nine in ten of its requests took no longer than this." },
   { id: "p99", name: "p99", why: "99 in 100 of its requests took no longer than this." },
@@ -29,18 +29,6 @@ export const CHARTS = {
   split: "Mean time of a request: how long it waited in the socket until the workload read it (queue), and what the workload then took (service). Slow service: look into the code or what it calls. Long queue: too few workers.",
   statuses: "Requests per second by what they were answered with. “aborted”: the connection ended before a status.",
   peers: "TCP with each other end. Who has retransmits with one peer only has a bad link to it; with all peers, look at its own host.",
-};
-
-/**
- * What to do about a class of connections. Those of TLS have a reason where the agent reads TLS.
- * @type {Record<string, string>}
- */
-const CLASS_ADVICE = {
-  tls: "Start the agent with `--tls`: it then reads TLS at the library.",
-  http2: "Nothing yet: HTTP/2 and gRPC are not read. Their TCP numbers are complete.",
-  mptcp: "Multipath TCP cannot be read. A Go server speaks plain TCP with `GODEBUG=multipathtcp=0`.",
-  other: "Not HTTP: a database, SSH, or HTTP behind a PROXY protocol header. Nothing to do; its TCP numbers are complete.",
-  unreadable: "With `--attach-mode=trampoline` the agent sees more of them, where the kernel has it.",
 };
 
 /**
@@ -62,15 +50,7 @@ const REASON_ADVICE = {
   compat32: "Start the agent with `--attach-mode=trampoline`.",
 };
 
-/** @param {string} cls @param {string} reason */
-export function advice(cls, reason) {
-  return REASON_ADVICE[reason] ?? CLASS_ADVICE[cls] ?? "";
+/** @param {API.Class} c @param {string} reason */
+export function advice(c, reason) {
+  return REASON_ADVICE[reason] ?? c.advice;
 }
-
-/**
- * What the classes are called.
- * @type {Record<string, string>}
- */
-export const CLASS_NAMES = {
-  http1: "HTTP/1", tls: "TLS, not read", http2: "HTTP/2", mptcp: "Multipath TCP", other: "not HTTP", idle: "idle", unreadable: "unreadable",
-};

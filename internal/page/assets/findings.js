@@ -12,7 +12,7 @@ export function Findings({ workloads, at }) {
   const most = (/** @type {(w: API.Workload) => unknown} */ test, /** @type {(w: API.Workload) => number} */ by) =>
     workloads.filter(test).sort((a, b) => by(b) - by(a));
 
-  const failing = most((w) => judge.fails(w.served), (w) => w.served.error_ratio ?? 0);
+  const failing = most((w) => !judge.callerOnly(w) && judge.fails(judge.shown(w)), (w) => judge.shown(w).error_ratio ?? 0);
   const lossy = most(judge.lossyLink, (w) => w.worst_link?.retransmit_ratio ?? 0);
   const sum = (/** @type {API.Workload} */ w) => judge.failedConnects(w.tcp).reduce((n, [, m]) => n + m, 0);
   const connects = (/** @type {API.Workload} */ w) => judge.failedConnects(w.tcp).map(([why, n]) => `${n} ${why}`).join(", ");
@@ -23,7 +23,7 @@ export function Findings({ workloads, at }) {
     ...lossy.map((w) => w.worst_link && html`<li key=${`r${w.id}`}><${Badge} level="bad">loses packets<//>
       <span>${of(w)}: the link to ${peerName(w.worst_link)}; ${percent(w.worst_link.retransmit_ratio)} of the segments had to be sent again.</span></li>`),
     failing.length > 0 && html`<li key="e"><${Badge} level="bad">errors<//>
-      <span>${failing.slice(0, NAMED).map((w, i) => html`${i > 0 && ", "}${of(w)} ${percent(w.served.error_ratio)}`)}${failing.length > NAMED && ` and ${failing.length - NAMED} more`} of the requests failed.</span></li>`,
+      <span>${failing.slice(0, NAMED).map((w, i) => html`${i > 0 && ", "}${of(w)} ${percent(judge.shown(w).error_ratio)}`)}${failing.length > NAMED && ` and ${failing.length - NAMED} more`} of the requests failed.</span></li>`,
     refused.length > 0 && html`<li key="c"><${Badge} level="note">connects fail<//>
       <span>${refused.slice(0, NAMED).map((w, i) => html`${i > 0 && "; "}${of(w)}: ${connects(w)}`)}${refused.length > NAMED && ` and ${refused.length - NAMED} more`}.</span></li>`,
   ].filter(Boolean);

@@ -20,15 +20,40 @@ const ERRORS = 3;
 const OPAQUE_RATIO = 0.05;
 
 /**
- * What a row of the overview shows: what the workload serves or, if that is nothing, what it asks.
+ * What a row of the overview shows: what the workload serves or, if that is nothing, what it asks; of either HTTP
+ * before other protocols.
  * @param {API.Workload} w
+ * @returns {API.Requests | API.Spoken}
  */
 export function shown(w) {
-  return w.served.count || w.served.active || !w.client.count ? w.served : w.client;
+  if (w.served.count || w.served.active) return w.served;
+  const most = (/** @type {string} */ role) => w.protocols.find((p) => p.role === role);
+  return most("server") ?? (w.client.count ? w.client : most("client") ?? w.served);
 }
 
+/**
+ * The protocol of these requests, if that is not HTTP.
+ * @param {API.Requests | API.Spoken} r
+ */
+export const spoken = (r) => ("protocol" in r ? r : null);
+
 /** @param {API.Workload} w */
-export const callerOnly = (w) => shown(w) === w.client;
+export const callerOnly = (w) => shown(w) === w.client || spoken(shown(w))?.role === "client";
+
+/**
+ * The share of the time of the requests shown that they waited.
+ * @param {API.Workload} w
+ */
+export function queueRatio(w) {
+  const other = spoken(shown(w));
+  return other ? other.queue_ratio : w.queue_ratio;
+}
+
+/**
+ * How many of these requests are open; of other protocols than HTTP that is not known.
+ * @param {API.Requests | API.Spoken} r
+ */
+export const open = (r) => ("active" in r ? r.active : 0);
 
 /**
  * How long its requests wait unread, on average, in seconds.

@@ -21,7 +21,7 @@ const SORT = {
   p50: (w) => judge.shown(w).latency.p50,
   p90: (w) => judge.shown(w).latency.p90,
   p99: (w) => judge.shown(w).latency.p99,
-  queue: (w) => w.queue_ratio,
+  queue: judge.queueRatio,
   retransmits: (w) => (judge.lossyLink(w) ?? w.tcp).retransmit_ratio,
 };
 
@@ -88,24 +88,25 @@ function Row({ w, at }) {
   const r = judge.shown(w);
   const caller = judge.callerOnly(w);
   const lossy = judge.lossyLink(w);
-  const spark = caller ? w.series.client_per_second : w.series.per_second;
+  const other = judge.spoken(r);
+  const spark = other ? [] : caller ? w.series.client_per_second : w.series.per_second;
   const name = fullName(w);
   const tcp = (w.tcp.bytes_sent_per_second ?? 0) + (w.tcp.bytes_received_per_second ?? 0);
   return html`<tr role="row" class=${r.count ? "" : "no-http"}>
     <th role="rowheader" scope="row" class="c-name">
       <a href=${link({ view: "workload", workload: w.id }, at)} data-route>${name}</a>
-      <span class="sub">${[...details(w), w.gone && "gone", caller && "only asks others"].filter(Boolean).join(" · ")}</span>
+      <span class="sub">${[...details(w), w.gone && "gone", other?.title, caller && "only asks others"].filter(Boolean).join(" · ")}</span>
     </th>
     <td role="cell" class="c-rate" data-name="Requests">
-      ${r.count || r.active
-        ? html`<${Sparkline} values=${spark} /><span class="amount">${rate(r.per_second)}</span>`
+      ${r.count || judge.open(r)
+        ? html`${spark.length > 0 && html`<${Sparkline} values=${spark} />`}<span class="amount">${rate(r.per_second)}</span>`
         : html`<span class="quiet">no HTTP${tcp > 0 ? ` · TCP ${byteRate(tcp)}` : ""}</span>`}
       ${judge.opaque(w) && html`<a class="mark" href=${link({ view: "coverage", workload: "" }, at)} data-route><${Badge} level="note">${percent(w.opaque_ratio)} opaque<//></a>`}
     </td>
     <td role="cell" class="c-errors" data-name="Errors">${percent(r.error_ratio)}${judge.fails(r) && html`<${Badge} level="bad">errors<//>`}</td>
     ${QUANTILES.map((q) => html`<td role="cell" class="c-${q}" data-name=${q}>${duration(r.latency[q])}</td>`)}
     <td role="cell" class="c-queue" data-name="Queue share">
-      <${Share} value=${w.queue_ratio} text=${percent(w.queue_ratio)} />${judge.overloaded(w) && html`<${Badge} level="bad">overloaded<//>`}</td>
+      <${Share} value=${judge.queueRatio(w)} text=${percent(judge.queueRatio(w))} />${judge.overloaded(w) && html`<${Badge} level="bad">overloaded<//>`}</td>
     <td role="cell" class="c-retransmits" data-name="Retransmits">${percent((lossy ?? w.tcp).retransmit_ratio)}${lossy && html`<${Badge} level="bad">loses packets<//>`}${lossy && html`<span class="sub">to ${peerName(lossy)}</span>`}</td>
   </tr>`;
 }
@@ -123,7 +124,7 @@ const OWN = /^fathom(\.service)?$/;
  * Whether nothing has asked for anything yet, but those who look at the agent.
  * @param {API.Workload[]} workloads
  */
-const quiet = (workloads) => !workloads.some((w) => w.served.count > 0 && !OWN.test(w.workload));
+const quiet = (workloads) => !workloads.some((w) => (w.served.count > 0 || w.protocols.some((p) => p.role === "server")) && !OWN.test(w.workload));
 
 /** Nothing was measured yet: what to do. */
 function Quiet() {

@@ -31,12 +31,13 @@ export function Workload({ data, at }) {
       <${Window} at=${at} preferred="15m" data=${data} />
     </div>
     <${Verdict} w=${w} peers=${data.peers} at=${at} />
-    <${Tiles} w=${w} requests=${serves || !asks ? w.served : w.client} caller=${!serves && asks} />
+    <${Tiles} w=${w} />
     ${serves && html`<${Served} data=${data} over=${over} />`}
-    ${asks && html`<${Asks} data=${data} over=${over} />`}
+    ${asks && html`<${Asks} title="Requests that it makes" client=${data.client} over=${over} />`}
+    ${data.protocols.map((p) => html`<${Spoken} key=${p.protocol + p.role} spoken=${p} over=${over} />`)}
     <${Peers} peers=${data.peers} />
     <div class="columns">
-      ${data.statuses.length > 0 && html`<${Statuses} statuses=${data.statuses} />`}
+      ${data.statuses.length > 0 && html`<${Statuses} title="Answers" what="Method" statuses=${data.statuses} />`}
       <div class="stack">
         ${data.listeners.length > 0 && html`<${Listeners} listeners=${data.listeners} />`}
         <${Panel} title="What its connections carry"><${Classes} classes=${data.classes} /><//>
@@ -55,24 +56,24 @@ function Verdict({ w, peers, at }) {
   const lines = [
     judge.overloaded(w) && html`<li><${Badge} level="bad">overloaded<//> <span>Of ${duration(mean)} that a request takes on average, it waits ${duration(queue)} unread.${mean > queue && ` The work itself takes ${duration(mean - queue)}.`} More instances or threads would help; faster code too.</span></li>`,
     ...lossy.slice(0, 3).map((p) => html`<li><${Badge} level="bad">loses packets<//> <span>The link to ${peerName(p)}: ${percent(p.retransmit_ratio)} of ${count(p.segments_sent)} segments had to be sent again.</span></li>`),
-    judge.fails(w.served) && html`<li><${Badge} level="bad">errors<//> <span>${percent(w.served.error_ratio)} of ${count(w.served.count)} requests failed.</span></li>`,
+    !judge.callerOnly(w) && judge.fails(judge.shown(w)) && html`<li><${Badge} level="bad">errors<//> <span>${percent(judge.shown(w).error_ratio)} of ${count(judge.shown(w).count)} requests failed.</span></li>`,
     judge.opaque(w) && html`<li><${Badge} level="note">opaque<//> <span>${percent(w.opaque_ratio)} of its bytes cannot be read, so there are requests that are not in these numbers. <a href=${link({ view: "coverage", workload: "" }, at)} data-route>Why, and what to do</a></span></li>`,
   ].filter(Boolean);
   return lines.length > 0 && html`<section class="panel findings" aria-label="What stands out"><ul>${lines}</ul></section>`;
 }
 
-/** @param {{w: API.Workload, requests: API.Requests, caller: boolean}} props */
-function Tiles({ w, requests: r, caller }) {
+/** @param {{w: API.Workload}} props */
+function Tiles({ w }) {
+  const r = judge.shown(w);
   const tiles = [
-    [caller ? "Requests it makes" : "Requests", rate(r.per_second)],
+    [judge.callerOnly(w) ? "Requests it makes" : "Requests", rate(r.per_second)],
     ["Errors", percent(r.error_ratio)],
     ["p50", duration(r.latency.p50)],
     ["p90", duration(r.latency.p90)],
     ["p99", duration(r.latency.p99)],
-    ["Queue share", percent(w.queue_ratio)],
+    ["Queue share", percent(judge.queueRatio(w))],
     ["Retransmits", percent(w.tcp.retransmit_ratio)],
-    ["Open now", count(r.active)],
-    ["Oldest open", duration(r.oldest_seconds)],
+    ...("active" in r ? [["Open now", count(r.active)], ["Oldest open", duration(r.oldest_seconds)]] : []),
   ];
   return html`<dl class="tiles">${tiles.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 }
@@ -116,29 +117,48 @@ function byStatus(statuses, n) {
 
 /** @param {string} status */
 function statusClass(status) {
-  return /^[1-5]\d\d$/.test(status) ? `s-${status[0]}xx` : status === "aborted" ? "s-aborted" : "s-other";
+  if (/^[1-5]\d\d$/.test(status)) return `s-${status[0]}xx`;
+  return { ok: "s-2xx", aborted: "s-aborted", other: "s-other", overflow: "s-other" }[status] ?? "s-5xx"; // a word: an error
 }
 
 /**
  * The requests that a workload makes of others.
- * @param {{data: API.WorkloadDetails, over: Over}} props
+ * @param {{title: string, client: API.Client, over: Over}} props
  */
-function Asks({ data, over }) {
-  const { client } = data;
-  const quantiles = [
-    { name: "p50", class: "q-50", values: client.p50 },
-    { name: "p99", class: "q-99", values: client.p99 },
-  ];
-  return html`<${Panel} title="Requests that it makes">
+function Asks({ title, client, over }) {
+  return html`<${Panel} title=${title}>
     <p class="sub">From the first byte written to the last byte read: the network and the other end together.</p>
-    <${Heatmap} ...${over} label="Latency of the requests that it makes over time" heatmap=${client.heatmap} lines=${quantiles} />
-    <${Scroll} label="Requests that it makes, by whom it asks"><table>
+    <${Latency} title=${title} client=${client} over=${over} />
+    <${Scroll} label=${`${title}, by whom it asks`}><table>
       <thead><tr><th scope="col">Asks</th><th scope="col">Requests</th><th scope="col">Errors</th><th scope="col">p50</th><th scope="col">p90</th><th scope="col">p99</th></tr></thead>
       <tbody>${client.peers.map((p) => html`<tr key=${peerName(p)}><th scope="row">${peerName(p)}</th>
         <td>${rate(p.per_second)}</td><td>${percent(p.error_ratio)}${judge.fails(p) && html` <${Badge} level="bad">errors<//>`}</td>
         <td>${duration(p.latency.p50)}</td><td>${duration(p.latency.p90)}</td><td>${duration(p.latency.p99)}</td></tr>`)}</tbody>
     </table><//>
   <//>`;
+}
+
+/** @param {{title: string, client: API.Client, over: Over}} props */
+function Latency({ title, client, over }) {
+  const quantiles = [
+    { name: "p50", class: "q-50", values: client.p50 },
+    { name: "p99", class: "q-99", values: client.p99 },
+  ];
+  return html`<${Heatmap} ...${over} label=${`${title}: latency over time`} heatmap=${client.heatmap} lines=${quantiles} />`;
+}
+
+/**
+ * What a workload serves or asks in a protocol other than HTTP.
+ * @param {{spoken: API.SpokenDetails, over: Over}} props
+ */
+function Spoken({ spoken: s, over }) {
+  const client = s.role === "client";
+  const title = client ? `What it asks in ${s.title}` : `What it serves in ${s.title}`;
+  return html`
+    ${client ? html`<${Asks} title=${title} client=${s.details} over=${over} />` : html`<${Panel} title=${title}>
+      <p class="sub">${rate(s.per_second)}, of which ${percent(s.error_ratio)} errors. For ${percent(s.queue_ratio)} of their time the requests wait unread.</p>
+      <${Latency} title=${title} client=${s.details} over=${over} /><//>`}
+    <${Statuses} title=${`${title}: operations`} what="Operation" statuses=${s.statuses} />`;
 }
 
 /** @param {{peers: API.Peer[]}} props */
@@ -172,11 +192,11 @@ function Broken({ tcp }) {
   return parts.length > 0 && html`<span class="sub">${parts.join(", ")}</span>`;
 }
 
-/** @param {{statuses: API.Status[]}} props */
-function Statuses({ statuses }) {
+/** @param {{title: string, what: string, statuses: API.Status[]}} props */
+function Statuses({ title, what, statuses }) {
   const all = statuses.reduce((sum, s) => sum + s.count, 0);
-  return html`<${Panel} title="Answers"><${Scroll} label="Answers"><table>
-    <thead><tr><th scope="col">Method</th><th scope="col">Status</th><th scope="col">Requests</th><th scope="col">Share</th><th scope="col">Mean</th></tr></thead>
+  return html`<${Panel} title=${title}><${Scroll} label=${title}><table>
+    <thead><tr><th scope="col">${what}</th><th scope="col">Status</th><th scope="col">Requests</th><th scope="col">Share</th><th scope="col">Mean</th></tr></thead>
     <tbody>${statuses.map((s) => html`<tr><th scope="row">${s.method}${s.tls ? " (TLS)" : ""}</th><td><span class="swatch ${statusClass(s.status)}"></span>${s.status}</td>
       <td>${count(s.count)}</td><td>${percent(s.count / all)}</td><td>${duration(s.mean)}</td></tr>`)}</tbody>
   </table><//><//>`;

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
+/* The protocols whose exchanges are counted. internal/protocol has what they are called. */
+#ifndef FATHOM_PROTOCOL_H
+#define FATHOM_PROTOCOL_H
+
+enum protocol {
+	PROTOCOL_NONE,
+	PROTOCOL_HTTP1,
+	PROTOCOL_REDIS,
+	PROTOCOL_COUNT,
+};
+
+/* Statuses of every protocol, above what they number themselves; beside STATUS_OTHER, 0xffff. */
+enum common_status {
+	STATUS_ABORTED = 0xfffe,	/* the connection ended before the response began */
+};
+
+#endif

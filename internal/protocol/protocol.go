@@ -1,0 +1,140 @@
+// Package protocol lists the protocols whose exchanges Fathom counts: what they are called, what can be asked in them and
+// answered, and in which metrics they are. All that names a protocol takes the name from here: the kernel side's
+// reader, the metrics and their reference, the history, the page, `fathom top` and the dashboards.
+//
+// A protocol is one entry, in a file of its own. The entry names the enumerations of the kernel side that number its
+// operations and statuses; their enumerators come from the BPF object ([Enumerators]), so that no name depends on
+// a position in two lists.
+package protocol
+
+import (
+	"slices"
+	"strings"
+)
+
+// Protocol is an entry of the list.
+type Protocol struct {
+	// Name is the class of its connections, and in capitals what the kernel side's PROTOCOL_ and CLASS_ end in.
+	Name string
+	// Title is its name for people.
+	Title string
+	// Family says in which metrics its exchanges are.
+	Family *Family
+	// System is the value of the family's system label; empty if the family has none.
+	System string
+
+	// Recognised, Matched and Ended say, for the reference, by which bytes a connection is known, how a response finds its
+	// request, and where an exchange ends.
+	Recognised, Matched, Ended string
+
+	// Operations are what can be asked for, Statuses how it can end, by the kernel side's numbers. [StatusAborted] and
+	// [StatusOther] are statuses of all protocols.
+	Operations, Statuses Names
+	// StatusesAre says, for the reference, what the names of statuses are.
+	StatusesAre string
+	// Waits are operations that last until something happens: their time says how patient the caller is.
+	Waits []string
+	// Housekeeping are operations that client libraries do by themselves, whose failures no application sees.
+	Housekeeping []string
+	// Success are the statuses that are no failures. Nil: FailedCodes are the failures.
+	Success []string
+	// FailedCodes is the first digit of the codes that are failures, where statuses are codes.
+	FailedCodes string
+
+	number uint8
+}
+
+// all is the list, in any order.
+func all() []*Protocol { return []*Protocol{HTTP1, Redis} }
+
+// byNumber has the protocols where the kernel side numbers them.
+var byNumber = number(all())
+
+func number(list []*Protocol) []*Protocol {
+	out := make([]*Protocol, len(Enumerators("protocol")))
+	for _, p := range list {
+		if n := slices.Index(Enumerators("protocol"), "PROTOCOL_"+strings.ToUpper(p.Name)); n >= 0 {
+			p.number, out[n] = uint8(n), p //nolint:gosec // a byte in the kernel
+		}
+	}
+	return out
+}
+
+// All returns the protocols in the order of the kernel side's numbers.
+func All() []*Protocol {
+	return slices.DeleteFunc(slices.Clone(byNumber), func(p *Protocol) bool { return p == nil })
+}
+
+// Numbered returns the protocol that the kernel side gives a number; nil if there is none.
+func Numbered(n uint8) *Protocol {
+	if int(n) < len(byNumber) {
+		return byNumber[n]
+	}
+	return nil
+}
+
+// Number is the kernel side's.
+func (p *Protocol) Number() uint8 { return p.number }
+
+// Shown is the protocol as which the metrics show p: the first whose exchanges have the same labels.
+func (p *Protocol) Shown() *Protocol {
+	for _, o := range byNumber {
+		if o != nil && o.Family == p.Family && o.System == p.System {
+			return o
+		}
+	}
+	return p
+}
+
+// The statuses that all protocols have.
+const (
+	StatusAborted uint16 = 0xfffe // the connection ended before the response began
+	StatusOther   uint16 = 0xffff // none that has a name
+)
+
+// What labels say where nothing else is known.
+const (
+	Aborted        = "aborted"
+	Other          = "other"
+	OtherOperation = "OTHER"
+)
+
+// Status returns the value of the label status for a number.
+func (p *Protocol) Status(n uint16) string {
+	if n == StatusAborted {
+		return Aborted
+	}
+	if s := p.Statuses.Name(int(n)); s != "" {
+		return s
+	}
+	return Other
+}
+
+// Operation returns the name of an operation.
+func (p *Protocol) Operation(n uint8) string {
+	if s := p.Operations.Name(int(n)); s != "" {
+		return s
+	}
+	return OtherOperation
+}
+
+// Failed reports whether an exchange failed, seen by whoever asked. Those of housekeeping never do.
+func (p *Protocol) Failed(operation, status string) bool {
+	switch {
+	case p.IsHousekeeping(operation):
+		return false
+	case status == Aborted:
+		return true
+	case p.Success == nil:
+		return len(status) == 3 && p.FailedCodes != "" && status[:1] == p.FailedCodes
+	}
+	return !slices.Contains(p.Success, status)
+}
+
+// IsHousekeeping reports whether client libraries do an operation by themselves.
+func (p *Protocol) IsHousekeeping(operation string) bool {
+	return slices.Contains(p.Housekeeping, operation)
+}
+
+// IsWait reports whether an operation lasts until something happens.
+func (p *Protocol) IsWait(operation string) bool { return slices.Contains(p.Waits, operation) }
