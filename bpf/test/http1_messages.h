@@ -17,6 +17,7 @@ struct response_text {
 	const char *bytes; /* ###: the status; NULL: there is none, and the connection ends */
 	u16 status;	   /* 0: one of its own for each exchange */
 	bool last;	   /* it ends with the connection */
+	bool decoy;	   /* its body looks like a response */
 	bool to_head;	   /* it answers HEAD; others do not */
 };
 
@@ -53,13 +54,15 @@ static const struct request_text requests[] = {
 
 static const struct response_text responses[] = {
 	{.bytes = "HTTP/1.1 ### OK\r\nContent-Length: 2\r\n\r\nok"},
-	{.bytes = "HTTP/1.1 ### OK\r\n" CHUNKED "\r\n13\r\nHTTP/1.1 500 No\r\n\r\n\r\n0\r\n\r\n"},
+	{.bytes = "HTTP/1.1 ### OK\r\n" CHUNKED "\r\n13\r\nHTTP/1.1 500 No\r\n\r\n\r\n0\r\n\r\n",
+	 .decoy = true},
 	{.bytes = "HTTP/1.0 ###\r\nContent-Length: 0\r\n\r\n"},
 	{.bytes = "HTTP/1.1 204 No Content\r\nServer: s\r\n\r\n", .status = 204},
 	{.bytes = "HTTP/1.1 304 Not Modified\r\nContent-Length: 10\r\n\r\n", .status = 304},
 	{.bytes = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 ### OK\r\nContent-Length: 1\r\n\r\nx"},
 	{.bytes = "HTTP/1.1 103 E\r\nLink: a\r\n\r\nHTTP/1.1 103 E\n\nHTTP/1.1 ### \n"
-		  "Content-Length:19\n\nHTTP/1.1 200 OK\r\n\r\n"},
+		  "Content-Length:19\n\nHTTP/1.1 200 OK\r\n\r\n",
+	 .decoy = true},
 	{.bytes = "HTTP/1.1 ### OK\r\nConnection: close\r\n\r\nuntil the end", .last = true},
 	{.bytes = "<!DOCTYPE html><html>HTTP/0.9</html>", .status = STATUS_OTHER, .last = true},
 	{.status = STATUS_ABORTED, .last = true},
@@ -143,6 +146,13 @@ static inline void begin_scenario(struct scenario *sc, u8 role, u32 at_once)
 	sc->name = sc->pipelined ? "pipelined" : "one after the other";
 }
 
+/* The last thing in a message that looks like the beginning of one. */
+static inline void note_decoy(const struct stream *s, struct message *m)
+{
+	for (m->decoy = m->to - 7; memcmp(s->bytes + m->decoy, "HTTP/1.", 7);)
+		m->decoy--;
+}
+
 /* How much of the responses request I waits for. */
 static inline u32 waits_for(struct scenario *sc, u32 i)
 {
@@ -168,6 +178,10 @@ static inline void add_exchange(struct scenario *sc, const struct choice *choice
 	add(sc, request, q->bytes, strlen(q->bytes), 0, waits_for(sc, i));
 	if (r->bytes)
 		add(sc, response, r->bytes, strlen(r->bytes), x->status, request->length);
+	if (r->decoy)
+		note_decoy(
+			response,
+			&messages_of(sc, response)->message[messages_of(sc, response)->count - 1]);
 	/* HTTP/0.9 is read before it is known that this is HTTP. */
 	sc->undecidable |= !i && client && x->status == STATUS_OTHER;
 	sc->undecidable |= before && before->asks && q->later;

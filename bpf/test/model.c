@@ -64,7 +64,7 @@ static void run_order(const struct search *se, u64 left_out)
 	figures.runs++;
 	figures.left_out += mishaps.unseen;
 	wrong = what_is_wrong(sc, &mishaps);
-	if (!wrong)
+	if (!wrong || (left_out && sc->decoyed))
 		return;
 	for (i = 0; i < se->count; i++)
 		if (left_out >> i & 1 && is_like_fin(sc, se->order[i]))

@@ -14,6 +14,7 @@
 /* Where a message lies in its stream. */
 struct message {
 	u32 from, to;
+	u32 decoy; /* where something in its body looks like a message; 0: nowhere */
 	u32 needs; /* so much of the other stream has passed before its first byte is sent */
 };
 
@@ -42,6 +43,7 @@ struct scenario {
 	u32 answered; /* how much of the responses it has waited for */
 	bool pipelined;	  /* at_once is not 1 */
 	bool undecidable; /* may be lost, but in the right number */
+	bool decoyed; /* a call begins with a decoy: behind an unseen head it is taken for a message */
 };
 
 static inline const struct stream *stream_of(const struct scenario *sc, u32 what)
@@ -118,6 +120,11 @@ static inline void locate(struct scenario *sc)
 
 	note_needs(&sc->in, &sc->in_messages, sc->in_needs);
 	note_needs(&sc->out, &sc->out_messages, sc->out_needs);
+	for (i = 0; i < answers->count; i++)
+		if (answers->message[i].decoy &&
+		    response->cuts[call_of(response, answers->message[i].decoy)] ==
+			    answers->message[i].decoy)
+			sc->decoyed = true;
 	for (i = 0; i < sc->exchanges; i++) {
 		begin = sent->message[i].from;
 		while (begin < request->length &&
