@@ -268,6 +268,7 @@ static void run_one(struct event e, u32 mode)
 	struct view view = {};
 	bool left_out = false;
 	u64 before = host_lookups;
+	u32 length = call_length(stream_of(&now.scenario, e.what), e.call);
 
 	switch (mode & 7) {
 	case AT_LEFT_OUT:
@@ -281,6 +282,8 @@ static void run_one(struct event e, u32 mode)
 		break;
 	case AT_PIECES:
 		view.pieces = 1 + mode / 8;
+		if (!DEEP && view.pieces > length) /* none of them is empty */
+			view.pieces = length;
 		break;
 	case AT_PAUSE:
 		host_now += 2 * settle_after_ns;
@@ -294,7 +297,7 @@ static void run_one(struct event e, u32 mode)
 		now.certain = false;
 	now.mishaps.unseen += left_out || view.gone || view.fault;
 	run_event(&now.scenario, e, left_out, view);
-	check_work(before, call_length(stream_of(&now.scenario, e.what), e.call));
+	check_work(before, length);
 }
 
 /* Runs the events of a connection. */

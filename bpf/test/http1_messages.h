@@ -45,7 +45,8 @@ static const struct request_text requests[] = {
 	 .decoy = true},
 	{.bytes = "PUT /up HTTP/1.1\r\nHost: 127.0.0.1:1234\r\nUser-Agent: curl/7.88.1\r\n"
 		  "Accept: */*\r\n" CHUNKED EXPECT "\r\n2\r\nab\r\nA\r\n0123456789\r\n0\r\n\r\n",
-	 .method = METHOD_PUT},
+	 .method = METHOD_PUT,
+	 .asks = true},
 	{.bytes = "GET\t/a\r\n\r\n", .method = METHOD_OTHER, .later = true},
 	{.bytes = "VERSION-CONTROL /a HTTP/1.1\r\nHost: h\r\nExpect: nothing\r\n\r\n",
 	 .method = METHOD_OTHER,
@@ -167,12 +168,14 @@ static inline u32 waits_for(struct scenario *sc, u32 i)
 static inline void add_exchange(struct scenario *sc, const struct choice *choices, u32 i)
 {
 	const struct request_text *q = &requests[choices[i].request];
-	const struct request_text *before = i ? &requests[choices[i - 1].request] : NULL;
+	const struct request_text *before = NULL;
 	const struct response_text *r = &responses[choices[i].response];
 	struct stream *request = requests_of(sc), *response = responses_of(sc);
 	struct expected *x = &sc->expected[sc->exchanges++];
 	bool client = sc->role == ROLE_CLIENT;
 
+	if (i && choices[i - 1].request < COUNT(requests))
+		before = &requests[choices[i - 1].request];
 	x->method = q->method;
 	x->status = r->status || !r->bytes ? r->status : FIRST_STATUS + i;
 	add(sc, request, q->bytes, strlen(q->bytes), 0, waits_for(sc, i));
