@@ -224,6 +224,8 @@ static const char *what_is_impossible(void)
 		counted += observations(h);
 		if (key.operation >= METHOD_COUNT)
 			return "a method that there is not";
+		if (now.mishaps.earlier) /* it may be of that connection */
+			continue;
 		if (key.status != STATUS_ABORTED && key.status != STATUS_OTHER &&
 		    !was_sent(responses_of(sc), key.status))
 			return "a status that was not sent";
@@ -239,6 +241,7 @@ static void check(void)
 	     known = now.certain && fits(now.choices, sc->exchanges, unseen);
 
 	/* Of a client that pipelines, nobody knows which response is whose where one went unseen. */
+	known &= !now.mishaps.earlier;
 	if ((unseen || now.mishaps.joined) && (sc->pipelined || sc->decoyed || !DEEP))
 		known = false;
 	if (!wrong && known)
