@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
- * One end of a TCP connection on the host: what the kernel does to the socket in a call, the hooks of
- * these calls, and what the programs have counted.
+ * One end of a TCP connection on the host: what the kernel does to the socket in a call, the
+ * hooks of these calls, and what the programs have counted.
  */
 #ifndef FATHOM_TEST_END_H
 #define FATHOM_TEST_END_H

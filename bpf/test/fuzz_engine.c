@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /*
- * Fuzzes the whole of the engine, as model.c runs it. The bytes of the input choose everything: the messages, of the
- * tables or any bytes; how they are cut; the order of events; hooks that are left out, cannot read or read several
- * buffers; the sweep; connections that are joined late or whose end is missed; and several of them in the
- * same slot, one after the other.
+ * Fuzzes the whole of the engine, as model.c runs it. The bytes of the input choose everything:
+ * the messages, of the tables or any bytes; how they are cut; the order of events; hooks that are
+ * left out, cannot read or read several buffers; the sweep; connections that are joined late or
+ * whose end is missed; and several of them in the same slot, one after the other.
  *
- * Where all messages are of the tables, what is right is known: see scenario.h. Of any bytes it is known
- * that no status is counted that was not sent, that no more is counted or lost than messages may have begun, and
- * that the work of a hook is bounded by the bytes that it looks at.
+ * Where all messages are of the tables, what is right is known: see scenario.h. Of any bytes it
+ * is known that no status is counted that was not sent, that no more is counted or lost than
+ * messages may have begun, and that the work of a hook is bounded by the bytes that it looks at.
  */
 #include "http1_messages.h"
 
 /*
- * Whether what is right has to be counted even where any hooks went unseen, or the connection was joined: more than
- * the engine is sure to do today. Else it is held to what is known of any bytes there.
+ * Whether what is right has to be counted even where any hooks went unseen, or the connection was
+ * joined: more than the engine is sure to do today. Else it is held to what is known of any bytes
+ * there.
  */
 #ifndef DEEP
 #define DEEP 0
@@ -43,7 +44,10 @@ static u32 next_below(u32 n)
 #define IS_JOINED 0x08
 #define IS_UNCLOSED 0x10
 
-/* What may happen at an event: the higher six bits of its byte, of which the lower three tell which. */
+/*
+ * What may happen at an event: the higher six bits of its byte, of which the lower three tell
+ * which.
+ */
 enum {
 	AT_LEFT_OUT = 1,
 	AT_GONE,
@@ -166,7 +170,10 @@ static void make_cuts(struct stream *s)
 			at[j - 1] = other;
 		}
 	}
-	/* Of a client that waits, requests are not in one call with what is sent before the response. */
+	/*
+	 * Of a client that waits, requests are not in one call with what is sent before the
+	 * response.
+	 */
 	cut(&now.scenario, s, !now.scenario.pipelined || next_byte() & 1, at, n);
 }
 
@@ -240,7 +247,9 @@ static void check(void)
 	bool unseen = now.mishaps.unseen,
 	     known = now.certain && fits(now.choices, sc->exchanges, unseen);
 
-	/* Of a client that pipelines, nobody knows which response is whose where one went unseen. */
+	/*
+	 * Of a client that pipelines, nobody knows which response is whose where one went unseen.
+	 */
 	known &= !now.mishaps.earlier;
 	if ((unseen || now.mishaps.joined) && (sc->pipelined || sc->decoyed || !DEEP))
 		known = false;

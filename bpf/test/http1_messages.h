@@ -9,8 +9,8 @@ struct request_text {
 	const char *bytes;
 	u8 method;
 	bool later; /* it is no request that a connection is recognised by */
-	bool asks; /* Expect: its body may be left out, which only a usual request behind it tells */
-	bool decoy; /* its body looks like a request, which behind an unseen head is taken for one */
+	bool asks;  /* its body may be left out, which only a usual request behind it tells */
+	bool decoy; /* its body looks like a request, and is taken for one behind an unseen head */
 };
 
 struct response_text {
@@ -189,13 +189,17 @@ static inline void add_exchange(struct scenario *sc, const struct choice *choice
 	sc->undecidable |= !i && client && x->status == STATUS_OTHER;
 	sc->undecidable |= before && before->asks && q->later;
 	/*
-	 * A client has sent HEAD and more in one call, and reads the response to HEAD and more in one
-	 * call, before the first one's hook has run: whether a body follows cannot be known then.
+	 * A client has sent HEAD and more in one call, and reads the response to HEAD and more in
+	 * one call, before the first one's hook has run: whether a body follows cannot be known
+	 * then.
 	 */
 	sc->undecidable |= before && client && sc->pipelined && before->method == METHOD_HEAD;
 }
 
-/* Makes the two streams. The client sends up to AT_ONCE requests before it waits for responses; 0: all. */
+/*
+ * Makes the two streams. The client sends up to AT_ONCE requests before it waits for responses;
+ * 0: all.
+ */
 static inline void build(struct scenario *sc, u8 role, const struct choice *choices, u32 n,
 			 u32 at_once)
 {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /*
- * A model of one end of a connection. It makes sequences of messages, cuts both directions into calls, and
- * runs the hooks of these calls in every order that TCP and the programs allow: a hook runs after its
- * call and before the next call of the same direction, however late; a server writes a response after
- * the hook of the read that brought its request; a client reads it after its request was written,
- * whose hook may not have run. Hooks may be left out.
+ * A model of one end of a connection. It makes sequences of messages, cuts both directions into
+ * calls, and runs the hooks of these calls in every order that TCP and the programs allow: a hook
+ * runs after its call and before the next call of the same direction, however late; a server
+ * writes a response after the hook of the read that brought its request; a client reads it after
+ * its request was written, whose hook may not have run. Hooks may be left out.
  *
  * What is right is known from the messages alone: see scenario.h.
  */
@@ -70,8 +70,8 @@ static void run_order(const struct search *se, u64 left_out)
 		if (left_out >> i & 1 && is_like_fin(sc, se->order[i]))
 			return;
 	/*
-	 * A client that pipelines for the first time within what no hook told: which response is whose
-	 * cannot be known, see "undecidable" in docs/how-it-works.md.
+	 * A client that pipelines for the first time within what no hook told: which response is
+	 * whose cannot be known, see "undecidable" in docs/how-it-works.md.
 	 */
 	if (left_out && sc->pipelined) {
 		figures.undecided++;
@@ -81,7 +81,10 @@ static void run_order(const struct search *se, u64 left_out)
 		explain(se, left_out, wrong);
 }
 
-/* Runs an order with all choices of up to MORE hooks from FROM on left out besides those in LEFT_OUT. */
+/*
+ * Runs an order with all choices of up to MORE hooks from FROM on left out besides those in
+ * LEFT_OUT.
+ */
 static void run_without(const struct search *se, u32 from, u64 left_out, u32 more)
 {
 	u32 i;
@@ -232,7 +235,10 @@ static void run_random(u32 n, u32 left_out, u64 most)
 			}
 		} while (!fits(c, exchanges, left_out));
 		build(&sc, random_below(2) ? ROLE_SERVER : ROLE_CLIENT, c, exchanges, !pipelined);
-		/* Requests that wait for a response are not in one call with what is sent before it. */
+		/*
+		 * Requests that wait for a response are not in one call with what is sent before
+		 * it.
+		 */
 		cut_somewhere(&sc, &sc.out, !pipelined || random_below(2));
 		cut_somewhere(&sc, &sc.in, !pipelined || random_below(2));
 		se.sweeps = !random_below(4);
@@ -242,15 +248,19 @@ static void run_random(u32 n, u32 left_out, u64 most)
 }
 
 /*
- * Orders that were counted wrong once. Each letter is the next event of its kind: r, w are calls, R, W their
- * hooks, which a minus behind them leaves out. Requests and responses are indexes of the tables.
+ * Orders that were counted wrong once. Each letter is the next event of its kind: r, w are calls,
+ * R, W their hooks, which a minus behind them leaves out. Requests and responses are indexes of
+ * the tables.
  */
 static const struct {
 	const char *name, *order;
 	u8 role, exchanges;
 	struct choice choices[3];
 } known[] = {
-	/* The second exchange was counted with the first one's method, or the first with the second one's status. */
+	/*
+	 * The second exchange was counted with the first one's method, or the first with the
+	 * second one's status.
+	 */
 	{"a read missed before the late hook of its request",
 	 "wrR-WwrRW",
 	 ROLE_CLIENT,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
- * What passes over a connection, the orders of events that are possible, and what is right to count.
- * That is known from the messages alone: each exchange has a status of its own, so that each series
- * holds one.
+ * What passes over a connection, the orders of events that are possible, and what is right to
+ * count. That is known from the messages alone: each exchange has a status of its own, so that
+ * each series holds one.
  */
 #ifndef FATHOM_TEST_SCENARIO_H
 #define FATHOM_TEST_SCENARIO_H
@@ -43,7 +43,7 @@ struct scenario {
 	u32 answered; /* how much of the responses it has waited for */
 	bool pipelined;	  /* at_once is not 1 */
 	bool undecidable; /* may be lost, but in the right number */
-	bool decoyed; /* a call begins with a decoy: behind an unseen head it is taken for a message */
+	bool decoyed;	  /* a call begins with a decoy, which is a message to who saw no head */
 };
 
 static inline const struct stream *stream_of(const struct scenario *sc, u32 what)
@@ -72,8 +72,8 @@ static inline u32 events_of(const struct scenario *sc)
 }
 
 /*
- * Cuts a stream at AT (N of them, ascending), and, if AT_MESSAGES, where its messages begin: what waits
- * for something is in a call of its own then.
+ * Cuts a stream at AT (N of them, ascending), and, if AT_MESSAGES, where its messages begin: what
+ * waits for something is in a call of its own then.
  */
 static inline void cut(struct scenario *sc, struct stream *s, bool at_messages, const u32 *at,
 		       u32 n)
@@ -137,9 +137,9 @@ static inline void locate(struct scenario *sc)
 }
 
 /*
- * Whether an event may come next, if NEXT are the next calls of each kind. The peer has sent what is read
- * when it had received what that answers: a matter of calls. The process writes when it has
- * returned from the reads of what that answers: their hooks have run.
+ * Whether an event may come next, if NEXT are the next calls of each kind. The peer has sent what
+ * is read when it had received what that answers: a matter of calls. The process writes when it
+ * has returned from the reads of what that answers: their hooks have run.
  */
 static inline bool may_follow(const struct scenario *sc, const u32 *next, u32 what)
 {
@@ -167,7 +167,10 @@ static inline void run_event(const struct scenario *sc, struct event e, bool lef
 		run_hook(s, e.call, direction, view);
 }
 
-/* Whether a call moves one byte at the very end: without its hook that is not told apart from a FIN. */
+/*
+ * Whether a call moves one byte at the very end: without its hook that is not told apart from a
+ * FIN.
+ */
 static inline bool is_like_fin(const struct scenario *sc, struct event e)
 {
 	const struct stream *s = stream_of(sc, e.what);
@@ -175,7 +178,10 @@ static inline bool is_like_fin(const struct scenario *sc, struct event e)
 	return e.call + 1u == s->calls && call_length(s, e.call) == 1;
 }
 
-/* Whether NS lies between the calls that the exchange is made of, as their hooks may have seen them. */
+/*
+ * Whether NS lies between the calls that the exchange is made of, as their hooks may have seen
+ * them.
+ */
 static inline bool is_duration_of(const struct scenario *sc, const struct expected *x, u64 ns)
 {
 	s64 a, b, least, most;
@@ -204,8 +210,8 @@ struct mishaps {
 };
 
 /*
- * Compares what was counted with what is right; returns what is wrong, or NULL. Each exchange has to be
- * counted once with its own method and status, and with a duration of its own; or it is
+ * Compares what was counted with what is right; returns what is wrong, or NULL. Each exchange has
+ * to be counted once with its own method and status, and with a duration of its own; or it is
  * lost. Where there was no mishap nothing may be lost.
  */
 static inline const char *what_is_wrong(const struct scenario *sc, const struct mishaps *m)

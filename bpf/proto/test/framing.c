@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /*
- * Where a message ends: the functions of http1_framing.h, put together as bpf/http1/scan.h does it, against a
- * parser that has the whole message before it.
+ * Where a message ends: the functions of http1_framing.h, put together as bpf/http1/scan.h does
+ * it, against a parser that has the whole message before it.
  */
 #include "harness.h"
 #include "../http1_framing.h"
@@ -14,7 +14,10 @@ struct text {
 	u8 answers; /* enum http1_answers */
 };
 
-/* What a parser makes of it: where the head and the message end (0: not in these bytes), and what follows. */
+/*
+ * What a parser makes of it: where the head and the message end (0: not in these bytes), and what
+ * follows.
+ */
 struct outcome {
 	size_t head_end, end;
 	u64 left;
@@ -84,7 +87,9 @@ static void take_length(struct fields *f, const u8 *p, size_t n)
 	f->length = value;
 }
 
-/* The last one counts (RFC 9112, section 6.3); empty elements do not (RFC 9110, section 5.6.1.2). */
+/*
+ * The last one counts (RFC 9112, section 6.3); empty elements do not (RFC 9110, section 5.6.1.2).
+ */
 static void take_coding(struct fields *f, const u8 *p, size_t n)
 {
 	if (!n)
@@ -127,7 +132,10 @@ static bool is_empty(const struct text *t, size_t from, size_t to)
 	return from == to || (to == from + 1 && t->data[from] == '\r');
 }
 
-/* Reads lines from *AT up to an empty one, behind which *AT is then; F may be NULL. False: it does not come. */
+/*
+ * Reads lines from *AT up to an empty one, behind which *AT is then; F may be NULL. False: it
+ * does not come.
+ */
 static bool read_lines(const struct text *t, size_t *at, struct fields *f)
 {
 	for (;;) {
@@ -238,8 +246,8 @@ static void load_words(u64 words[4], const u8 *data, size_t n)
 }
 
 /*
- * Looks through N bytes of a head, or trailer. Returns how many it used, up to the end (the phase is HTTP1_START
- * then), or a line that may be a field (HTTP1_FIELD).
+ * Looks through N bytes of a head, or trailer. Returns how many it used, up to the end (the phase
+ * is HTTP1_START then), or a line that may be a field (HTTP1_FIELD).
  */
 static size_t scan_head(struct http1_side *s, const u8 *data, size_t n, bool is_response)
 {
@@ -322,7 +330,10 @@ static bool take_head_end(struct http1_side *s, struct outcome *o, size_t at, bo
 	return true;
 }
 
-/* Takes the bytes from AT to TO, which come in one piece; returns whether what follows is no matter any more. */
+/*
+ * Takes the bytes from AT to TO, which come in one piece; returns whether what follows is no
+ * matter any more.
+ */
 static bool take_piece(struct http1_side *s, struct outcome *o, const struct text *t, size_t at,
 		       size_t to)
 {
@@ -449,8 +460,8 @@ static const char *mismatch_both(const void *data, size_t length)
 }
 
 /*
- * What follows a head with these fields, in a request and in a response. BODY: LEFT bytes; a chunk line or the end of
- * the connection where it says so.
+ * What follows a head with these fields, in a request and in a response. BODY: LEFT bytes; a
+ * chunk line or the end of the connection where it says so.
  */
 static void test_table(void)
 {
@@ -580,8 +591,9 @@ static void test_table(void)
 }
 
 /*
- * Each byte of the fields replaced by each of the 256: among them those that are made letters and digits by
- * setting 0x20. More comes behind the head, since the usual form is looked for in 32 bytes.
+ * Each byte of the fields replaced by each of the 256: among them those that are made letters and
+ * digits by setting 0x20. More comes behind the head, since the usual form is looked for in 32
+ * bytes.
  */
 static void test_replaced_in(const char *fields)
 {
@@ -658,8 +670,8 @@ static void test_all_values(void)
 }
 
 /*
- * http1_usual_field() takes LINE, of USED bytes, and with any byte of it replaced either does nothing, or what
- * http1_field_byte() does.
+ * http1_usual_field() takes LINE, of USED bytes, and with any byte of it replaced either does
+ * nothing, or what http1_field_byte() does.
  */
 static void test_usual(const char *line, u32 used)
 {

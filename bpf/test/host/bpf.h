@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
- * What stands in for the kernel where the programs are compiled for the host: helpers, maps, the memory of the
- * process, the clock. Kernel structures are plain ones here, which a test fills. One thread.
+ * What stands in for the kernel where the programs are compiled for the host: helpers, maps, the
+ * memory of the process, the clock. Kernel structures are plain ones here, which a test fills.
+ * One thread.
  */
 #ifndef FATHOM_HOST_BPF_H
 #define FATHOM_HOST_BPF_H
@@ -123,7 +124,10 @@ static int host_delete(struct host_map *m, const void *key)
 
 #define HOST_QUEUE_ENTRIES 1024
 
-/* Queues are used for slots only. They are passed as plain pointers, so that they are known once something was pushed. */
+/*
+ * Queues are used for slots only. They are passed as plain pointers, so that they are known once
+ * something was pushed.
+ */
 static int host_pop(const void *id, u32 *value)
 {
 	struct host_map *m = host_map(id, BPF_MAP_TYPE_QUEUE, 0, sizeof(u32), HOST_QUEUE_ENTRIES);
@@ -171,7 +175,10 @@ static inline void host_clear_queue(const void *id)
 #define bpf_map_pop_elem(m, v) host_pop(m, v)
 #define bpf_map_push_elem(m, v, flags) host_push(m, v)
 
-/* The memory of the process: what a call moved. Everything else is a fault, and no program asks for it. */
+/*
+ * The memory of the process: what a call moved. Everything else is a fault, and no program asks
+ * for it.
+ */
 #define HOST_REGIONS 64
 static struct {
 	const u8 *at;
