@@ -62,7 +62,7 @@ __noinline u64 recognise(u32 slot, u64 address, u32 length, u32 seq, u64 now)
 	 * Behind a gap only a well-known method begins a request: "OST /" is one that the parser would
 	 * take for an extension, and its first byte was not seen.
 	 */
-	if ((verdict & 0xff) == HTTP1_NO || (c->after_gap && verdict >> 8 == METHOD_OTHER)) {
+	if ((verdict & 0xff) == HTTP1_NO || ((c->after_gap || c->joined) && verdict >> 8 == METHOD_OTHER)) {
 		u8 class = preface_class(s->word[0], s->word[1], s->have);
 
 		return EVENT(class == CLASS_UNKNOWN ? EVENT_NONE : EVENT_OTHER, class, 0, length);
@@ -249,26 +249,25 @@ __noinline u32 next_iovec(u32 slot, u64 address, u64 left)
 /* The same for an array of struct iovec at ADDRESS; above SKIPPED_SHIFT, how many bytes of the first one are not among them. */
 __noinline u64 drain_iovecs(u32 slot, u64 address, u64 flags_and_length, u32 seq, u64 now)
 {
-	u64 flags = flags_and_length & (IS_RESPONSE | KERNEL_IOVECS), rest;
 	u32 left = flags_and_length, n, i;
-	struct conn *c = conn_of(slot);
+	struct conn *c;
+	u64 rest;
 
-	if (!c)
-		return 0;
 	for (i = 0; i < DRAIN_IOVECS; i++) {
 		if (!left)
 			return 0;
-		n = next_iovec(slot, address + sizeof(struct user_iovec) * i, i ? flags | left : flags_and_length);
-		if (n == IOVEC_FAULT)
+		n = next_iovec(slot, address, i ? (flags_and_length & (IS_RESPONSE | KERNEL_IOVECS)) | left : flags_and_length);
+		c = conn_of(slot);
+		if (n == IOVEC_FAULT || !c)
 			return (u64)FAULT_MEMORY << 32 | left;
+		address += sizeof(struct user_iovec);
 		if (!n)
 			continue;
-		rest = drain(slot, c->iov_base[!!(flags & IS_RESPONSE)], flags | (left == (u32)flags_and_length ? flags_and_length & FIRST_OF_CALL : 0) | n,
-			     seq, now);
+		rest = flags_and_length & (left == (u32)flags_and_length ? IS_RESPONSE | FIRST_OF_CALL : IS_RESPONSE);
 		left -= n;
+		rest = drain(slot, c->iov_base[!!(flags_and_length & IS_RESPONSE)], rest | n, seq + ((u32)flags_and_length - left - n), now);
 		if (rest)
 			return rest + left;
-		seq += n;
 	}
 	return (u64)FAULT_IOVECS << 32 | left;
 }
@@ -280,16 +279,18 @@ __noinline int find_role(u32 slot, u64 address, u64 flags_and_length, u32 direct
 	struct user_iovec iov = { address, length };
 	struct conn *c = conn_of(slot);
 	u64 prefix[2] = {};
+	int verdict;
 	u8 class;
 	u64 n;
 
 	if (!c || (flags_and_length & HAS_IOVECS && read_iovec(&iov, address, flags_and_length & KERNEL_IOVECS)))
 		return 0;
 	n = at_most(iov.length < length ? iov.length : length, HTTP1_PREFIX);
-	if (bpf_probe_read_user(prefix, n, (void *)iov.base))
+	if (!n || bpf_probe_read_user(prefix, n, (void *)iov.base))
 		return 0;
 	http1_distrust(http1_of(c, RESPONSE));
-	if ((request_verdict(prefix[0], prefix[1], n) & 0xff) == HTTP1_YES) {
+	verdict = request_verdict(prefix[0], prefix[1], n);
+	if ((verdict & 0xff) == HTTP1_YES && verdict >> 8 != METHOD_OTHER) { /* "OST /" may be the rest of one */
 		c->role = direction == READ ? ROLE_SERVER : ROLE_CLIENT;
 	} else if ((response_verdict(prefix[0], prefix[1], n) & 0xff) == HTTP1_YES) {
 		c->role = direction == READ ? ROLE_CLIENT : ROLE_SERVER;
@@ -332,10 +333,14 @@ __noinline int count_unreadable(u32 slot, u64 direction_and_length, u32 fault, u
 }
 
 /* The response direction carries the first bytes of a connection. */
-static __always_inline bool server_spoke_first(struct conn *c, struct sock *sk, u32 direction)
+__noinline int server_spoke_first(u32 slot, u32 direction)
 {
-	struct tcp_sock *tp = cast(struct tcp_sock, sk);
+	struct conn *c = conn_of(slot);
+	struct tcp_sock *tp;
 
+	if (!c)
+		return true;
+	tp = cast(struct tcp_sock, c->sk);
 	if (c->class != CLASS_UNKNOWN || http1_of(c, REQUEST)->have)
 		return false;
 	if (direction == READ) {
@@ -472,18 +477,20 @@ __noinline u32 take_quickly(u32 slot, u64 address, u64 lengths, u64 seq, u64 now
 	return used + rest;
 }
 
-/* The same for the call P, whose bytes are at ADDRESS; ARGUMENTS as for drain(). */
-static __always_inline u32 take_first(const struct passage *p, u64 address, u64 arguments)
+/* The same for the call P of C, whose bytes are at ADDRESS; ARGUMENTS as for drain_iovecs(). */
+static __always_inline u32 take_first(struct conn *c, const struct passage *p, u64 address, u64 arguments)
 {
-	struct user_iovec first = { address, p->length };
+	u32 length = p->length;
 
-	if (arguments & HAS_IOVECS && read_iovec(&first, address, arguments & KERNEL_IOVECS))
+	if (arguments & HAS_IOVECS) {
+		length = next_iovec(p->slot, address, arguments);
+		if (length == IOVEC_FAULT)
+			return 0;
+		address = c->iov_base[!!(arguments & IS_RESPONSE)];
+	}
+	if (length < HTTP1_PREFIX)
 		return 0;
-	if (first.length > p->length)
-		first.length = p->length;
-	if (first.length < HTTP1_PREFIX)
-		return 0;
-	return take_quickly(p->slot, first.base, (u64)p->length << 32 | first.length, (arguments & IS_RESPONSE) | p->seq, p->now);
+	return take_quickly(p->slot, address, (u64)p->length << 32 | length, (arguments & IS_RESPONSE) | p->seq, p->now);
 }
 
 /* Looks at what passed on a connection that may carry HTTP/1. */
@@ -493,7 +500,7 @@ static __always_inline void look_at(struct conn *c, struct sock *sk, const struc
 	u64 arguments = p->length, rest;
 	struct user_buffer b;
 
-	if (c->role && is_response && server_spoke_first(c, sk, p->direction))
+	if (c->role && is_response && c->class == CLASS_UNKNOWN && server_spoke_first(p->slot, p->direction))
 		return;
 	/* A server's reads return before it answers what they brought: a hook that has not run by now will not. */
 	if (is_response && p->direction == WRITE && answers_unseen(c))
@@ -523,7 +530,7 @@ static __always_inline void look_at(struct conn *c, struct sock *sk, const struc
 			arguments |= IS_RESPONSE;
 		arguments |= FIRST_OF_CALL;
 		if (may_be_quick(c, is_response, p->seq))
-			used = take_first(p, b.address, arguments);
+			used = take_first(c, p, b.address, arguments);
 		if (used == p->length) {
 			follow_tls(c);
 			return;

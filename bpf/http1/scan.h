@@ -190,6 +190,7 @@ __noinline int scan_chunk_line(u32 slot, u32 is_response, u64 address, u32 lengt
 	if (!c || bpf_probe_read_user(words, n, (void *)address))
 		return SCAN_FAULT;
 	s = http1_of(c, is_response);
+	s->framing = 0; /* what was asked by Expect is decided: a request is no such line */
 	for (i = 0; i < CHUNK_BYTES; i++) {
 		if (i >= n)
 			break;

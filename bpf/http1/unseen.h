@@ -73,8 +73,11 @@ static __always_inline void responses_unseen(struct conn *c, struct http1_side *
 	default:
 		if (now)
 			http1_response_ends(c, false, end, now);
+		else if (c->answering && open_exchanges(c) < 0) /* the hook of its request is still to run */
+			lose_until(c->slot, c->responses, reason);
 		else if (c->answering)
 			lose_responses(c->slot, end, reason);
+		c->answering = 0;
 		http1_distrust(s);
 	}
 }

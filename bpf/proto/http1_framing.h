@@ -172,14 +172,10 @@ static __always_inline void http1_length_byte(struct http1_side *s, u8 b)
 /* A byte of the value of Transfer-Encoding: what matters is the last coding. */
 static __always_inline void http1_coding_byte(struct http1_side *s, u8 b)
 {
-	if (b == ',') {
-		s->word[1] = 0;
-		s->digits = 0;
-		s->framing = (s->framing & ~HTTP1_CHUNKED) | HTTP1_CODING;
-	} else if (b == '\n') {
+	if (b == ',' || b == '\n') {
 		if (s->word[1] == HTTP1_CHUNKED_WORD)
 			s->framing = (s->framing & ~HTTP1_CODING) | HTTP1_CHUNKED;
-		else if (s->word[1])
+		else if (s->word[1]) /* empty elements are passed over (RFC 9110, section 5.6.1.2) */
 			s->framing = (s->framing & ~HTTP1_CHUNKED) | HTTP1_CODING;
 		s->word[1] = 0;
 		s->digits = 0;
@@ -211,7 +207,7 @@ static __always_inline bool http1_field_byte(struct http1_side *s, u8 b)
 			return true;
 		}
 		/* Blanks in front of the colon are forbidden (RFC 9112, section 5.1), and not treated alike by all. */
-		if ((b == ' ' || b == '\t') && want == ':')
+		if ((b == ' ' || b == '\t') && want == ':' && which != FIELD_EXPECT)
 			s->framing |= HTTP1_BAD;
 		s->field = 0;
 		s->line = b == '\n' ? HTTP1_LINE_LF : HTTP1_LINE_SOME;
