@@ -35,18 +35,18 @@ static __always_inline void classify_other(struct conn *c, u8 class)
 #define MAX_BLANK 4
 
 /* A step in the request direction of a connection of which it is not known yet what it carries. */
-__noinline u64 recognise(u32 slot, u64 address, u32 length, u32 seq, u64 now)
+__noinline u64 recognise(u32 slot, u64 address, u32 length)
 {
 	struct conn *c = conn_of(slot);
 	struct http1_side *s;
 	int used, verdict;
+	bool fresh;
 	u32 blank;
 
 	if (!c)
 		return EVENT(EVENT_NONE, 0, 0, length);
 	s = http1_of(c, REQUEST);
-	if (!s->have)
-		start_clock(c, seq, now);
+	fresh = !s->have;
 	used = scan_prefix(slot, REQUEST, address, length);
 	if (used < 0)
 		return EVENT(EVENT_FAULT, 0, 0, 0);
@@ -57,7 +57,7 @@ __noinline u64 recognise(u32 slot, u64 address, u32 length, u32 seq, u64 now)
 	}
 	verdict = request_verdict(s->word[0], s->word[1], s->have);
 	if ((verdict & 0xff) == HTTP1_PARTIAL)
-		return EVENT(EVENT_NONE, 0, 0, length); /* all of it fits */
+		return EVENT(fresh ? EVENT_PIECE : EVENT_NONE, 0, 0, length); /* all of it fits */
 	/*
 	 * Behind a gap only a well-known method begins a request: "OST /" is one that the parser would
 	 * take for an extension, and its first byte was not seen.
@@ -70,14 +70,14 @@ __noinline u64 recognise(u32 slot, u64 address, u32 length, u32 seq, u64 now)
 	s->framing = 0;
 	s->left = 0;
 	http1_expect_head(s); /* which may end in these bytes */
-	return EVENT(EVENT_FIRST, verdict >> 8, 0, 0);
+	return EVENT(EVENT_FIRST, verdict >> 8, fresh, 0);
 }
 
 /*
  * The next step in a direction: what is at ADDRESS. LENGTH: how many bytes are there, with IS_RESPONSE and
  * FIRST_OF_CALL.
  */
-__noinline u64 next_step(u32 slot, u64 address, u64 length, u32 seq, u64 now)
+__noinline u64 next_step(u32 slot, u64 address, u64 length, u32 seq)
 {
 	u32 n = length, is_response = !!(length & IS_RESPONSE);
 	struct conn *c = conn_of(slot);
@@ -86,13 +86,15 @@ __noinline u64 next_step(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 	if (!c || c->upgraded || (c->deep && is_response))
 		return EVENT(EVENT_NONE, 0, 0, n);
 	if (c->class == CLASS_UNKNOWN && !is_response)
-		return recognise(slot, address, n, seq, now);
+		return recognise(slot, address, n);
 	if (c->class > CLASS_HTTP1)
 		return EVENT(EVENT_NONE, 0, 0, n);
 	s = http1_of(c, is_response);
-	if (is_response && http1_awaits_method(s) && http1_resolve(c, s, address, n))
+	if (is_response && http1_awaits_method(s) && http1_resolve(slot, address, n))
 		return EVENT(EVENT_END, 0, 0, 0);
 	if (http1_has_body(s)) {
+		if (length & FIRST_OF_CALL && s->framing & HTTP1_EXPECT && http1_left_out(slot, address, n))
+			return EVENT(EVENT_NONE, 0, 0, 0);
 		http1_body_comes(c, s, length & FIRST_OF_CALL);
 		return EVENT(EVENT_BODY, 0, 0, s->left < n ? s->left : n);
 	}
@@ -149,7 +151,12 @@ __noinline int apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
 	case EVENT_OTHER:
 		classify_other(c, event_operation(event));
 		break;
+	case EVENT_PIECE:
+		start_clock(c, seq, now);
+		break;
 	case EVENT_FIRST:
+		if (event_status(event)) /* else a piece came before */
+			start_clock(c, seq, now);
 		classify(slot, CLASS_HTTP1, COVERAGE_NONE);
 		if (c->after_gap)
 			begin_behind_gap(c);
@@ -217,7 +224,7 @@ __noinline u64 drain(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 	for (i = 0; i < DRAIN_STEPS; i++) {
 		if (!(u32)length)
 			return 0;
-		event = next_step(slot, address, length, seq, now);
+		event = next_step(slot, address, length, seq);
 		if (event_kind(event) == EVENT_FAULT)
 			return (u64)FAULT_MEMORY << 32 | (u32)length;
 		apply(slot, length & IS_RESPONSE, event, seq, now);
@@ -385,7 +392,8 @@ static __always_inline bool is_body(struct conn *c, u32 is_response, const struc
 		continue_response(c, p->length, p->seq + p->length, p->now);
 		return true;
 	}
-	if (!http1_covers(s, p->length) || (is_response && http1_awaits_method(s)))
+	if (!http1_covers(s, p->length) || (is_response && http1_awaits_method(s)) ||
+	    (s->framing & HTTP1_EXPECT && s->left != p->length))
 		return false;
 	http1_body_comes(c, s, true);
 	http1_pass_over(c, is_response, p->length, p->seq + p->length, p->now);

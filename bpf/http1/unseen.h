@@ -96,7 +96,7 @@ __noinline u32 http1_unseen(u32 slot, u64 direction_and_length, u32 end, u32 rea
 	if (!c || (c->deep && is_response))
 		return 0;
 	s = http1_of(c, is_response);
-	if (is_response && http1_awaits_method(s) && http1_resolve(c, s, 0, 0)) {
+	if (is_response && http1_awaits_method(s) && http1_resolve(slot, 0, 0)) {
 		c->answering = 0;
 		settle_over(c);
 	}

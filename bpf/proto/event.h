@@ -22,6 +22,7 @@ enum event_kind {
 	EVENT_BODY,	 /* bytes of a body whose length is known */
 	EVENT_REST,	 /* bytes of which nobody knows what they are: of a response, if one is under way */
 	EVENT_FIRST,	 /* the connection begins with a request, whose operation this is: what it carries is known */
+	EVENT_PIECE,	 /* the first bytes of what may be a request, when nobody knows yet what the connection carries */
 	EVENT_OTHER,	 /* the connection begins with something else: the operation is its enum conn_class */
 	EVENT_FAULT,	 /* the bytes could not be read */
 };
