@@ -14,9 +14,9 @@
 #include "tls/caller.h"
 #include "unseen.h"
 
-/* How many steps through one buffer are followed, and how many buffers of a call, which can have UIO_MAXIOV. */
-#define DRAIN_STEPS 1024
-#define DRAIN_IOVECS 1024
+/* How many steps through one buffer are followed, and how many buffers of a call. */
+#define DRAIN_STEPS 768
+#define DRAIN_IOVECS 384
 
 /* The first bytes of a connection, or the first behind a gap, are of another CLASS. */
 static __always_inline void classify_other(struct conn *c, u8 class)
@@ -36,19 +36,19 @@ static __always_inline void classify_other(struct conn *c, u8 class)
 #define MAX_BLANK 4
 
 /* A step in the request direction of a connection of which it is not known yet what it carries. */
-__noinline u64 recognise(u32 slot, u64 address, u32 length, u32 seq, u64 now)
+__noinline u64 recognise(u32 slot, u64 address, u32 length)
 {
 	struct conn *c = conn_of(slot);
 	struct http1_side *s;
 	int used, verdict;
 	u32 blank, have;
+	bool fresh;
 
 	if (!c)
 		return EVENT(EVENT_NONE, 0, 0, length);
 	s = http1_of(c, REQUEST);
 	have = s->have;
-	if (!have || (have == 1 && (u8)s->word[0] == '*')) /* which is no command of Redis yet */
-		start_clock(c, seq, now);
+	fresh = !have || (have == 1 && (u8)s->word[0] == '*'); /* which is no command of Redis yet */
 	used = scan_prefix(slot, REQUEST, address, length);
 	if (used < 0)
 		return EVENT(EVENT_FAULT, 0, 0, 0);
@@ -59,17 +59,17 @@ __noinline u64 recognise(u32 slot, u64 address, u32 length, u32 seq, u64 now)
 	}
 	verdict = request_verdict(s->word[0], s->word[1], s->have);
 	if ((verdict & 0xff) == HTTP1_PARTIAL)
-		return EVENT(EVENT_NONE, 0, 0, length); /* all of it fits */
+		return EVENT(fresh ? EVENT_PIECE : EVENT_NONE, 0, 0, length); /* all of it fits */
 	/*
 	 * Behind a gap only a well-known method begins a request: "OST /" is one that the parser would
 	 * take for an extension, and its first byte was not seen.
 	 */
-	if ((verdict & 0xff) == HTTP1_NO || (c->after_gap && verdict >> 8 == METHOD_OTHER)) {
+	if ((verdict & 0xff) == HTTP1_NO || ((c->after_gap || c->joined) && verdict >> 8 == METHOD_OTHER)) {
 		u8 class;
 
 		verdict = redis_verdict(s->word[0], s->word[1], s->have);
 		if (verdict == REDIS_PARTIAL)
-			return EVENT(EVENT_NONE, 0, 0, length);
+			return EVENT(fresh ? EVENT_PIECE : EVENT_NONE, 0, 0, length);
 		if (verdict == REDIS_YES)
 			return EVENT(EVENT_FIRST, have, CLASS_REDIS, 0);
 		class = preface_class(s->word[0], s->word[1], s->have);
@@ -78,14 +78,14 @@ __noinline u64 recognise(u32 slot, u64 address, u32 length, u32 seq, u64 now)
 	s->framing = 0;
 	s->left = 0;
 	http1_expect_head(s); /* which may end in these bytes */
-	return EVENT(EVENT_FIRST, verdict >> 8, 0, 0);
+	return EVENT(EVENT_FIRST, verdict >> 8, fresh, 0);
 }
 
 /*
  * The next step in a direction: what is at ADDRESS. LENGTH: how many bytes are there, with IS_RESPONSE and
  * FIRST_OF_CALL.
  */
-__noinline u64 next_step(u32 slot, u64 address, u64 length, u32 seq, u64 now)
+__noinline u64 next_step(u32 slot, u64 address, u64 length, u32 seq)
 {
 	u32 n = length, is_response = !!(length & IS_RESPONSE);
 	struct conn *c = conn_of(slot);
@@ -94,13 +94,15 @@ __noinline u64 next_step(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 	if (!c || c->upgraded || (c->deep && is_response))
 		return EVENT(EVENT_NONE, 0, 0, n);
 	if (c->class == CLASS_UNKNOWN && !is_response)
-		return recognise(slot, address, n, seq, now);
+		return recognise(slot, address, n);
 	if (c->class > CLASS_HTTP1)
 		return EVENT(EVENT_NONE, 0, 0, n);
 	s = http1_of(c, is_response);
-	if (is_response && http1_awaits_method(s) && http1_resolve(c, s, address, n))
+	if (is_response && http1_awaits_method(s) && http1_resolve(slot, address, n))
 		return EVENT(EVENT_END, 0, 0, 0);
 	if (http1_has_body(s)) {
+		if (length & FIRST_OF_CALL && s->framing & HTTP1_EXPECT && http1_left_out(slot, address, n))
+			return EVENT(EVENT_NONE, 0, 0, 0);
 		http1_body_comes(c, s, length & FIRST_OF_CALL);
 		return EVENT(EVENT_BODY, 0, 0, s->left < n ? s->left : n);
 	}
@@ -157,12 +159,17 @@ __noinline int apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
 	case EVENT_OTHER:
 		classify_other(c, event_operation(event));
 		break;
+	case EVENT_PIECE:
+		start_clock(c, seq, now);
+		break;
 	case EVENT_FIRST:
 		if (event_status(event) == CLASS_REDIS) {
 			redis_begins(c, event_operation(event));
 			classify(slot, CLASS_REDIS, COVERAGE_NONE);
 			break;
 		}
+		if (event_status(event)) /* else a piece came before */
+			start_clock(c, seq, now);
 		classify(slot, CLASS_HTTP1, COVERAGE_NONE);
 		if (c->after_gap)
 			begin_behind_gap(c);
@@ -236,7 +243,7 @@ __noinline u64 drain(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 		if (c->class == CLASS_REDIS)
 			event = redis_step(slot, address, length, now);
 		else
-			event = next_step(slot, address, length, seq, now);
+			event = next_step(slot, address, length, seq);
 		if (event_kind(event) == EVENT_FAULT)
 			return (u64)FAULT_MEMORY << 32 | (u32)length;
 		if (event & REDIS_EVENT)
@@ -250,33 +257,48 @@ __noinline u64 drain(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 	return (u64)FAULT_STEPS << 32 | (u32)length;
 }
 
+#define IOVEC_FAULT (~0U)
+
+/*
+ * The struct iovec at ADDRESS: how many bytes of it are among those that LEFT says are left, with IS_RESPONSE, KERNEL_IOVECS, and above
+ * SKIPPED_SHIFT how many bytes of it are not. Leaves their address in the connection; IOVEC_FAULT if it cannot be read.
+ */
+__noinline u32 next_iovec(u32 slot, u64 address, u64 left)
+{
+	struct conn *c = conn_of(slot);
+	struct user_iovec iov;
+
+	if (!c || read_iovec(&iov, address, left & KERNEL_IOVECS))
+		return IOVEC_FAULT;
+	c->iov_base[!!(left & IS_RESPONSE)] = iov.base + (left >> SKIPPED_SHIFT);
+	iov.length -= left >> SKIPPED_SHIFT;
+	return iov.length < (u32)left ? iov.length : left;
+}
+
 /* The same for an array of struct iovec at ADDRESS; above SKIPPED_SHIFT, how many bytes of the first one are not among them. */
 __noinline u64 drain_iovecs(u32 slot, u64 address, u64 flags_and_length, u32 seq, u64 now)
 {
-	u64 flags = flags_and_length & (IS_RESPONSE | FIRST_OF_CALL), rest;
 	u32 left = flags_and_length, n, i;
-	struct user_iovec iov;
+	struct conn *c;
+	u64 rest;
 
 	for (i = 0; i < DRAIN_IOVECS; i++) {
 		if (!left)
 			return 0;
-		if (read_iovec(&iov, address + sizeof(iov) * i, flags_and_length & KERNEL_IOVECS))
+		n = next_iovec(slot, address, i ? (flags_and_length & (IS_RESPONSE | KERNEL_IOVECS)) | left : flags_and_length);
+		c = conn_of(slot);
+		if (n == IOVEC_FAULT || !c)
 			return (u64)FAULT_MEMORY << 32 | left;
-		if (!i) {
-			iov.base += flags_and_length >> SKIPPED_SHIFT;
-			iov.length -= flags_and_length >> SKIPPED_SHIFT;
-		}
-		n = iov.length < left ? iov.length : left;
+		address += sizeof(struct user_iovec);
 		if (!n)
 			continue;
+		rest = flags_and_length & (left == (u32)flags_and_length ? IS_RESPONSE | FIRST_OF_CALL : IS_RESPONSE);
 		left -= n;
-		rest = drain(slot, iov.base, flags | n, seq, now);
+		rest = drain(slot, c->iov_base[!!(flags_and_length & IS_RESPONSE)], rest | n, seq + ((u32)flags_and_length - left - n), now);
 		if (rest)
 			return rest + left;
-		seq += n;
-		flags &= ~FIRST_OF_CALL;
 	}
-	return left ? (u64)FAULT_IOVECS << 32 | left : 0;
+	return (u64)FAULT_IOVECS << 32 | left;
 }
 
 /* A joined connection shows its role by the first message that it carries. */
@@ -286,16 +308,18 @@ __noinline int find_role(u32 slot, u64 address, u64 flags_and_length, u32 direct
 	struct user_iovec iov = { address, length };
 	struct conn *c = conn_of(slot);
 	u64 prefix[2] = {};
+	int verdict;
 	u8 class;
 	u64 n;
 
 	if (!c || (flags_and_length & HAS_IOVECS && read_iovec(&iov, address, flags_and_length & KERNEL_IOVECS)))
 		return 0;
 	n = at_most(iov.length < length ? iov.length : length, HTTP1_PREFIX);
-	if (bpf_probe_read_user(prefix, n, (void *)iov.base))
+	if (!n || bpf_probe_read_user(prefix, n, (void *)iov.base))
 		return 0;
 	http1_distrust(http1_of(c, RESPONSE));
-	if ((request_verdict(prefix[0], prefix[1], n) & 0xff) == HTTP1_YES) {
+	verdict = request_verdict(prefix[0], prefix[1], n);
+	if ((verdict & 0xff) == HTTP1_YES && verdict >> 8 != METHOD_OTHER) { /* "OST /" may be the rest of one */
 		c->role = direction == READ ? ROLE_SERVER : ROLE_CLIENT;
 	} else if ((response_verdict(prefix[0], prefix[1], n) & 0xff) == HTTP1_YES) {
 		c->role = direction == READ ? ROLE_CLIENT : ROLE_SERVER;
@@ -342,10 +366,14 @@ __noinline int count_unreadable(u32 slot, u64 direction_and_length, u32 fault, u
 }
 
 /* The response direction carries the first bytes of a connection. */
-static __always_inline bool server_spoke_first(struct conn *c, struct sock *sk, u32 direction)
+__noinline int server_spoke_first(u32 slot, u32 direction)
 {
-	struct tcp_sock *tp = cast(struct tcp_sock, sk);
+	struct conn *c = conn_of(slot);
+	struct tcp_sock *tp;
 
+	if (!c)
+		return true;
+	tp = cast(struct tcp_sock, c->sk);
 	if (c->class != CLASS_UNKNOWN || http1_of(c, REQUEST)->have)
 		return false;
 	if (direction == READ) {
@@ -411,7 +439,8 @@ static __always_inline bool is_body(struct conn *c, u32 is_response, const struc
 		continue_response(c, p->length, p->seq + p->length, p->now);
 		return true;
 	}
-	if (!http1_covers(s, p->length) || (is_response && http1_awaits_method(s)))
+	if (!http1_covers(s, p->length) || (is_response && http1_awaits_method(s)) ||
+	    (s->framing & HTTP1_EXPECT && s->left != p->length))
 		return false;
 	http1_body_comes(c, s, true);
 	http1_pass_over(c, is_response, p->length, p->seq + p->length, p->now);
@@ -467,12 +496,16 @@ __noinline u32 take_quickly(u32 slot, u64 address, u64 lengths, u64 seq, u64 now
 	if (!event || !c)
 		return 0;
 	s = http1_of(c, is_response);
-	used = event_used(event);
+	more = event_used(event);
+	used = more & SCAN_NUMBER;
 	for (i = 0; i < QUICK_PARTS && s->phase == HTTP1_HEAD && used < length; i++) {
-		more = http1_quick(slot, is_response, address + used, length - used);
+		if (more & SCAN_FIELD)
+			more = usual_field(slot, is_response, address + used, length - used);
+		else
+			more = http1_quick(slot, is_response, address + used, length - used);
 		if (!more)
 			break;
-		used += more;
+		used += more & SCAN_NUMBER;
 	}
 	if (!is_response) {
 		start_clock(c, seq, now);
@@ -499,18 +532,20 @@ __noinline u32 take_quickly(u32 slot, u64 address, u64 lengths, u64 seq, u64 now
 	return used + rest;
 }
 
-/* The same for the call P, whose bytes are at ADDRESS; ARGUMENTS as for drain(). */
-static __always_inline u32 take_first(const struct passage *p, u64 address, u64 arguments)
+/* The same for the call P of C, whose bytes are at ADDRESS; ARGUMENTS as for drain_iovecs(). */
+static __always_inline u32 take_first(struct conn *c, const struct passage *p, u64 address, u64 arguments)
 {
-	struct user_iovec first = { address, p->length };
+	u32 length = p->length;
 
-	if (arguments & HAS_IOVECS && read_iovec(&first, address, arguments & KERNEL_IOVECS))
+	if (arguments & HAS_IOVECS) {
+		length = next_iovec(p->slot, address, arguments);
+		if (length == IOVEC_FAULT)
+			return 0;
+		address = c->iov_base[!!(arguments & IS_RESPONSE)];
+	}
+	if (length < HTTP1_PREFIX)
 		return 0;
-	if (first.length > p->length)
-		first.length = p->length;
-	if (first.length < HTTP1_PREFIX)
-		return 0;
-	return take_quickly(p->slot, first.base, (u64)p->length << 32 | first.length, (arguments & IS_RESPONSE) | p->seq, p->now);
+	return take_quickly(p->slot, address, (u64)p->length << 32 | length, (arguments & IS_RESPONSE) | p->seq, p->now);
 }
 
 /* Looks at what passed on a connection that may carry a protocol that is read. */
@@ -520,7 +555,7 @@ static __always_inline void look_at(struct conn *c, struct sock *sk, const struc
 	u64 arguments = p->length, rest;
 	struct user_buffer b;
 
-	if (c->role && is_response && server_spoke_first(c, sk, p->direction))
+	if (c->role && is_response && c->class == CLASS_UNKNOWN && server_spoke_first(p->slot, p->direction))
 		return;
 	/* A server's reads return before it answers what they brought: a hook that has not run by now will not. */
 	if (is_response && p->direction == WRITE && answers_unseen(c))
@@ -550,7 +585,7 @@ static __always_inline void look_at(struct conn *c, struct sock *sk, const struc
 			arguments |= IS_RESPONSE;
 		arguments |= FIRST_OF_CALL;
 		if (may_be_quick(c, is_response, p->seq))
-			used = take_first(p, b.address, arguments);
+			used = take_first(c, p, b.address, arguments);
 		if (used == p->length) {
 			follow_tls(c);
 			return;

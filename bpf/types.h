@@ -482,6 +482,7 @@ struct conn {
 	u32 tls_process; /* that speaks TLS here */
 	u64 tls_arrived; /* when what was received since the last plaintext or send began to arrive */
 	u64 tls_time;	/* the same of the plaintext that was read last */
+	u64 iov_base[2]; /* of the buffer that is looked at, by direction, see next_iovec() */
 	u64 begun_at;	/* when the hook of the last request ran */
 	u64 marked;	/* which open requests were counted as lost when they began: bit number modulo 64 */
 	u64 batch_buffer; /* msgvec of the last recvmmsg or sendmmsg */
@@ -494,6 +495,7 @@ struct conn {
 	u8 attempts;	/* of recognising a connection whose beginning was not seen */
 	u8 pipelines;	/* requests were seen to come before the response to the one before */
 	u8 redis_place[2]; /* enum redis_place, of each direction; without a role: redis_joins() */
+	u8 spare[48];
 };
 
 /* How conn_add() makes one. */

@@ -1,13 +1,11 @@
 #!/usr/bin/env bash
-# Tests the parsers of bpf/proto on the host, under AddressSanitizer and UBSan: the unit
-# tests, the committed corpora, and fuzzing for $FUZZTIME (10s; 0 for the corpora alone). A
-# finding is written to the corpus; commit it with the fix.
+# Tests the C of bpf/ on the host, under AddressSanitizer and UBSan: the parsers of bpf/proto by their unit tests, the whole
+# of the engine by a model of connections (bpf/test/model.c), and both by the committed corpora and by fuzzing for
+# $FUZZTIME (10s; 0 for the corpora alone). A finding is written to the corpus; commit it with the fix.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-parsers=(request response head preface redis)
-sources=bpf/proto/test
-corpora=$sources/corpus
+parsers=(request response head framing preface redis)
 
 time=${FUZZTIME:-10s}
 if [[ ! $time =~ ^([0-9]+)(s|m|)$ ]]; then
@@ -15,6 +13,15 @@ if [[ ! $time =~ ^([0-9]+)(s|m|)$ ]]; then
 	exit 2
 fi
 seconds=$((BASH_REMATCH[1] * $([[ ${BASH_REMATCH[2]} == m ]] && echo 60 || echo 1)))
+
+case $(uname -m) in
+x86_64) arch=x86 ;;
+aarch64) arch=arm64 ;;
+*)
+	echo "$0: no registers of $(uname -m) are known" >&2
+	exit 2
+	;;
+esac
 
 build=$(mktemp -d)
 declare -A fuzzers=()
@@ -24,51 +31,73 @@ compile() {
 	clang-19 -std=gnu11 -g -O1 -Wall -Wextra -Werror -fno-sanitize-recover=all "$@"
 }
 
+# What is a barrier for BPF on other machines has an argument that the host does not use.
+compile_engine() {
+	compile -O2 -D__TARGET_ARCH_$arch -Wno-unused-parameter "$@"
+}
+
+# run_tests NAME runs a program whose last line tells how many tests passed and failed.
 passed=0 failed=0
-for parser in "${parsers[@]}"; do
-	compile -fsanitize=address,undefined "$sources/$parser.c" -o "$build/$parser"
-	status=0
-	"$build/$parser" >"$build/$parser.count" || status=$?
-	read -r p f <"$build/$parser.count" || p=0 f=0
+run_tests() {
+	local p f status=0
+	"$build/$1" >"$build/$1.out" || status=$?
+	sed '$d' "$build/$1.out"
+	read -r p f < <(tail -n 1 "$build/$1.out") || true
+	if [[ ! $p =~ ^[0-9]+$ || ! $f =~ ^[0-9]+$ ]]; then
+		tail -n 1 "$build/$1.out"
+		p=0 f=0
+	fi
 	if ((status && !f)); then # it crashed
 		f=1
 	fi
 	passed=$((passed + p)) failed=$((failed + f))
-	echo "$parser: $p unit tests passed, exit status $status"
-done
+	echo "$1: $p tests passed, exit status $status"
+}
 
-# The corpus of each parser, and from there on what the fuzzer makes of it.
+for parser in "${parsers[@]}"; do
+	compile -fsanitize=address,undefined "bpf/proto/test/$parser.c" -o "$build/$parser"
+	run_tests "$parser"
+done
+compile_engine -fsanitize=address,undefined bpf/test/model.c -o "$build/model"
+run_tests model
+compile_engine -fsanitize=address,undefined bpf/test/model_redis.c -o "$build/model_redis"
+run_tests model_redis
+
+# The corpus of each target, and from there on what the fuzzer makes of it.
 if ((seconds)); then
 	bound=-max_total_time=$seconds
 else
 	bound=-runs=0
 fi
+declare -A corpora=()
 for parser in "${parsers[@]}"; do
-	compile -fsanitize=address,undefined,fuzzer -DFUZZ "$sources/$parser.c" \
-		-o "$build/$parser.fuzz"
-	mkdir "$build/$parser.found"
+	compile -fsanitize=address,undefined,fuzzer -DFUZZ "bpf/proto/test/$parser.c" -o "$build/$parser.fuzz"
+	corpora[$parser]=bpf/proto/test/corpus/$parser
 done
-for parser in "${parsers[@]}"; do
-	"$build/$parser.fuzz" -max_len=256 "$bound" -artifact_prefix="$corpora/$parser/" \
-		"$build/$parser.found" "$corpora/$parser" >"$build/$parser.log" 2>&1 &
-	fuzzers[$!]=$parser
+compile_engine -fsanitize=address,undefined,fuzzer bpf/test/fuzz_engine.c -o "$build/engine.fuzz"
+corpora[engine]=bpf/test/corpus/engine
+for target in "${!corpora[@]}"; do
+	mkdir "$build/$target.found"
+	"$build/$target.fuzz" -max_len=256 "$bound" -artifact_prefix="${corpora[$target]}/" \
+		"$build/$target.found" "${corpora[$target]}" >"$build/$target.log" 2>&1 &
+	fuzzers[$!]=$target
 done
 for pid in "${!fuzzers[@]}"; do
-	parser=${fuzzers[$pid]}
+	target=${fuzzers[$pid]}
 	status=0
 	wait "$pid" || status=$?
 	unset "fuzzers[$pid]"
 	if ((status)); then
 		failed=$((failed + 1))
-		grep -aE '^[a-z]+: |ERROR|Test unit written' "$build/$parser.log" >&2 ||
-			cat "$build/$parser.log" >&2
-		echo "$parser: fuzzing failed"
+		grep -aE '^[a-z]+: |^FAILED|^  |ERROR|Test unit written' "$build/$target.log" >&2 ||
+			cat "$build/$target.log" >&2
+		echo "$target: fuzzing failed"
 	else
 		passed=$((passed + 1))
-		seeds=$(find "$corpora/$parser" -type f | wc -l)
-		echo "$parser: $seeds seeds, $seconds s: $(grep '^Done' "$build/$parser.log")"
+		seeds=$(find "${corpora[$target]}" -type f | wc -l)
+		echo "$target: $seeds seeds, $seconds s: $(grep '^Done' "$build/$target.log")"
 	fi
 done
 
-echo "proto: $passed passed, $failed failed"
+echo "C: $passed passed, $failed failed"
 ((failed == 0))

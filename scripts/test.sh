@@ -19,7 +19,7 @@ go test -race -timeout 15m "${as_root[@]}" "$@" ./cmd/... ./internal/... ./bpf/.
 section "memory of the history, without the race detector, which takes some itself"
 go test -count=1 -timeout 5m -run TestMemory -v ./internal/history
 
-section "parsers on the host: sanitizers, corpora, a little fuzzing"
+section "C on the host: parsers, a model of the engine; sanitizers, corpora, a little fuzzing"
 scripts/test-c.sh
 
 test/integration/testdata/build.sh

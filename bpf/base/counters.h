@@ -12,10 +12,11 @@ static __always_inline struct cpu_counters *my_counters(void)
 	return bpf_map_lookup_elem(&counters, &zero);
 }
 
-static __always_inline void count_lost_here(u32 reason, u64 n)
+static __always_inline void count_lost_here(u64 reason, u64 n)
 {
 	struct cpu_counters *c = my_counters();
 
+	asm volatile("" : "+r"(reason)); /* for the verifier's eyes: the compiler may know that it is below */
 	if (c && reason < LOST_COUNT)
 		__sync_fetch_and_add(&c->lost[reason], n);
 }
@@ -36,10 +37,11 @@ __noinline int count_lost_bytes(u32 direction, u32 reason, u64 n)
 	return 0;
 }
 
-static __always_inline void count_overflow(u32 table)
+static __always_inline void count_overflow(u64 table)
 {
 	struct cpu_counters *c = my_counters();
 
+	asm volatile("" : "+r"(table));
 	if (c && table < TABLE_COUNT)
 		__sync_fetch_and_add(&c->overflows[table], 1);
 }

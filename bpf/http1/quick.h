@@ -11,7 +11,7 @@
 
 #define QUICK_BYTES 128 /* in one go */
 #define QUICK_WORDS (QUICK_BYTES / 8)
-#define QUICK_AHEAD 4 /* words behind a candidate, for http1_usual_field() */
+#define QUICK_AHEAD 2 /* words behind a candidate, to tell names apart */
 
 /* The 8 bytes that begin with byte AT (0 to 7) of the I-th word. */
 static __always_inline u64 word_from(const u64 *words, u32 i, u32 at)
@@ -19,21 +19,9 @@ static __always_inline u64 word_from(const u64 *words, u32 i, u32 at)
 	return words[i] >> 8 * at | words[i + 1] << 1 << (63 - 8 * at);
 }
 
-/* Whether the field that begins with byte AT of the I-th word need not be looked at again: it is of no interest, or was taken. */
-static __always_inline bool quick_field(struct http1_side *s, const u64 *words, u32 i, u32 at, bool is_response)
-{
-	u64 field[4] = { word_from(words, i, at), word_from(words, i + 1, at) };
-
-	if (!http1_may_be_field(field[0], field[1], is_response))
-		return true;
-	field[2] = word_from(words, i + 2, at);
-	field[3] = word_from(words, i + 3, at);
-	return http1_usual_field(s, field);
-}
-
 /*
- * Looks for the end of the head in WORDS, of which N bytes are there, and takes fields of the usual form. Returns how many bytes were
- * used, with SCAN_END: all, or up to a line that is unusual, or for which there are not enough bytes.
+ * Looks for the end of the head in WORDS, of which N bytes are there. Returns how many bytes were used, with SCAN_END, or with
+ * SCAN_FIELD if a field comes next; else all, or up to a line for which there are not enough bytes.
  */
 static __always_inline u32 quick_head(struct http1_side *s, const u64 *words, u32 n, bool is_response)
 {
@@ -41,6 +29,7 @@ static __always_inline u32 quick_head(struct http1_side *s, const u64 *words, u3
 	u64 lf, found;
 	u8 line, before;
 
+#pragma clang loop unroll(disable)
 	for (i = 0; i < QUICK_WORDS; i++) {
 		if (8 * (i + 1) > n)
 			break;
@@ -57,10 +46,13 @@ static __always_inline u32 quick_head(struct http1_side *s, const u64 *words, u3
 		if (!found)
 			continue;
 		at = http1_lowest(found) & 7;
-		if (i + QUICK_AHEAD >= QUICK_WORDS || n < 8 * i + at + 32 || found & (found - 1) ||
-		    !quick_field(s, words, i, at, is_response)) {
+		if (i + QUICK_AHEAD >= QUICK_WORDS || n < 8 * i + at + 16 || found & (found - 1)) {
 			s->line = HTTP1_LINE_LF;
 			return 8 * i + at;
+		}
+		if (http1_may_be_field(word_from(words, i, at), word_from(words, i + 1, at), is_response)) {
+			s->line = HTTP1_LINE_LF;
+			return SCAN_FIELD | (8 * i + at);
 		}
 	}
 	if (i >= QUICK_WORDS || !(n & 7))
@@ -76,7 +68,7 @@ static __always_inline u32 quick_head(struct http1_side *s, const u64 *words, u3
 }
 
 /* The first line of a usual message: EVENT_BEGIN or EVENT_STATUS, 0 if it is not usual. */
-static __always_inline u64 quick_line(u64 lo, u64 hi, bool is_response)
+__noinline u64 quick_line(u64 lo, u64 hi, u32 is_response)
 {
 	u8 method = METHOD_GET;
 	u16 status;
@@ -94,7 +86,7 @@ static __always_inline u64 quick_line(u64 lo, u64 hi, bool is_response)
 
 /*
  * Takes bytes of a message at ADDRESS, of which LENGTH are there: from the first one on where the phase is HTTP1_START, else more of its
- * head. Returns how many were used, with the event of the first line; 0 if it is not usual.
+ * head. Returns how many were used, with SCAN_FIELD, and with the event of the first line; 0 if it is not usual.
  */
 __noinline u64 http1_quick(u32 slot, u32 is_response, u64 address, u32 length)
 {
@@ -106,11 +98,11 @@ __noinline u64 http1_quick(u32 slot, u32 is_response, u64 address, u32 length)
 	if (!c || bpf_probe_read_user(words, n, (void *)address))
 		return 0;
 	s = http1_of(c, is_response);
-	event = EVENT(EVENT_NONE, 0, 0, 0);
 	if (s->phase == HTTP1_START) {
-		event = is_response ? quick_line(words[0], words[1], true) : quick_line(words[0], words[1], false);
+		event = quick_line(words[0], words[1], is_response);
 		if (!event)
 			return 0;
+		s->word[0] = event; /* through memory: the verifier need not follow each of them */
 		s->framing = 0;
 		s->left = 0;
 		s->field = 0;
@@ -119,9 +111,11 @@ __noinline u64 http1_quick(u32 slot, u32 is_response, u64 address, u32 length)
 		s->answers = HTTP1_ANSWERS_USUAL;
 	}
 	used = quick_head(s, words, n, is_response);
+	event = s->word[0];
 	if (used & SCAN_END)
 		http1_head_ends(s, is_response);
-	return event | (used & SCAN_NUMBER);
+	s->word[0] = 0;
+	return event | (used & ~SCAN_END);
 }
 
 #endif

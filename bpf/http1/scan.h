@@ -15,9 +15,9 @@
 #define SCAN_FIELD 0x20000000 /* up to a line that may say something about the body */
 #define SCAN_NUMBER (SCAN_FIELD - 1)
 
-#define SCAN_BYTES 48 /* in one go */
+#define SCAN_BYTES 16 /* in one go */
 #define SCAN_AHEAD 16 /* and so many behind, to tell names apart */
-#define SCAN_CHUNKS 128
+#define SCAN_CHUNKS 64
 
 #define REQUEST 0
 #define RESPONSE 1
@@ -48,51 +48,32 @@ __noinline int scan_chunk(u32 slot, u32 is_response, u64 address, u32 length)
 	u64 words[(SCAN_BYTES + SCAN_AHEAD) / 8] = {}, lf;
 	struct conn *c = conn_of(slot);
 	u64 n = at_most(length, SCAN_BYTES + SCAN_AHEAD);
-	u32 i, end, at, to = length < SCAN_BYTES ? length : SCAN_BYTES;
+	u32 i, end, at, count;
 	struct http1_side *s;
-	u8 line, before;
-	bool fields;
+	u8 line;
 
 	if (!c || bpf_probe_read_user(words, n, (void *)address))
 		return SCAN_FAULT;
 	s = http1_of(c, is_response);
-	fields = s->phase == HTTP1_HEAD;
 	for (i = 0; i < SCAN_BYTES / 8; i++) {
-		if (8 * (i + 1) > to)
+		if (8 * i >= length)
 			break;
+		count = length - 8 * i < 8 ? length - 8 * i : 8; /* bytes that did not come are 0, no letters */
 		line = s->line; /* through memory: the verifier need not follow it */
 		lf = http1_bytes_equal(words[i], '\n');
 		if (!lf && line == HTTP1_LINE_SOME)
 			continue;
-		before = line;
-		end = http1_head_end(words[i], 8, &line);
+		at = s->phase == HTTP1_HEAD ? field_in_word(words, i, lf, line, is_response, length) : 8;
+		end = http1_head_end(words[i], count, &line);
 		s->line = line;
 		if (end)
 			return SCAN_END | (8 * i + end);
-		if (!fields)
-			continue;
-		at = field_in_word(words, i, lf, before, is_response, length);
 		if (at < 8) {
 			s->line = HTTP1_LINE_LF;
 			return SCAN_FIELD | (8 * i + at);
 		}
 	}
-	if (!(to & 7) || i >= SCAN_BYTES / 8)
-		return to;
-	before = line = s->line;
-	end = http1_head_end(words[i], to & 7, &line);
-	s->line = line;
-	if (end)
-		return SCAN_END | (8 * i + end);
-	if (!fields)
-		return to;
-	/* Bytes that did not come are 0, no letters. */
-	at = field_in_word(words, i, http1_bytes_equal(words[i], '\n'), before, is_response, length);
-	if (at < 8) {
-		s->line = HTTP1_LINE_LF;
-		return SCAN_FIELD | (8 * i + at);
-	}
-	return to;
+	return length < SCAN_BYTES ? length : SCAN_BYTES;
 }
 
 /* Takes a field that lies in memory as a whole and has its usual form; else does nothing and returns 0. */
@@ -131,7 +112,7 @@ static __always_inline int scan_head(u32 slot, u32 is_response, u64 address, u32
 	return done;
 }
 
-#define FIELD_BYTES 32
+#define FIELD_BYTES 16
 
 /* http1_field_byte(), verified once. Returns whether that was the last byte. */
 __noinline int field_byte(u32 slot, u32 is_response, u32 b)
@@ -190,6 +171,7 @@ __noinline int scan_chunk_line(u32 slot, u32 is_response, u64 address, u32 lengt
 	if (!c || bpf_probe_read_user(words, n, (void *)address))
 		return SCAN_FAULT;
 	s = http1_of(c, is_response);
+	s->framing = 0; /* what was asked by Expect is decided: a request is no such line */
 	for (i = 0; i < CHUNK_BYTES; i++) {
 		if (i >= n)
 			break;

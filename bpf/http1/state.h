@@ -85,12 +85,18 @@ static __always_inline bool http1_awaits_method(const struct http1_side *s)
  * body. What begins like a response may be one all the same, to the request behind HEAD: http1_method_shown() will see.
  * Returns whether the response was over with its head.
  */
-static __always_inline bool http1_resolve(struct conn *c, struct http1_side *s, u64 address, u32 length)
+__noinline int http1_resolve(u32 slot, u64 address, u32 length)
 {
-	u32 number = c->responses - 1;
 	u64 words[2] = {}, n = at_most(length, HTTP1_PREFIX);
+	struct conn *c = conn_of(slot);
+	struct http1_side *s;
+	u32 number;
 	u16 status;
 
+	if (!c)
+		return false;
+	s = http1_of(c, RESPONSE);
+	number = c->responses - 1;
 	s->answers = answers_of(method_of(c, number), exchange_of(c, number)->status);
 	if (s->answers == HTTP1_ANSWERS_EMPTY || s->answers == HTTP1_ANSWERS_TUNNEL) {
 		http1_expect_message(s);

@@ -238,4 +238,37 @@ __noinline int http1_finds_place(u32 slot, u32 is_response, u64 address, u32 len
 	return true;
 }
 
+/* Whether a usual request begins at ADDRESS, where LENGTH bytes are. */
+static __always_inline bool begins_request(u64 address, u32 length)
+{
+	u64 words[2] = {}, n = at_most(length, HTTP1_PREFIX);
+	int verdict;
+
+	if (bpf_probe_read_user(words, n, (void *)address))
+		return false;
+	verdict = request_verdict(words[0], words[1], n);
+	return (verdict & 0xff) == HTTP1_YES && verdict >> 8 != METHOD_OTHER;
+}
+
+/*
+ * A client asked by Expect whether it shall send its body, was answered by a final status, and LENGTH bytes come at ADDRESS in a call of
+ * their own. Whether these are not the body but the next request: they look like one, and do not end where the body would, nor
+ * does another request begin there. If so the phase is HTTP1_START.
+ */
+__noinline int http1_left_out(u32 slot, u64 address, u32 length)
+{
+	struct conn *c = conn_of(slot);
+	struct http1_side *s;
+
+	if (!c || !all_answered(c))
+		return false;
+	s = http1_of(c, REQUEST);
+	if (s->left == length || !begins_request(address, length))
+		return false;
+	if (s->left < length && begins_request(address + s->left, length - s->left))
+		return false;
+	http1_expect_message(s);
+	return true;
+}
+
 #endif

@@ -74,8 +74,11 @@ static __always_inline void responses_unseen(struct conn *c, struct http1_side *
 	default:
 		if (now)
 			http1_response_ends(c, false, end, now);
+		else if (c->answering && open_exchanges(c) < 0) /* the hook of its request is still to run */
+			lose_until(c->slot, c->responses, reason);
 		else if (c->answering)
 			lose_responses(c->slot, end, reason);
+		c->answering = 0;
 		http1_distrust(s);
 	}
 }
@@ -94,7 +97,7 @@ __noinline u32 http1_unseen(u32 slot, u64 direction_and_length, u32 end, u32 rea
 	if (!c || (c->deep && is_response))
 		return 0;
 	s = http1_of(c, is_response);
-	if (is_response && http1_awaits_method(s) && http1_resolve(c, s, 0, 0)) {
+	if (is_response && http1_awaits_method(s) && http1_resolve(slot, 0, 0)) {
 		c->answering = 0;
 		settle_over(c);
 	}

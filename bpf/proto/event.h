@@ -25,6 +25,7 @@ enum event_kind {
 			  * another protocol than HTTP the status is the enum conn_class, and the operation how many bytes of the
 			  * request came in earlier calls
 			  */
+	EVENT_PIECE,	 /* the first bytes of what may be a request, when nobody knows yet what the connection carries */
 	EVENT_OTHER,	 /* the connection begins with something else: the operation is its enum conn_class */
 	EVENT_FAULT,	 /* the bytes could not be read */
 };

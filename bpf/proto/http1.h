@@ -258,9 +258,9 @@ static __always_inline int http1_response(u64 lo, u64 hi, u32 len, u16 *status)
  * too (RFC 9112, section 2.2).
  */
 enum http1_line {
-	HTTP1_LINE_SOME,	/* within a line */
-	HTTP1_LINE_LF,		/* behind LF */
-	HTTP1_LINE_LF_CR,	/* behind LF CR */
+	HTTP1_LINE_SOME = 0,	/* within a line */
+	HTTP1_LINE_LF = 1,	/* behind LF */
+	HTTP1_LINE_LF_CR = 2,	/* behind LF CR */
 };
 
 /* A word whose bytes are 0x80 where those of W equal C, else 0 (exact). */
@@ -272,6 +272,12 @@ static __always_inline u64 http1_bytes_equal(u64 w, u8 c)
 	return ~(((x & low) + low) | x | low);
 }
 
+/* The number of the lowest byte of FOUND that is 0x80, without branches; FOUND is not 0. */
+static __always_inline u32 http1_lowest(u64 found)
+{
+	return (((found & -found) >> 7) * 0x0001020304050607ULL) >> 56;
+}
+
 /*
  * http1_head_end looks for the end of a head in the 8 bytes of W (the first is
  * the lowest), of which N (1 to 8) count. It returns the number of bytes up to
@@ -280,7 +286,6 @@ static __always_inline u64 http1_bytes_equal(u64 w, u8 c)
 static __always_inline u32 http1_head_end(u64 w, u32 n, u8 *state)
 {
 	u64 lf, cr, end, lf1, cr1, lf2;
-	u32 i;
 
 	if (n < 8)
 		w &= HTTP1_LOW_BYTES(n);
@@ -291,31 +296,18 @@ static __always_inline u32 http1_head_end(u64 w, u32 n, u8 *state)
 	lf1 = lf << 8;
 	cr1 = cr << 8;
 	lf2 = lf << 16;
-	if (*state == HTTP1_LINE_LF) {
-		lf1 |= 0x80;
-		lf2 |= 0x8000;
-	} else if (*state == HTTP1_LINE_LF_CR) {
-		cr1 |= 0x80;
-		lf2 |= 0x80;
-	}
+	/* By bits of the state, without branches: the verifier follows each of them. */
+	lf1 |= (u64)(*state & HTTP1_LINE_LF) << 7;
+	lf2 |= (u64)(*state & HTTP1_LINE_LF) << 15 | (u64)(*state & HTTP1_LINE_LF_CR) << 6;
+	cr1 |= (u64)(*state & HTTP1_LINE_LF_CR) << 6;
 	end = lf & (lf1 | (cr1 & lf2));
 	if (end) {
-		for (i = 1; i < 8; i++) {
-			if (end & 0x80)
-				break;
-			end >>= 8;
-		}
 		*state = HTTP1_LINE_SOME;
-		return i;
+		return http1_lowest(end) + 1;
 	}
 	/* What the last of the N bytes, and the one before it, were. */
-	n = 8 * (n - 1);
-	if (lf >> (n & 63) & 0x80)
-		*state = HTTP1_LINE_LF;
-	else if ((cr & lf1) >> (n & 63) & 0x80)
-		*state = HTTP1_LINE_LF_CR;
-	else
-		*state = HTTP1_LINE_SOME;
+	n = 8 * (n - 1) + 7;
+	*state = (lf >> (n & 63) & 1) * HTTP1_LINE_LF | ((cr & lf1) >> (n & 63) & 1) * HTTP1_LINE_LF_CR;
 	return 0;
 }
 

@@ -172,14 +172,10 @@ static __always_inline void http1_length_byte(struct http1_side *s, u8 b)
 /* A byte of the value of Transfer-Encoding: what matters is the last coding. */
 static __always_inline void http1_coding_byte(struct http1_side *s, u8 b)
 {
-	if (b == ',') {
-		s->word[1] = 0;
-		s->digits = 0;
-		s->framing = (s->framing & ~HTTP1_CHUNKED) | HTTP1_CODING;
-	} else if (b == '\n') {
+	if (b == ',' || b == '\n') {
 		if (s->word[1] == HTTP1_CHUNKED_WORD)
 			s->framing = (s->framing & ~HTTP1_CODING) | HTTP1_CHUNKED;
-		else if (s->word[1])
+		else if (s->word[1]) /* empty elements are passed over (RFC 9110, section 5.6.1.2) */
 			s->framing = (s->framing & ~HTTP1_CHUNKED) | HTTP1_CODING;
 		s->word[1] = 0;
 		s->digits = 0;
@@ -211,7 +207,7 @@ static __always_inline bool http1_field_byte(struct http1_side *s, u8 b)
 			return true;
 		}
 		/* Blanks in front of the colon are forbidden (RFC 9112, section 5.1), and not treated alike by all. */
-		if ((b == ' ' || b == '\t') && want == ':')
+		if ((b == ' ' || b == '\t') && want == ':' && which != FIELD_EXPECT)
 			s->framing |= HTTP1_BAD;
 		s->field = 0;
 		s->line = b == '\n' ? HTTP1_LINE_LF : HTTP1_LINE_SOME;
@@ -244,22 +240,11 @@ static __always_inline void http1_behind_field(struct http1_side *s, u8 b)
  */
 static __always_inline u64 http1_candidates(u64 w, u64 lf, u8 line, bool is_response)
 {
-	u64 starts = lf << 8, x = w | 0x2020202020202020ULL, found;
+	u64 starts = lf << 8 | (u64)(line & HTTP1_LINE_LF) << 7, x = w | 0x2020202020202020ULL, found;
 
-	if (line == HTTP1_LINE_LF)
-		starts |= 0x80;
-	if (!starts)
-		return 0;
 	found = http1_bytes_equal(x, 'c') | http1_bytes_equal(x, 't');
-	if (!is_response)
-		found |= http1_bytes_equal(x, 'e');
+	found |= http1_bytes_equal(x, 'e') & ((u64)is_response - 1); /* requests only */
 	return starts & found;
-}
-
-/* The number of the lowest byte of FOUND that is 0x80, without branches; FOUND is not 0. */
-static __always_inline u32 http1_lowest(u64 found)
-{
-	return (((found & -found) >> 7) * 0x0001020304050607ULL) >> 56;
 }
 
 /* Whether a line may be one of the fields by its first 16 bytes LO and HI, which are all there. */
@@ -298,9 +283,8 @@ static __always_inline u32 http1_usual_field(struct http1_side *s, const u64 w[4
 	other = (digits | (digits + 0x0606060606060606ULL)) & 0xf0f0f0f0f0f0f0f0ULL; /* not 0 in bytes that are no digits */
 	if (!other)
 		return 0;
-	n = other & -other; /* its lowest bit, in the first byte that is none */
-	n = (n & 0xf0ULL) ? 0 : (n & 0xf000ULL) ? 1 : (n & 0xf00000ULL) ? 2 : (n & 0xf0000000ULL) ? 3 : (n & 0xf000000000ULL) ? 4 :
-	    (n & 0xf00000000000ULL) ? 5 : (n & 0xf0000000000000ULL) ? 6 : 7;
+	other |= other >> 1 | other >> 2 | other >> 3; /* the lowest of the four bits, if any of them is set */
+	n = http1_lowest((other & 0x1010101010101010ULL) << 3) & 7;
 	if (!n)
 		return 0;
 	lower = value >> 8 * n;

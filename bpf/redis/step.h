@@ -43,7 +43,7 @@ __noinline u64 redis_step(u32 slot, u64 address, u64 length, u64 now)
 	u64 words[REDIS_WINDOW / 8] = {}, have = at_most(n, REDIS_WINDOW), event;
 	struct conn *c = conn_of(slot);
 
-	if (!c || (is_response ? c->deep : c->redis_place[REQUEST] == REDIS_PLACE_OVER))
+	if (!c || c->upgraded || (is_response ? c->deep : c->redis_place[REQUEST] == REDIS_PLACE_OVER))
 		return EVENT(EVENT_NONE, 0, 0, n);
 	skip = c->redis_skip[is_response];
 	if (skip) {

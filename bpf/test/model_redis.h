@@ -236,5 +236,6 @@ int main(void)
 	printf("and hooks left out: %llu scenarios, %llu orders, %llu runs of %llu hooks, %llu failures\n", scenarios, orders, runs,
 	       hooks, failures);
 	printf("%llu of them by clients that pipeline cannot be decided\n", undecided);
+	printf("%llu %llu\n", runs - failures, failures);
 	return failures != 0;
 }

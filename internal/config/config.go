@@ -30,7 +30,7 @@ type Agent struct {
 	AttachMode    kernel.Mode   `group:"measure" name:"attach-mode" env:"FATHOM_ATTACH_MODE" default:"auto" placeholder:"MODE" help:"How to hook the taps: auto, tracepoint, trampoline or kprobe. Default auto: for each tap the best that this kernel has."`
 	TLS           bool          `group:"measure" name:"tls" env:"FATHOM_TLS" help:"Read HTTPS, at the TLS libraries that processes use. The agent then keeps some of its capabilities."`
 	Buckets       Buckets       `group:"measure" name:"buckets" env:"FATHOM_BUCKETS" default:"${buckets}" placeholder:"BOUND,..." help:"Upper bounds of the classic histogram buckets, in seconds (0.25) or as durations (250ms). Default ${buckets}."`
-	SettleAfter   time.Duration `group:"measure" name:"settle-after" env:"FATHOM_SETTLE_AFTER" default:"5s" placeholder:"TIME" help:"How long a response must have paused to count as ended. Default 5s."`
+	SettleAfter   time.Duration `group:"measure" name:"settle-after" env:"FATHOM_SETTLE_AFTER" default:"5s" placeholder:"TIME" help:"How long a response that has no length must have paused to count as ended. Default 5s."`
 	SweepInterval time.Duration `group:"measure" name:"sweep-interval" env:"FATHOM_SWEEP_INTERVAL" default:"1s" placeholder:"TIME" help:"How often live connections are sampled and ended ones cleared. Default 1s."`
 	GracePeriod   time.Duration `group:"measure" name:"grace-period" env:"FATHOM_GRACE_PERIOD" default:"5m" placeholder:"TIME" help:"How long the series of a workload that is gone stay; at least a few scrape intervals. Default 5m."`
 

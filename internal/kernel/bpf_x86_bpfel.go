@@ -129,6 +129,7 @@ type bpfConn struct {
 	TlsProcess    uint32
 	TlsArrived    uint64
 	TlsTime       uint64
+	IovBase       [2]uint64
 	BegunAt       uint64
 	Marked        uint64
 	BatchBuffer   uint64
@@ -138,6 +139,7 @@ type bpfConn struct {
 	Attempts      uint8
 	Pipelines     uint8
 	RedisPlace    [2]uint8
+	Spare         [48]uint8
 }
 
 type bpfConnClass uint32

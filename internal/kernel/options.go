@@ -12,8 +12,8 @@ type Options struct {
 	// Buckets are the classic histogram bounds, ascending, more than 0, at most 30
 	// (default [DefaultBuckets]). Those of protocols that have their own are added where there is room.
 	Buckets []time.Duration
-	// SettleAfter is how long a response must have paused to count as ended
-	// (default 5 s).
+	// SettleAfter is how long a response whose end is not known must have paused to count as
+	// ended (default 5 s).
 	SettleAfter time.Duration
 	// MaxConnections is the size of the connection table (default 32,768).
 	MaxConnections int

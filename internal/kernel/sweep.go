@@ -9,7 +9,7 @@ import (
 // sweepSlice is SWEEP_SLICE of bpf/sweep.bpf.c: connections looked at in one run.
 const sweepSlice = 256
 
-// Sweep settles exchanges that have paused for Options.SettleAfter, samples the
+// Sweep settles exchanges whose end is not known and that have paused for Options.SettleAfter, samples the
 // TCP counters of live connections and evicts dead ones. The owner calls it
 // every second or two; [Kernel.Snapshot] sweeps too.
 func (k *Kernel) Sweep() error {

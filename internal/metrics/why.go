@@ -3,7 +3,7 @@ package metrics
 import "strings"
 
 // unreadableHead is what the losses unreadable_* have in common.
-const unreadableHead = "The head of a message was in memory that could not be read"
+const unreadableHead = "The head of a message could not be read"
 
 // faults say why memory could not be read.
 var faults = []struct{ name, meaning string }{
@@ -14,7 +14,7 @@ var faults = []struct{ name, meaning string }{
 	{"socket", "the call's descriptor is another socket"},
 	{"batch", "not the first message of `recvmmsg` or `sendmmsg`"},
 	{"truncated", "`MSG_TRUNC`"},
-	{"iovecs", "too many buffers"},
+	{"iovecs", "where in an array of buffers its bytes begin was not found"},
 	{"memory", "not in memory"},
 	{"steps", "more messages in one call than are followed"},
 }

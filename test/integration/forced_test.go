@@ -28,7 +28,7 @@ var unforced = map[string]struct {
 	"lost unreadable_compat32":          {byMsghdr, onlyRegisters},
 	"lost unreadable_socket":            {byMsghdr, onlyRegisters},
 	"lost unreadable_batch":             {byMsghdr, onlyRegisters},
-	"lost unreadable_iovecs":            {anywhere, "all buffers that a call can have are followed; needs a message whose buffers the kernel does not tell"},
+	"lost unreadable_iovecs":            {byMessage, "after the call all pieces are followed, from the last to the first"},
 }
 
 const onlyRegisters = "a msghdr leads to the bytes whichever call they came by; only registers mislead"

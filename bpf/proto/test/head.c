@@ -19,7 +19,7 @@ static bool reference(const u8 *data, size_t start, size_t i)
 
 /*
  * Looks for the ends of the heads in DATA, which comes in words of STRIDE bytes and a
- * first one of FIRST, as in bpf/pieces.h. What is behind a head begins the next.
+ * first one of FIRST, as in bpf/http1/scan.h. What is behind a head begins the next.
  */
 static const char *mismatch_cut(const u8 *data, size_t length, size_t first, size_t stride, u8 fill)
 {

@@ -87,7 +87,7 @@ static u32 reference_blank(const u8 *p, size_t n)
 	return blank;
 }
 
-/* Adds DATA to the first HAVE bytes, as fill_prefix of bpf/pieces.h does. */
+/* Adds DATA to the first HAVE bytes, as scan_prefix of bpf/http1/scan.h does. */
 static size_t append(struct prefix *p, size_t have, const u8 *data, size_t n)
 {
 	struct prefix piece = pack(data, n, 0);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
- * What stands in for the kernel where the programs are compiled for the host: helpers, maps, the memory of the
- * process, the clock. Kernel structures are plain ones here, which a test fills. One thread.
+ * What stands in for the kernel where the programs are compiled for the host: helpers, maps, the
+ * memory of the process, the clock. Kernel structures are plain ones here, which a test fills.
+ * One thread.
  */
 #ifndef FATHOM_HOST_BPF_H
 #define FATHOM_HOST_BPF_H
@@ -24,7 +25,7 @@ size_t strlen(const char *s);
 #define SEC(name)
 
 /* Maps: each is a variable, whose address tells which one it is. */
-#define __uint(name, value) int (*name)[value]
+#define __uint(name, value) int(*name)[value]
 #define __type(name, value) typeof(value) *name
 
 struct host_map {
@@ -40,7 +41,8 @@ static struct host_map host_maps[HOST_MAPS];
 
 #define HOST_HASH_ENTRIES 64 /* of a hash; more would be slow here */
 
-static struct host_map *host_map(const void *id, u32 type, u32 key_size, u32 value_size, u32 entries)
+static struct host_map *host_map(const void *id, u32 type, u32 key_size, u32 value_size,
+				 u32 entries)
 {
 	struct host_map *m;
 
@@ -67,10 +69,14 @@ static bool host_is_array(const struct host_map *m)
 	return m->type == BPF_MAP_TYPE_ARRAY || m->type == BPF_MAP_TYPE_PERCPU_ARRAY;
 }
 
+/* How often maps were asked: a measure of the work of a program. */
+static u64 host_lookups;
+
 static u8 *host_find(struct host_map *m, const void *key)
 {
 	u32 i;
 
+	host_lookups++;
 	if (host_is_array(m)) {
 		memcpy(&i, key, sizeof(i));
 		return i < m->entries ? m->values + (size_t)i * m->value_size : 0;
@@ -116,10 +122,15 @@ static int host_delete(struct host_map *m, const void *key)
 	return 0;
 }
 
-/* Queues are used for slots only. They are passed as plain pointers, so that they are known once something was pushed. */
+#define HOST_QUEUE_ENTRIES 1024
+
+/*
+ * Queues are used for slots only. They are passed as plain pointers, so that they are known once
+ * something was pushed.
+ */
 static int host_pop(const void *id, u32 *value)
 {
-	struct host_map *m = host_map(id, BPF_MAP_TYPE_QUEUE, 0, sizeof(u32), 1024);
+	struct host_map *m = host_map(id, BPF_MAP_TYPE_QUEUE, 0, sizeof(u32), HOST_QUEUE_ENTRIES);
 
 	if (!m->used)
 		return -2;
@@ -131,7 +142,7 @@ static int host_pop(const void *id, u32 *value)
 
 static int host_push(const void *id, const u32 *value)
 {
-	struct host_map *m = host_map(id, BPF_MAP_TYPE_QUEUE, 0, sizeof(u32), 1024);
+	struct host_map *m = host_map(id, BPF_MAP_TYPE_QUEUE, 0, sizeof(u32), HOST_QUEUE_ENTRIES);
 
 	if (m->used == m->entries)
 		return -E2BIG;
@@ -140,7 +151,22 @@ static int host_push(const void *id, const u32 *value)
 	return 0;
 }
 
-#define HOST_MAP(m)                                                                                \
+/* Empties a hash. */
+static inline void host_clear(struct host_map *m)
+{
+	memset(m->taken, 0, m->used);
+	m->used = 0;
+}
+
+static inline void host_clear_queue(const void *id)
+{
+	struct host_map *m = host_map(id, BPF_MAP_TYPE_QUEUE, 0, sizeof(u32), HOST_QUEUE_ENTRIES);
+
+	m->first = 0;
+	m->used = 0;
+}
+
+#define HOST_MAP(m)                                                                           \
 	host_map(m, sizeof(*(m)->type) / sizeof(int), sizeof(*(m)->key), sizeof(*(m)->value), \
 		 sizeof(*(m)->max_entries) / sizeof(int))
 #define bpf_map_lookup_elem(m, k) ((typeof((m)->value))host_find(HOST_MAP(m), k))
@@ -149,7 +175,10 @@ static int host_push(const void *id, const u32 *value)
 #define bpf_map_pop_elem(m, v) host_pop(m, v)
 #define bpf_map_push_elem(m, v, flags) host_push(m, v)
 
-/* The memory of the process: what a call moved. Everything else is a fault, and no program asks for it. */
+/*
+ * The memory of the process: what a call moved. Everything else is a fault, and no program asks
+ * for it.
+ */
 #define HOST_REGIONS 64
 static struct {
 	const u8 *at;
@@ -206,10 +235,11 @@ static u64 bpf_get_current_cgroup_id(void)
 	return 1;
 }
 
-static struct kernfs_node host_kernfs = { .id = 1, .name = "host" };
-static struct cgroup host_cgroup = { .kn = &host_kernfs };
-static struct css_set host_css = { .dfl_cgrp = &host_cgroup };
-static struct task_struct host_task = { .cgroups = &host_css, .group_leader = &host_task, .comm = "host" };
+static struct kernfs_node host_kernfs = {.id = 1, .name = "host"};
+static struct cgroup host_cgroup = {.kn = &host_kernfs};
+static struct css_set host_css = {.dfl_cgrp = &host_cgroup};
+static struct task_struct host_task = {
+	.cgroups = &host_css, .group_leader = &host_task, .comm = "host"};
 
 static struct task_struct *bpf_get_current_task_btf(void)
 {
