@@ -169,16 +169,6 @@ func tooMany(want, got tally) (n uint64, lines string) {
 	return n, out.String()
 }
 
-// total is how many exchanges are in t, of the names that are wanted in a certain number.
-func total(want, t tally) (n uint64) {
-	for k, v := range t {
-		if exchanges(k) && want[k] < whatever {
-			n += v
-		}
-	}
-	return n
-}
-
 // missing sums up by how many exchanges the counts fall short.
 func missing(want, got tally) uint64 {
 	var n uint64
