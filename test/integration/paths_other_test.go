@@ -33,7 +33,7 @@ func otherPaths() []path {
 			s.send("\x00\x00\x00\x04\x00\x00\x00\x00\x00")
 			c.expect("\x00\x00\x00\x04\x00\x00\x00\x00\x00")
 		}},
-		{name: "redis", class: "other", run: talk("*1\r\n$4\r\nPING\r\n", "+PONG\r\n", "*2\r\n$3\r\nGET\r\n$1\r\na\r\n", "$-1\r\n")},
+		{name: "redis", class: "redis", want: "PING ok, GET ok", run: talk("*1\r\n$4\r\nPING\r\n", "+PONG\r\n", "*2\r\n$3\r\nGET\r\n$1\r\na\r\n", "$-1\r\n")},
 		{name: "redis inline, which starts like a method", class: "other", run: talk("GET a\r\n", "$-1\r\n", "GET b\r\n", "$-1\r\n")},
 		{name: "server speaks first", class: "other", run: talk("", "220 it ESMTP\r\n", "EHLO it\r\n", "250 it\r\n")},
 		{name: "server speaks first, like HTTP", class: "other", run: func(p *pair) {
@@ -50,7 +50,7 @@ func otherPaths() []path {
 			c.close()
 			s.recvEOF()
 		}},
-		{name: "each in its own class", classes: "2 http1, tls, http2, other, 3 idle", want: "2 GET 200", run: func(p *pair) {
+		{name: "each in its own class", classes: "2 http1, tls, http2, redis, 3 idle", want: "2 GET 200, PING ok", run: func(p *pair) {
 			for _, lines := range [][]string{
 				{get, ok}, {clientHello, serverHello}, {get, ok}, {http2Preface, "\x00\x00\x00\x04\x00\x00\x00\x00\x00"},
 				{"*1\r\n$4\r\nPING\r\n", "+PONG\r\n"}, {}, {}, {},

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/fathomhq/fathom/internal/kernel"
+	"github.com/fathomhq/fathom/internal/protocol"
 )
 
 // tally counts things by name, for example "server GET 200" or "lost late bytes".
@@ -56,6 +57,14 @@ func statusName(s uint16) string {
 	return strconv.Itoa(int(s))
 }
 
+// statusOf is a status as its protocol names it.
+func statusOf(e kernel.ExchangeSeries) string {
+	if e.Protocol == protocol.HTTP1 {
+		return statusName(e.Status)
+	}
+	return e.Protocol.Status(e.Status)
+}
+
 // side is the helper whose workload this is, or "". Nobody is the workload of connections
 // that no process has used: those which a server accepted at most.
 func side(w kernel.Workload) string {
@@ -98,7 +107,7 @@ func count(s *kernel.Snapshot) tally {
 		if h.Overflow && (h.Operation == "" || h.Workload == 0) {
 			name += " overflow"
 		}
-		out[name+" "+h.Operation+" "+statusName(h.Status)] += h.Duration.Count()
+		out[name+" "+h.Operation+" "+statusOf(h)] += h.Duration.Count()
 	}
 	for _, q := range s.Queue {
 		if name := side(s.Workloads[q.Workload]); name != "" {
