@@ -24,7 +24,7 @@ int raw_written(struct bpf_raw_tracepoint_args *ctx)
 SEC("raw_tp/sock_recv_length")
 int raw_read_again(struct bpf_raw_tracepoint_args *ctx)
 {
-	if (was_skipped((struct sock *)ctx->args[0], ctx->args[1], READ))
+	if (was_skipped(ctx->args[0], ctx->args[1], READ))
 		data_read((struct sock *)ctx->args[0], ctx->args[1], ctx->args[2], FROM_REGISTERS, NULL);
 	return 0;
 }
@@ -32,7 +32,7 @@ int raw_read_again(struct bpf_raw_tracepoint_args *ctx)
 SEC("raw_tp/sock_send_length")
 int raw_written_again(struct bpf_raw_tracepoint_args *ctx)
 {
-	if (was_skipped((struct sock *)ctx->args[0], ctx->args[1], WRITE))
+	if (was_skipped(ctx->args[0], ctx->args[1], WRITE))
 		data_written((struct sock *)ctx->args[0], ctx->args[1], FROM_REGISTERS, NULL);
 	return 0;
 }

@@ -16,7 +16,7 @@
 
 /* How many steps through one buffer are followed, and how many buffers of a call. */
 #define DRAIN_STEPS 768
-#define DRAIN_IOVECS 384
+#define DRAIN_IOVECS 320
 
 /* The first bytes of a connection, or the first behind a gap, are of another CLASS. */
 static __always_inline void classify_other(struct conn *c, u8 class)
@@ -95,6 +95,8 @@ __noinline u64 next_step(u32 slot, u64 address, u64 length, u32 seq)
 		return EVENT(EVENT_NONE, 0, 0, n);
 	if (c->class == CLASS_UNKNOWN && !is_response)
 		return recognise(slot, address, n);
+	if (c->class == CLASS_REDIS)
+		return redis_step(slot, address, length);
 	if (c->class > CLASS_HTTP1)
 		return EVENT(EVENT_NONE, 0, 0, n);
 	s = http1_of(c, is_response);
@@ -155,6 +157,8 @@ __noinline int apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
 
 	if (event_kind(event) == EVENT_NONE || !c)
 		return 0;
+	if (event & REDIS_EVENT)
+		return redis_apply(c, is_response, event, seq, now);
 	switch (event_kind(event)) {
 	case EVENT_OTHER:
 		classify_other(c, event_operation(event));
@@ -231,25 +235,16 @@ __noinline int apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
  */
 __noinline u64 drain(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 {
-	struct conn *c = conn_of(slot);
 	u64 event;
 	u32 i;
 
-	if (!c)
-		return 0;
 	for (i = 0; i < DRAIN_STEPS; i++) {
 		if (!(u32)length)
 			return 0;
-		if (c->class == CLASS_REDIS)
-			event = redis_step(slot, address, length, now);
-		else
-			event = next_step(slot, address, length, seq);
+		event = next_step(slot, address, length, seq);
 		if (event_kind(event) == EVENT_FAULT)
 			return (u64)FAULT_MEMORY << 32 | (u32)length;
-		if (event & REDIS_EVENT)
-			redis_apply(slot, length & IS_RESPONSE, event, seq, now);
-		else
-			apply(slot, length & IS_RESPONSE, event, seq, now);
+		apply(slot, length & IS_RESPONSE, event, seq, now);
 		address += event_used(event);
 		seq += event_used(event);
 		length = (length & IS_RESPONSE) | (u32)(length - event_used(event));

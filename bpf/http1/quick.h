@@ -9,7 +9,7 @@
 #include "../proto/event.h"
 #include "state.h"
 
-#define QUICK_BYTES 128 /* in one go */
+#define QUICK_BYTES 96 /* in one go */
 #define QUICK_WORDS (QUICK_BYTES / 8)
 #define QUICK_AHEAD 2 /* words behind a candidate, to tell names apart */
 

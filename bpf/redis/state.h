@@ -260,12 +260,8 @@ static __always_inline void redis_reply_ends(struct conn *c, u16 status, u32 end
 #define REDIS_EVENT (0x80ULL << 32)
 
 /* Applies what a step found. SEQ: the number of its first byte. */
-__noinline int redis_apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
+static __always_inline int redis_apply(struct conn *c, u64 is_response, u64 event, u32 seq, u64 now)
 {
-	struct conn *c = conn_of(slot);
-
-	if (!c)
-		return 0;
 	switch (event_kind(event & ~REDIS_EVENT)) {
 	case EVENT_BEGIN:
 		start_clock(c, seq, now);
@@ -280,7 +276,7 @@ __noinline int redis_apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 no
 		redis_switches(c, event_operation(event), now);
 		break;
 	case EVENT_NOT_MINE:
-		redis_distrust(slot, !!is_response, !is_response, LOST_GAP);
+		redis_distrust(c->slot, !!is_response, !is_response, LOST_GAP);
 		break;
 	}
 	return 0;

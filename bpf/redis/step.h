@@ -37,7 +37,7 @@ __noinline u64 redis_reply_step(u32 slot, u64 lo, u64 hi, u32 have, u32 oldest)
 /*
  * One step: what is at ADDRESS. LENGTH: how many bytes are there, with IS_RESPONSE and FIRST_OF_CALL.
  */
-__noinline u64 redis_step(u32 slot, u64 address, u64 length, u64 now)
+__noinline u64 redis_step(u32 slot, u64 address, u64 length)
 {
 	u32 n = length, is_response = !!(length & IS_RESPONSE), skip, used;
 	u64 words[REDIS_WINDOW / 8] = {}, have = at_most(n, REDIS_WINDOW), event;
@@ -54,7 +54,7 @@ __noinline u64 redis_step(u32 slot, u64 address, u64 length, u64 now)
 	if (bpf_probe_read_user(words, have, (void *)address))
 		return EVENT(EVENT_FAULT, 0, 0, 0);
 	if (!is_response && c->deep && length & FIRST_OF_CALL)
-		redis_finds_place(slot, redis_verdict(words[0], words[1], have) == REDIS_YES, now);
+		redis_finds_place(slot, redis_verdict(words[0], words[1], have) == REDIS_YES, bpf_ktime_get_ns());
 	if (is_response)
 		event = redis_reply_step(slot, words[0], words[1], have, redis_oldest(slot));
 	else if (c->redis_place[REQUEST] == REDIS_PLACE_KNOWN)

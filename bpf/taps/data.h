@@ -200,8 +200,9 @@ static __always_inline void data_arrived(struct sock *sk)
  * Whether TCP is further than the last read, or write, that was seen: the program before this one at the same
  * tracepoint was skipped. A connection that is not known yet is left to its next read or write.
  */
-static __always_inline bool was_skipped(struct sock *sk, int length, u32 direction)
+__noinline int was_skipped(u64 key, int length, u32 direction)
 {
+	struct sock *sk = (struct sock *)key;
 	struct tcp_sock *tp = cast(struct tcp_sock, sk);
 	struct conn *c = length > 0 ? conn_find(sk) : NULL;
 
