@@ -4,8 +4,9 @@
 /*
  * The taps, one group for each attach mode; which of them are loaded is decided in user space.
  *
- * Tracepoints, Linux 6.3. The raw ones run with preemption disabled up to 6.x, those attached through perf
- * always. Without a msghdr. Those with "again" are attached behind the others, and run in the stead of one that was skipped.
+ * Tracepoints, Linux 6.3. The raw ones run with preemption disabled up to 6.x, those attached
+ * through perf always. Without a msghdr. Those with "again" are attached behind the others, and run
+ * in the stead of one that was skipped.
  */
 SEC("raw_tp/sock_recv_length")
 int raw_read(struct bpf_raw_tracepoint_args *ctx)
@@ -25,7 +26,8 @@ SEC("raw_tp/sock_recv_length")
 int raw_read_again(struct bpf_raw_tracepoint_args *ctx)
 {
 	if (was_skipped(ctx->args[0], ctx->args[1], READ))
-		data_read((struct sock *)ctx->args[0], ctx->args[1], ctx->args[2], FROM_REGISTERS, NULL);
+		data_read((struct sock *)ctx->args[0], ctx->args[1], ctx->args[2], FROM_REGISTERS,
+			  NULL);
 	return 0;
 }
 
@@ -59,8 +61,8 @@ int perf_written(struct trace_event_raw_sock_msg_length *ctx)
 }
 
 /*
- * Trampolines. Arguments are pointers with a type here, which the verifier lets nobody calculate with:
- * what is read through a helper is a number. The result is an int, without its sign extended.
+ * Trampolines. Arguments are pointers with a type here, which the verifier lets nobody calculate
+ * with: what is read through a helper is a number. The result is an int, without its sign extended.
  */
 static __always_inline struct sock *sock_of(u64 socket)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
- * From what a system call moved to exchanges: finds the bytes, has the connection's protocol take a step at a time, and
- * applies what the steps find. The one place that knows all protocols.
+ * From what a system call moved to exchanges: finds the bytes, has the connection's protocol take a
+ * step at a time, and applies what the steps find. The one place that knows all protocols.
  */
 #ifndef FATHOM_DISPATCH_H
 #define FATHOM_DISPATCH_H
@@ -48,7 +48,8 @@ __noinline u64 recognise(u32 slot, u64 address, u32 length)
 		return EVENT(EVENT_NONE, 0, 0, length);
 	s = http1_of(c, REQUEST);
 	have = s->have;
-	fresh = !have || (have == 1 && (u8)s->word[0] == '*'); /* which is no command of Redis yet */
+	/* which is no command of Redis yet */
+	fresh = !have || (have == 1 && (u8)s->word[0] == '*');
 	used = scan_prefix(slot, REQUEST, address, length);
 	if (used < 0)
 		return EVENT(EVENT_FAULT, 0, 0, 0);
@@ -61,10 +62,11 @@ __noinline u64 recognise(u32 slot, u64 address, u32 length)
 	if ((verdict & 0xff) == HTTP1_PARTIAL)
 		return EVENT(fresh ? EVENT_PIECE : EVENT_NONE, 0, 0, length); /* all of it fits */
 	/*
-	 * Behind a gap only a well-known method begins a request: "OST /" is one that the parser would
-	 * take for an extension, and its first byte was not seen.
+	 * Behind a gap only a well-known method begins a request: "OST /" is one that the parser
+	 * would take for an extension, and its first byte was not seen.
 	 */
-	if ((verdict & 0xff) == HTTP1_NO || ((c->after_gap || c->joined) && verdict >> 8 == METHOD_OTHER)) {
+	if ((verdict & 0xff) == HTTP1_NO ||
+	    ((c->after_gap || c->joined) && verdict >> 8 == METHOD_OTHER)) {
 		u8 class;
 
 		verdict = redis_verdict(s->word[0], s->word[1], s->have);
@@ -82,8 +84,8 @@ __noinline u64 recognise(u32 slot, u64 address, u32 length)
 }
 
 /*
- * The next step in a direction: what is at ADDRESS. LENGTH: how many bytes are there, with IS_RESPONSE and
- * FIRST_OF_CALL.
+ * The next step in a direction: what is at ADDRESS. LENGTH: how many bytes are there, with
+ * IS_RESPONSE and FIRST_OF_CALL.
  */
 __noinline u64 next_step(u32 slot, u64 address, u64 length, u32 seq)
 {
@@ -103,7 +105,8 @@ __noinline u64 next_step(u32 slot, u64 address, u64 length, u32 seq)
 	if (is_response && http1_awaits_method(s) && http1_resolve(slot, address, n))
 		return EVENT(EVENT_END, 0, 0, 0);
 	if (http1_has_body(s)) {
-		if (length & FIRST_OF_CALL && s->framing & HTTP1_EXPECT && http1_left_out(slot, address, n))
+		if (length & FIRST_OF_CALL && s->framing & HTTP1_EXPECT &&
+		    http1_left_out(slot, address, n))
 			return EVENT(EVENT_NONE, 0, 0, 0);
 		http1_body_comes(c, s, length & FIRST_OF_CALL);
 		return EVENT(EVENT_BODY, 0, 0, s->left < n ? s->left : n);
@@ -115,8 +118,12 @@ __noinline u64 next_step(u32 slot, u64 address, u64 length, u32 seq)
 	return EVENT(EVENT_REST, 0, 0, n);
 }
 
-/* N bytes of a body pass, at most what is left of it; END: the number behind the last byte of the call. */
-static __always_inline void http1_pass_over(struct conn *c, u32 is_response, u32 n, u32 end, u64 now)
+/*
+ * N bytes of a body pass, at most what is left of it; END: the number behind the last byte of the
+ * call.
+ */
+static __always_inline void http1_pass_over(struct conn *c, u32 is_response, u32 n, u32 end,
+					    u64 now)
 {
 	struct http1_side *s = http1_of(c, is_response);
 
@@ -128,17 +135,25 @@ static __always_inline void http1_pass_over(struct conn *c, u32 is_response, u32
 	}
 }
 
-/* What the gap in front of the first request hid was HTTP as well. If it is not answered yet, this connection pipelines. */
+/*
+ * What the gap in front of the first request hid was HTTP as well. If it is not answered yet, this
+ * connection pipelines.
+ */
 static __always_inline void begin_behind_gap(struct conn *c)
 {
 	struct tcp_sock *tp = cast(struct tcp_sock, c->sk);
 
 	count_lost(LOST_GAP, 1);
-	if (!c->joined && !c->tls && (c->role == ROLE_SERVER ? !load(tp, bytes_sent) : !load(tp, bytes_received) || read_pending(c)))
+	if (!c->joined && !c->tls &&
+	    (c->role == ROLE_SERVER ? !load(tp, bytes_sent) :
+				      !load(tp, bytes_received) || read_pending(c)))
 		c->deep = 1;
 }
 
-/* A client has read a response before the hook of its first request ran, or behind a gap: that tells what it hid. */
+/*
+ * A client has read a response before the hook of its first request ran, or behind a gap: that
+ * tells what it hid.
+ */
 static __always_inline void recognise_by_response(struct conn *c)
 {
 	c->after_gap = GAP_NONE;
@@ -178,8 +193,10 @@ __noinline int apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
 		if (c->after_gap)
 			begin_behind_gap(c);
 		http1_begin(c, event_operation(event), now);
-		if (c->role == ROLE_CLIENT && !c->joined && !c->responses && http1_of(c, RESPONSE)->digits)
-			lose_responses(slot, response_position(c), LOST_GAP); /* it was answered before, by something else */
+		if (c->role == ROLE_CLIENT && !c->joined && !c->responses &&
+		    http1_of(c, RESPONSE)->digits)
+			/* it was answered before, by something else */
+			lose_responses(slot, response_position(c), LOST_GAP);
 		c->owed = c->after_gap && c->role == ROLE_SERVER && write_pending(c);
 		c->after_gap = GAP_NONE;
 		break;
@@ -194,7 +211,8 @@ __noinline int apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
 		http1_pass_over(c, !!is_response, event_used(event), end, now);
 		break;
 	case EVENT_REST:
-		http1_of(c, !!is_response)->digits = 1; /* it may have been more than the rest of a message */
+		/* it may have been more than the rest of a message */
+		http1_of(c, !!is_response)->digits = 1;
 		if (is_response)
 			continue_response(c, event_used(event), end, now);
 		break;
@@ -211,7 +229,9 @@ __noinline int apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
 			break;
 		}
 		recognise_by_response(c);
-		http1_status(c, event_kind(event) == EVENT_STATUS ? event_status(event) : STATUS_OTHER, seq, end, now);
+		http1_status(c,
+			     event_kind(event) == EVENT_STATUS ? event_status(event) : STATUS_OTHER,
+			     seq, end, now);
 		if (event_kind(event) == EVENT_STATUS)
 			break;
 		http1_of(c, RESPONSE)->phase = HTTP1_UNKNOWN;
@@ -230,8 +250,9 @@ __noinline int apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
 }
 
 /*
- * Takes the bytes of a buffer at ADDRESS: so many as LENGTH says, with IS_RESPONSE and FIRST_OF_CALL; SEQ is the number of the
- * first. Returns 0, or how many bytes were left with an enum buffer_fault above that.
+ * Takes the bytes of a buffer at ADDRESS: so many as LENGTH says, with IS_RESPONSE and
+ * FIRST_OF_CALL; SEQ is the number of the first. Returns 0, or how many bytes were left with an
+ * enum buffer_fault above that.
  */
 __noinline u64 drain(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 {
@@ -255,8 +276,9 @@ __noinline u64 drain(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 #define IOVEC_FAULT (~0U)
 
 /*
- * The struct iovec at ADDRESS: how many bytes of it are among those that LEFT says are left, with IS_RESPONSE, KERNEL_IOVECS, and above
- * SKIPPED_SHIFT how many bytes of it are not. Leaves their address in the connection; IOVEC_FAULT if it cannot be read.
+ * The struct iovec at ADDRESS: how many bytes of it are among those that LEFT says are left, with
+ * IS_RESPONSE, KERNEL_IOVECS, and above SKIPPED_SHIFT how many bytes of it are not. Leaves their
+ * address in the connection; IOVEC_FAULT if it cannot be read.
  */
 __noinline u32 next_iovec(u32 slot, u64 address, u64 left)
 {
@@ -270,7 +292,10 @@ __noinline u32 next_iovec(u32 slot, u64 address, u64 left)
 	return iov.length < (u32)left ? iov.length : left;
 }
 
-/* The same for an array of struct iovec at ADDRESS; above SKIPPED_SHIFT, how many bytes of the first one are not among them. */
+/*
+ * The same for an array of struct iovec at ADDRESS; above SKIPPED_SHIFT, how many bytes of the
+ * first one are not among them.
+ */
 __noinline u64 drain_iovecs(u32 slot, u64 address, u64 flags_and_length, u32 seq, u64 now)
 {
 	u32 left = flags_and_length, n, i;
@@ -280,16 +305,20 @@ __noinline u64 drain_iovecs(u32 slot, u64 address, u64 flags_and_length, u32 seq
 	for (i = 0; i < DRAIN_IOVECS; i++) {
 		if (!left)
 			return 0;
-		n = next_iovec(slot, address, i ? (flags_and_length & (IS_RESPONSE | KERNEL_IOVECS)) | left : flags_and_length);
+		n = next_iovec(slot, address,
+			       i ? (flags_and_length & (IS_RESPONSE | KERNEL_IOVECS)) | left :
+				   flags_and_length);
 		c = conn_of(slot);
 		if (n == IOVEC_FAULT || !c)
 			return (u64)FAULT_MEMORY << 32 | left;
 		address += sizeof(struct user_iovec);
 		if (!n)
 			continue;
-		rest = flags_and_length & (left == (u32)flags_and_length ? IS_RESPONSE | FIRST_OF_CALL : IS_RESPONSE);
+		rest = flags_and_length &
+		       (left == (u32)flags_and_length ? IS_RESPONSE | FIRST_OF_CALL : IS_RESPONSE);
 		left -= n;
-		rest = drain(slot, c->iov_base[!!(flags_and_length & IS_RESPONSE)], rest | n, seq + ((u32)flags_and_length - left - n), now);
+		rest = drain(slot, c->iov_base[!!(flags_and_length & IS_RESPONSE)], rest | n,
+			     seq + ((u32)flags_and_length - left - n), now);
 		if (rest)
 			return rest + left;
 	}
@@ -300,21 +329,23 @@ __noinline u64 drain_iovecs(u32 slot, u64 address, u64 flags_and_length, u32 seq
 __noinline int find_role(u32 slot, u64 address, u64 flags_and_length, u32 direction)
 {
 	u32 length = flags_and_length;
-	struct user_iovec iov = { address, length };
+	struct user_iovec iov = {address, length};
 	struct conn *c = conn_of(slot);
 	u64 prefix[2] = {};
 	int verdict;
 	u8 class;
 	u64 n;
 
-	if (!c || (flags_and_length & HAS_IOVECS && read_iovec(&iov, address, flags_and_length & KERNEL_IOVECS)))
+	if (!c || (flags_and_length & HAS_IOVECS &&
+		   read_iovec(&iov, address, flags_and_length & KERNEL_IOVECS)))
 		return 0;
 	n = at_most(iov.length < length ? iov.length : length, HTTP1_PREFIX);
 	if (!n || bpf_probe_read_user(prefix, n, (void *)iov.base))
 		return 0;
 	http1_distrust(http1_of(c, RESPONSE));
 	verdict = request_verdict(prefix[0], prefix[1], n);
-	if ((verdict & 0xff) == HTTP1_YES && verdict >> 8 != METHOD_OTHER) { /* "OST /" may be the rest of one */
+	if ((verdict & 0xff) == HTTP1_YES && verdict >> 8 != METHOD_OTHER) {
+		/* "OST /" may be the rest of one */
 		c->role = direction == READ ? ROLE_SERVER : ROLE_CLIENT;
 	} else if ((response_verdict(prefix[0], prefix[1], n) & 0xff) == HTTP1_YES) {
 		c->role = direction == READ ? ROLE_CLIENT : ROLE_SERVER;
@@ -356,7 +387,8 @@ __noinline int count_unreadable(u32 slot, u64 direction_and_length, u32 fault, u
 		length = bytes_unseen(c, direction_and_length, end, LOST_UNREADABLE + fault, now);
 	}
 	if (length)
-		count_lost_bytes((c->role == ROLE_SERVER) == is_response ? WRITE : READ, BYTES_UNREADABLE, length);
+		count_lost_bytes((c->role == ROLE_SERVER) == is_response ? WRITE : READ,
+				 BYTES_UNREADABLE, length);
 	return 0;
 }
 
@@ -442,7 +474,10 @@ static __always_inline bool is_body(struct conn *c, u32 is_response, const struc
 	return true;
 }
 
-/* Whether a server writes, and no request is open, or not as a whole, but it has read more than the hooks have told. */
+/*
+ * Whether a server writes, and no request is open, or not as a whole, but it has read more than the
+ * hooks have told.
+ */
 static __always_inline bool answers_unseen(struct conn *c)
 {
 	s32 open = open_exchanges(c);
@@ -469,21 +504,24 @@ static __always_inline bool may_be_quick(struct conn *c, u32 is_response, u32 se
 	if (open_exchanges(c) <= 0)
 		return false;
 	x = exchange_of(c, c->responses);
-	return x->id == c->responses && x->start != START_LOST && x->operation != METHOD_HEAD && x->operation != METHOD_CONNECT &&
-	       x->operation != METHOD_PENDING && (c->role != ROLE_SERVER || (s32)(seq - x->position) >= 0);
+	return x->id == c->responses && x->start != START_LOST && x->operation != METHOD_HEAD &&
+	       x->operation != METHOD_CONNECT && x->operation != METHOD_PENDING &&
+	       (c->role != ROLE_SERVER || (s32)(seq - x->position) >= 0);
 }
 
 /* How many times QUICK_BYTES a head may have. */
 #define QUICK_PARTS 16
 
 /*
- * Takes a usual message that begins with this call, and its body if all of it is there. LENGTHS: how many bytes its first
- * buffer, at ADDRESS, has, and the call, in the upper half. SEQ: the number of the first byte, with IS_RESPONSE. Returns how many bytes of
- * the call were taken: all, or some of the first buffer; 0, with nothing done, if it is not usual.
+ * Takes a usual message that begins with this call, and its body if all of it is there. LENGTHS:
+ * how many bytes its first buffer, at ADDRESS, has, and the call, in the upper half. SEQ: the
+ * number of the first byte, with IS_RESPONSE. Returns how many bytes of the call were taken: all,
+ * or some of the first buffer; 0, with nothing done, if it is not usual.
  */
 __noinline u32 take_quickly(u32 slot, u64 address, u64 lengths, u64 seq, u64 now)
 {
-	u32 is_response = !!(seq & IS_RESPONSE), length = lengths, end = seq + (lengths >> 32), used, more, rest, i;
+	u32 is_response = !!(seq & IS_RESPONSE), length = lengths, end = seq + (lengths >> 32),
+	    used, more, rest, i;
 	u64 event = http1_quick(slot, is_response, address, length);
 	struct conn *c = conn_of(slot);
 	struct http1_side *s;
@@ -528,7 +566,8 @@ __noinline u32 take_quickly(u32 slot, u64 address, u64 lengths, u64 seq, u64 now
 }
 
 /* The same for the call P of C, whose bytes are at ADDRESS; ARGUMENTS as for drain_iovecs(). */
-static __always_inline u32 take_first(struct conn *c, const struct passage *p, u64 address, u64 arguments)
+static __always_inline u32 take_first(struct conn *c, const struct passage *p, u64 address,
+				      u64 arguments)
 {
 	u32 length = p->length;
 
@@ -540,25 +579,33 @@ static __always_inline u32 take_first(struct conn *c, const struct passage *p, u
 	}
 	if (length < HTTP1_PREFIX)
 		return 0;
-	return take_quickly(p->slot, address, (u64)p->length << 32 | length, (arguments & IS_RESPONSE) | p->seq, p->now);
+	return take_quickly(p->slot, address, (u64)p->length << 32 | length,
+			    (arguments & IS_RESPONSE) | p->seq, p->now);
 }
 
 /* Looks at what passed on a connection that may carry a protocol that is read. */
-static __always_inline void look_at(struct conn *c, struct sock *sk, const struct passage *p, int flags)
+static __always_inline void look_at(struct conn *c, struct sock *sk, const struct passage *p,
+				    int flags)
 {
 	u32 is_response = (c->role == ROLE_SERVER) != (p->direction == READ), fault, used = 0;
 	u64 arguments = p->length, rest;
 	struct user_buffer b;
 
-	if (c->role && is_response && c->class == CLASS_UNKNOWN && server_spoke_first(p->slot, p->direction))
+	if (c->role && is_response && c->class == CLASS_UNKNOWN &&
+	    server_spoke_first(p->slot, p->direction))
 		return;
-	/* A server's reads return before it answers what they brought: a hook that has not run by now will not. */
+	/*
+	 * A server's reads return before it answers what they brought: a hook that has not run by
+	 * now will not.
+	 */
 	if (is_response && p->direction == WRITE && answers_unseen(c))
 		read_missed(p->slot);
 	if (c->role && is_body(c, is_response, p))
 		return;
 	rest = p->length;
-	fault = flags & MSG_TRUNC ? FAULT_TRUNC : find_user_buffer(sk, p->direction, p->source, p->hint, p->length, &b);
+	fault = flags & MSG_TRUNC ?
+			FAULT_TRUNC :
+			find_user_buffer(sk, p->direction, p->source, p->hint, p->length, &b);
 	if (!fault && b.batch > 1 && c->batch_buffer == b.messages)
 		fault = FAULT_BATCH;
 	if (!fault) {
@@ -588,13 +635,16 @@ static __always_inline void look_at(struct conn *c, struct sock *sk, const struc
 		if (used)
 			arguments = (arguments & ~FIRST_OF_CALL) - used;
 		if (b.iovs)
-			rest = drain_iovecs(p->slot, b.address, arguments | (u64)used << SKIPPED_SHIFT, p->seq + used, p->now);
+			rest = drain_iovecs(p->slot, b.address,
+					    arguments | (u64)used << SKIPPED_SHIFT, p->seq + used,
+					    p->now);
 		else
 			rest = drain(p->slot, b.address + used, arguments, p->seq + used, p->now);
 		fault = rest >> 32;
 	}
 	if (fault)
-		count_unreadable(p->slot, (is_response ? IS_RESPONSE : 0) | (u32)rest, fault, p->seq + p->length, p->now);
+		count_unreadable(p->slot, (is_response ? IS_RESPONSE : 0) | (u32)rest, fault,
+				 p->seq + p->length, p->now);
 	follow_tls(c);
 }
 

@@ -85,8 +85,9 @@ struct {
 } queue_series SEC(".maps");
 
 /*
- * The same by workload and protocol, for all protocols but HTTP/1: on most hosts a few workloads serve one.
- * Full: counted as an overflow of the series; the waits of that workload are not shown, its durations are.
+ * The same by workload and protocol, for all protocols but HTTP/1: on most hosts a few workloads
+ * serve one. Full: counted as an overflow of the series; the waits of that workload are not shown,
+ * its durations are.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
@@ -161,8 +162,9 @@ struct {
 } listeners SEC(".maps");
 
 /*
- * For the few connections that have more than EXCHANGES requests open at a time: slots in conn.pipeline. Full: counted
- * as an overflow; what a connection cannot hold is lost as `pipelined`.
+ * For the few connections that have more than EXCHANGES requests open at a time: slots in
+ * conn.pipeline. Full: counted as an overflow; what a connection cannot hold is lost as
+ * `pipelined`.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -197,8 +199,8 @@ struct {
 } claims SEC(".maps");
 
 /*
- * Calls on their way, by thread. User space makes it larger (pendingCalls in internal/kernel/load.go) if
- * there are kprobes.
+ * Calls on their way, by thread. User space makes it larger (pendingCalls in
+ * internal/kernel/load.go) if there are kprobes.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -208,8 +210,8 @@ struct {
 } pending_calls SEC(".maps");
 
 /*
- * TLS, see tls.h. User space makes these larger if it is read. Where one is full, the least recently used entry
- * goes: what a thread or a session did that is silent for longest.
+ * TLS, see tls.h. User space makes these larger if it is read. Where one is full, the least
+ * recently used entry goes: what a thread or a session did that is silent for longest.
  */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
@@ -233,7 +235,10 @@ struct {
 	__type(value, struct tls_process);
 } tls_processes SEC(".maps");
 
-/* The processes that user space is to look at. Full: counted as lost; their next connection asks again. */
+/*
+ * The processes that user space is to look at. Full: counted as lost; their next connection asks
+ * again.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /*
- * The probes in TLS libraries, at places that internal/tlslib finds. User space chooses between uprobes and
- * uprobe_multi when it loads them.
+ * The probes in TLS libraries, at places that internal/tlslib finds. User space chooses between
+ * uprobes and uprobe_multi when it loads them.
  */
 
 struct {
@@ -12,11 +12,12 @@ struct {
 } nothing SEC(".maps");
 
 /*
- * From Linux 6.13 on the frames of a program of this type may lie in memory of the CPU, for which the kernel has to keep it
- * from running twice on one: bpf_enable_priv_stack() in kernel/bpf/verifier.c. For uprobes nothing does
- * (uprobe_prog_run() in kernel/trace/bpf_trace.c): tasks that are preempted inside overwrite each other's frames, which has
- * crashed guests with 6.18 and 7.3. A program that holds a tail call keeps the stack of its task. This one is dead code, which the
- * verifier removes when it has seen it.
+ * From Linux 6.13 on the frames of a program of this type may lie in memory of the CPU, for which
+ * the kernel has to keep it from running twice on one: bpf_enable_priv_stack() in
+ * kernel/bpf/verifier.c. For uprobes nothing does (uprobe_prog_run() in kernel/trace/bpf_trace.c):
+ * tasks that are preempted inside overwrite each other's frames, which has crashed guests with 6.18
+ * and 7.3. A program that holds a tail call keeps the stack of its task. This one is dead code,
+ * which the verifier removes when it has seen it.
  */
 static __always_inline void stay_on_task_stack(void *ctx)
 {
@@ -50,7 +51,8 @@ int tls_read(struct pt_regs *ctx)
 	struct tls_caller who = calling_thread();
 
 	stay_on_task_stack(ctx);
-	tls_call_begins(&who, TLS_READ, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx), THIRD_ARGUMENT(ctx), 0);
+	tls_call_begins(&who, TLS_READ, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx),
+			THIRD_ARGUMENT(ctx), 0);
 	return 0;
 }
 
@@ -61,8 +63,8 @@ int tls_read_ex(struct pt_regs *ctx)
 	struct tls_caller who = calling_thread();
 
 	stay_on_task_stack(ctx);
-	tls_call_begins(&who, TLS_READ, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx), THIRD_ARGUMENT(ctx),
-			FOURTH_ARGUMENT(ctx));
+	tls_call_begins(&who, TLS_READ, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx),
+			THIRD_ARGUMENT(ctx), FOURTH_ARGUMENT(ctx));
 	return 0;
 }
 
@@ -73,7 +75,8 @@ int tls_write(struct pt_regs *ctx)
 	struct tls_caller who = calling_thread();
 
 	stay_on_task_stack(ctx);
-	tls_call_begins(&who, TLS_WRITE, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx), THIRD_ARGUMENT(ctx), 0);
+	tls_call_begins(&who, TLS_WRITE, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx),
+			THIRD_ARGUMENT(ctx), 0);
 	return 0;
 }
 
@@ -84,8 +87,8 @@ int tls_write_ex(struct pt_regs *ctx)
 	struct tls_caller who = calling_thread();
 
 	stay_on_task_stack(ctx);
-	tls_call_begins(&who, TLS_WRITE, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx), THIRD_ARGUMENT(ctx),
-			FOURTH_ARGUMENT(ctx));
+	tls_call_begins(&who, TLS_WRITE, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx),
+			THIRD_ARGUMENT(ctx), FOURTH_ARGUMENT(ctx));
 	return 0;
 }
 
@@ -96,8 +99,8 @@ int tls_write_ex2(struct pt_regs *ctx)
 	struct tls_caller who = calling_thread();
 
 	stay_on_task_stack(ctx);
-	tls_call_begins(&who, TLS_WRITE, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx), THIRD_ARGUMENT(ctx),
-			FIFTH_ARGUMENT(ctx));
+	tls_call_begins(&who, TLS_WRITE, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx),
+			THIRD_ARGUMENT(ctx), FIFTH_ARGUMENT(ctx));
 	return 0;
 }
 
@@ -188,7 +191,10 @@ int go_close(struct pt_regs *ctx)
 	return 0;
 }
 
-/* A process runs another program from now on, or is gone: what was found out about it holds no more. */
+/*
+ * A process runs another program from now on, or is gone: what was found out about it holds no
+ * more.
+ */
 static __always_inline void tls_process_ends(u32 process)
 {
 	if (reads_tls)

@@ -50,46 +50,49 @@ enum coverage_reason {
 	COVERAGE_COUNT,
 };
 
-/* Why what a process encrypts is not read. User space finds out when the process first speaks TLS. */
+/*
+ * Why what a process encrypts is not read. User space finds out when the process first speaks TLS.
+ */
 enum opaque {
-	OPAQUE_NOT_YET,		/* it ended before that */
-	OPAQUE_READ,		/* it is read: this connection carried nothing, or was older than the probes */
+	OPAQUE_NOT_YET, /* it ended before that */
+	/* it is read: this connection carried nothing, or was older than the probes */
+	OPAQUE_READ,
 	OPAQUE_LATE,		/* opened before the probes were there */
-	OPAQUE_UNKNOWN_LIBRARY,	/* no TLS library that Fathom knows */
+	OPAQUE_UNKNOWN_LIBRARY, /* no TLS library that Fathom knows */
 	OPAQUE_NO_SYMBOLS,	/* linked in, and nothing says where */
 	OPAQUE_JAVA,
-	OPAQUE_NOT_PERMITTED,	/* the probes could not be attached */
-	OPAQUE_ELF,		/* its files could not be understood */
+	OPAQUE_NOT_PERMITTED, /* the probes could not be attached */
+	OPAQUE_ELF,	      /* its files could not be understood */
 	OPAQUE_COUNT,
 };
 
 /* Why the user's buffer could not be read. */
 enum buffer_fault {
 	FAULT_NONE,
-	FAULT_KERNEL,	/* kernel thread, or a socket of the kernel's own */
+	FAULT_KERNEL, /* kernel thread, or a socket of the kernel's own */
 	FAULT_IO_URING,
-	FAULT_COMPAT,	/* 32-bit system call */
-	FAULT_SYSCALL,	/* not a system call that carries a buffer this way */
-	FAULT_SOCKET,	/* its descriptor is another socket */
-	FAULT_BATCH,	/* not the first message of recvmmsg or sendmmsg */
-	FAULT_TRUNC,	/* MSG_TRUNC: discarded without a copy */
-	FAULT_IOVECS,	/* more buffers than are followed */
-	FAULT_MEMORY,	/* the buffer is not in memory */
-	FAULT_STEPS,	/* it holds more messages than are followed */
+	FAULT_COMPAT,  /* 32-bit system call */
+	FAULT_SYSCALL, /* not a system call that carries a buffer this way */
+	FAULT_SOCKET,  /* its descriptor is another socket */
+	FAULT_BATCH,   /* not the first message of recvmmsg or sendmmsg */
+	FAULT_TRUNC,   /* MSG_TRUNC: discarded without a copy */
+	FAULT_IOVECS,  /* more buffers than are followed */
+	FAULT_MEMORY,  /* the buffer is not in memory */
+	FAULT_STEPS,   /* it holds more messages than are followed */
 	FAULT_COUNT,
 };
 
 /* Why something is missing from the numbers: fathom_lost_total. */
 enum lost {
-	LOST_CONNECTION,	/* the connection table was full */
-	LOST_ARRIVAL,		/* exchange without the time its request arrived */
-	LOST_GAP,		/* exchange with bytes that no tap saw */
-	LOST_PIPELINED,		/* exchange beyond the queue of pipelined requests */
-	LOST_REQUEST,		/* response whose request was not seen */
-	LOST_DESTROY,		/* connection whose end was missed */
-	LOST_TLS_SOCKET,	/* a call of a TLS library whose socket is not known */
-	LOST_TLS_ASKED,		/* a process that could not be asked about: the queue was full */
-	LOST_UNREADABLE,	/* + enum buffer_fault: a message's head */
+	LOST_CONNECTION, /* the connection table was full */
+	LOST_ARRIVAL,	 /* exchange without the time its request arrived */
+	LOST_GAP,	 /* exchange with bytes that no tap saw */
+	LOST_PIPELINED,	 /* exchange beyond the queue of pipelined requests */
+	LOST_REQUEST,	 /* response whose request was not seen */
+	LOST_DESTROY,	 /* connection whose end was missed */
+	LOST_TLS_SOCKET, /* a call of a TLS library whose socket is not known */
+	LOST_TLS_ASKED,	 /* a process that could not be asked about: the queue was full */
+	LOST_UNREADABLE, /* + enum buffer_fault: a message's head */
 	LOST_MAP = LOST_UNREADABLE + FAULT_COUNT, /* + enum map_errno */
 	LOST_COUNT = LOST_MAP + 6,
 };
@@ -106,10 +109,10 @@ enum map_errno {
 
 /* fathom_lost_bytes_total */
 enum lost_bytes {
-	BYTES_UNTAPPED,		/* TCP's sequence numbers moved without a tap */
-	BYTES_LATE,		/* belong to an exchange that was settled already */
-	BYTES_UNTRACKED,	/* of a connection that found the table full */
-	BYTES_UNREADABLE,	/* looked for a head in, and not readable */
+	BYTES_UNTAPPED,	  /* TCP's sequence numbers moved without a tap */
+	BYTES_LATE,	  /* belong to an exchange that was settled already */
+	BYTES_UNTRACKED,  /* of a connection that found the table full */
+	BYTES_UNREADABLE, /* looked for a head in, and not readable */
 	BYTES_COUNT,
 };
 
@@ -211,7 +214,7 @@ struct edge_key {
 	u32 workload;
 	u8 role;
 	u8 overflow;
-	u16 port; /* host byte order; 0 for the server role */
+	u16 port;    /* host byte order; 0 for the server role */
 	u8 addr[16]; /* IPv4 as ::ffff:a.b.c.d */
 };
 
@@ -261,10 +264,10 @@ struct run_stats {
 
 /* What claim() gives to one caller only. */
 enum claim_kind {
-	CLAIM_SETTLED,	/* to move conn.settled on from this number */
-	CLAIM_CLASS,	/* to give the connection a class */
-	CLAIM_SAMPLE,	/* to count what passed since this sample */
-	CLAIM_FRESH,	/* + enum table: a slot that was never used */
+	CLAIM_SETTLED, /* to move conn.settled on from this number */
+	CLAIM_CLASS,   /* to give the connection a class */
+	CLAIM_SAMPLE,  /* to count what passed since this sample */
+	CLAIM_FRESH,   /* + enum table: a slot that was never used */
 };
 
 #define CLAIM_ATTEMPTS 8
@@ -304,23 +307,23 @@ enum tls_function {
  * What a caller does. A connection is meant by its slot and the time when it was opened.
  */
 struct tls_call {
-	u64 handle;	/* the library's session, of the last call */
-	u64 id;		/* of its connection, in slot */
+	u64 handle; /* the library's session, of the last call */
+	u64 id;	    /* of its connection, in slot */
 	u64 buffer;
-	u64 moved_at;	/* where the function leaves how much it moved; 0: it returns that */
+	u64 moved_at; /* where the function leaves how much it moved; 0: it returns that */
 	u64 began;
-	u64 sent_first;	/* within the call */
+	u64 sent_first; /* within the call */
 	u64 sent_last;
 	u64 received_id;
 	u64 received_at;
-	u64 prefix[2];	/* the first bytes of what was written before its socket was known */
-	u32 received;	/* from which it received last */
-	u32 slot;	/* 0: look into tls_sessions */
+	u64 prefix[2]; /* the first bytes of what was written before its socket was known */
+	u32 received;  /* from which it received last */
+	u32 slot;      /* 0: look into tls_sessions */
 	u32 length;
-	u32 pending;	/* bytes that were written so */
-	u8 function;	/* enum tls_function */
+	u32 pending; /* bytes that were written so */
+	u8 function; /* enum tls_function */
 	u8 sent;
-	u8 fed;		/* what it writes was looked at when it was sent */
+	u8 fed; /* what it writes was looked at when it was sent */
 	u8 pad[5];
 };
 
@@ -361,7 +364,10 @@ struct fresh_slots {
 
 #define PIPELINE 64
 
-/* In the place of a time in exchange.start: it is missing (counted as LOST_ARRIVAL), or the exchange was counted as lost. */
+/*
+ * In the place of a time in exchange.start: it is missing (counted as LOST_ARRIVAL), or the
+ * exchange was counted as lost.
+ */
 #define START_UNKNOWN 0
 #define START_LOST 1
 
@@ -374,13 +380,13 @@ struct fresh_slots {
  * the other writes, so that they need no lock: see exchange/ordered.h.
  */
 struct exchange {
-	u64 start;	/* server: arrival of the first byte; client: it was written */
-	u64 last;	/* server: the last byte so far was written; client: read */
-	u32 position;	/* of the response direction when the request passed */
-	u32 id;		/* the number of the request that is here */
-	u32 answer;	/* the number of the response that is here */
+	u64 start;    /* server: arrival of the first byte; client: it was written */
+	u64 last;     /* server: the last byte so far was written; client: read */
+	u32 position; /* of the response direction when the request passed */
+	u32 id;	      /* the number of the request that is here */
+	u32 answer;   /* the number of the response that is here */
 	u16 status;
-	u8 operation;	/* of the protocol, as in series_key */
+	u8 operation; /* of the protocol, as in series_key */
 	u8 pad;
 };
 
@@ -392,7 +398,7 @@ struct pipeline {
 /* Bytes that were not seen before a connection had a class. */
 enum gap {
 	GAP_NONE,
-	GAP_FIRST,	/* nothing was recognised before it */
+	GAP_FIRST, /* nothing was recognised before it */
 };
 
 /*
@@ -403,17 +409,17 @@ enum gap {
 struct arrivals {
 	u64 time[STAMPS];
 	u32 seq[STAMPS];
-	u32 head;	/* the next to be written */
-	u32 tail_seen;	/* the consumer's tail, when last looked at */
-	u32 end;	/* rcv_nxt at the last arrival */
-	u32 any;	/* for ordered() */
+	u32 head;      /* the next to be written */
+	u32 tail_seen; /* the consumer's tail, when last looked at */
+	u32 end;       /* rcv_nxt at the last arrival */
+	u32 any;       /* for ordered() */
 };
 
 /*
  * The state of a connection. Its parts lie in cache lines by who writes them: arrivals are
  * noted on whatever CPU the network runs, and a line that two CPUs write costs
- * more than all instructions of a tap together. What is true or false has a byte of its own: softirqs, threads
- * and the sweep write them without a lock.
+ * more than all instructions of a tap together. What is true or false has a byte of its own:
+ * softirqs, threads and the sweep write them without a lock.
  */
 struct conn {
 	/* Written when it opens, and when something new is learnt. */
@@ -421,48 +427,54 @@ struct conn {
 	u64 recent_series; /* what varies of the last series' key, and its slot */
 	u64 opened_at;
 	u64 closed_at;
-	u32 class;	/* enum conn_class; set once, by compare-and-swap */
+	u32 class; /* enum conn_class; set once, by compare-and-swap */
 	u32 workload;
 	u32 edge;
 	u32 slot;
-	u32 ports;	/* skc_portpair: is it still this socket? */
-	u16 port;	/* of the peer, host byte order */
-	u16 resets;	/* which were counted: RESET_ below; written under the socket's lock */
+	u32 ports;  /* skc_portpair: is it still this socket? */
+	u16 port;   /* of the peer, host byte order */
+	u16 resets; /* which were counted: RESET_ below; written under the socket's lock */
 	u8 role;
-	u8 reason;	/* enum coverage_reason */
-	u8 joined;	/* first seen after it was opened */
-	u8 opened;	/* reached ESTABLISHED */
-	u8 counted;	/* and was counted so */
-	u8 covered;	/* counted in a class */
-	u8 early;	/* server: data came with the SYN, or still may have */
+	u8 reason;  /* enum coverage_reason */
+	u8 joined;  /* first seen after it was opened */
+	u8 opened;  /* reached ESTABLISHED */
+	u8 counted; /* and was counted so */
+	u8 covered; /* counted in a class */
+	u8 early;   /* server: data came with the SYN, or still may have */
 	u8 edge_known;
 
 	/* Written where bytes arrive. */
 	struct arrivals arrivals;
 
 	/* Written by the taps of the process. */
-	u32 rx_pos;	/* copied_seq behind the last read that was seen */
-	u32 tx_pos;	/* write_seq behind the last write that was seen */
-	u32 requests;	/* begun; written by the request side */
-	u32 responses;	/* begun; written by the response side */
+	u32 rx_pos;    /* copied_seq behind the last read that was seen */
+	u32 tx_pos;    /* write_seq behind the last write that was seen */
+	u32 requests;  /* begun; written by the request side */
+	u32 responses; /* begun; written by the response side */
 	u32 settled;
-	u32 plain_read;	/* bytes of plaintext */
+	u32 plain_read; /* bytes of plaintext */
 	u32 plain_written;
-	u8 rx_known;	/* rx_pos is valid */
-	u8 tx_known;	/* tx_pos is valid */
+	u8 rx_known;	   /* rx_pos is valid */
+	u8 tx_known;	   /* tx_pos is valid */
 	u8 workload_known; /* from a process */
-	u8 tls;		/* encrypted: the parsers get what a library says */
+	u8 tls;		   /* encrypted: the parsers get what a library says */
 	u64 request_time;  /* start of the request whose first bytes are looked at */
 	u64 request_queue; /* how long these waited for the read */
-	u64 pipeline;	/* 0, or where exchanges live from a number on: the number, and above it the slot */
-	u8 ktls_rx;	/* the kernel decrypts what is read: taps see plaintext */
-	u8 ktls_tx;	/* the same for what is written */
-	u8 encrypted;	/* the bytes on the socket are a TLS library's, and not looked at */
-	u8 upgraded;	/* nor those that are encrypted: no HTTP any more */
-	u8 answering;	/* the response that began last has an end that is known, and has not come */
-	u8 owed;	/* responses that may still come, of exchanges that were lost */
-	u8 deep;	/* several were open when bytes went unseen: nothing is matched until the connection has rested */
-	u8 after_gap;	/* enum gap */
+	/* 0, or where exchanges live from a number on: the number, and above it the slot */
+	u64 pipeline;
+	u8 ktls_rx;   /* the kernel decrypts what is read: taps see plaintext */
+	u8 ktls_tx;   /* the same for what is written */
+	u8 encrypted; /* the bytes on the socket are a TLS library's, and not looked at */
+	u8 upgraded;  /* nor those that are encrypted: no HTTP any more */
+	/* the response that began last has an end that is known, and has not come */
+	u8 answering;
+	u8 owed; /* responses that may still come, of exchanges that were lost */
+	/*
+	 * several were open when bytes went unseen: nothing is matched until the connection has
+	 * rested
+	 */
+	u8 deep;
+	u8 after_gap; /* enum gap */
 	union {
 		struct http1_side http1[2]; /* request direction, response direction */
 		struct redis_side redis[2]; /* the same of CLASS_REDIS */
@@ -476,24 +488,30 @@ struct conn {
 	u32 segments_sent;
 	u32 final_read; /* copied_seq and write_seq when the state became CLOSE */
 	u32 final_written;
-	u8 addr[16];	/* of the peer */
+	u8 addr[16];	   /* of the peer */
 	u32 arrivals_tail; /* the next to be used: apart, since the producer looks at it too */
 	u32 retransmitted; /* total_retrans, as counted last */
-	u32 tls_process; /* that speaks TLS here */
-	u64 tls_arrived; /* when what was received since the last plaintext or send began to arrive */
-	u64 tls_time;	/* the same of the plaintext that was read last */
+	u32 tls_process;   /* that speaks TLS here */
+	/* when what was received since the last plaintext or send began to arrive */
+	u64 tls_arrived;
+	u64 tls_time;	 /* the same of the plaintext that was read last */
 	u64 iov_base[2]; /* of the buffer that is looked at, by direction, see next_iovec() */
-	u64 begun_at;	/* when the hook of the last request ran */
-	u64 marked;	/* which open requests were counted as lost when they began: bit number modulo 64 */
+	u64 begun_at;	 /* when the hook of the last request ran */
+	/* which open requests were counted as lost when they began: bit number modulo 64 */
+	u64 marked;
 	u64 batch_buffer; /* msgvec of the last recvmmsg or sendmmsg */
 	union {
-		u64 assumed;	/* which responses were taken to have a body before their request's hook ran: bit number modulo 64 */
+		/*
+		 * which responses were taken to have a body before their request's hook ran: bit
+		 * number modulo 64
+		 */
+		u64 assumed;
 		u32 redis_skip[2]; /* CLASS_REDIS: how many bytes of each direction need no look */
 	};
-	u64 heads;	/* which requests beyond the slots are HEAD: bit number modulo 64 */
+	u64 heads;	   /* which requests beyond the slots are HEAD: bit number modulo 64 */
 	u32 plain_writing; /* of a call that is under way */
-	u8 attempts;	/* of recognising a connection whose beginning was not seen */
-	u8 pipelines;	/* requests were seen to come before the response to the one before */
+	u8 attempts;	   /* of recognising a connection whose beginning was not seen */
+	u8 pipelines;	   /* requests were seen to come before the response to the one before */
 	u8 redis_place[2]; /* enum redis_place, of each direction; without a role: redis_joins() */
 	u8 spare[48];
 };

@@ -7,7 +7,8 @@
 #include "redis/unseen.h"
 
 /* http1_unseen(), of the connection's protocol. */
-static __always_inline u32 bytes_unseen(struct conn *c, u64 direction_and_length, u32 end, u32 reason, u64 now)
+static __always_inline u32 bytes_unseen(struct conn *c, u64 direction_and_length, u32 end,
+					u32 reason, u64 now)
 {
 	if (c->class == CLASS_REDIS)
 		return redis_unseen(c->slot, direction_and_length, reason, now);

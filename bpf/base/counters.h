@@ -16,7 +16,8 @@ static __always_inline void count_lost_here(u64 reason, u64 n)
 {
 	struct cpu_counters *c = my_counters();
 
-	asm volatile("" : "+r"(reason)); /* for the verifier's eyes: the compiler may know that it is below */
+	/* for the verifier's eyes: the compiler may know that it is below */
+	asm volatile("" : "+r"(reason));
 	if (c && reason < LOST_COUNT)
 		__sync_fetch_and_add(&c->lost[reason], n);
 }
@@ -47,8 +48,8 @@ static __always_inline void count_overflow(u64 table)
 }
 
 /*
- * What map helpers return is kept in an int: before 6.4 the functions behind them do, and the verifier
- * calls these directly, so that the upper half of a long would not be its sign.
+ * What map helpers return is kept in an int: before 6.4 the functions behind them do, and the
+ * verifier calls these directly, so that the upper half of a long would not be its sign.
  */
 static __always_inline u32 map_errno(int err)
 {

@@ -28,8 +28,9 @@ const volatile u32 max_edges_per_workload = 128;
 const volatile u64 bounds[256] = {};
 
 /*
- * Whether all taps are attached, which takes milliseconds: set by user space after the last, and cleared
- * before the first is detached. Until then one end of an exchange would be seen without the other.
+ * Whether all taps are attached, which takes milliseconds: set by user space after the last, and
+ * cleared before the first is detached. Until then one end of an exchange would be seen without the
+ * other.
  */
 volatile bool attached;
 

@@ -21,25 +21,26 @@ void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
  * branch does not share its computation, hence the explicit offset there.
  */
 #ifdef __bpf__
-#define cast(type, p)                                                                    \
-	({                                                                               \
-		type *__cast;                                                            \
-		if (direct_loads)                                                        \
+#define cast(type, p)                                                                         \
+	({                                                                                    \
+		type *__cast;                                                                 \
+		if (direct_loads)                                                             \
 			__cast = bpf_rdonly_cast((void *)(p), bpf_core_type_id_kernel(type)); \
-		else                                                                     \
-			asm volatile("%0 = %1" : "=r"(__cast) : "r"((type *)(p)));       \
-		__cast;                                                                  \
+		else                                                                          \
+			asm volatile("%0 = %1" : "=r"(__cast) : "r"((type *)(p)));            \
+		__cast;                                                                       \
 	})
-#define load(p, field)                                                                   \
-	({                                                                               \
-		typeof((p)->field) __value;                                              \
-		if (direct_loads) {                                                      \
-			__value = (p)->field;                                            \
-		} else {                                                                 \
-			bpf_probe_read_kernel(&__value, sizeof(__value),                 \
-					      (const void *)(p) + bpf_core_field_offset((p)->field)); \
-		}                                                                        \
-		__value;                                                                 \
+#define load(p, field)                                                                    \
+	({                                                                                \
+		typeof((p)->field) __value;                                               \
+		if (direct_loads) {                                                       \
+			__value = (p)->field;                                             \
+		} else {                                                                  \
+			bpf_probe_read_kernel(&__value, sizeof(__value),                  \
+					      (const void *)(p) +                         \
+						      bpf_core_field_offset((p)->field)); \
+		}                                                                         \
+		__value;                                                                  \
 	})
 #else
 #define cast(type, p) ((type *)(p))
@@ -47,28 +48,28 @@ void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym __weak;
 #endif
 
 /* The same on a pointer of any type: load_as(struct tcp_sock, sk, write_seq). */
-#define load_as(type, p, field)                     \
-	({                                          \
-		type *__typed = cast(type, p);      \
-		load(__typed, field);               \
+#define load_as(type, p, field)                \
+	({                                     \
+		type *__typed = cast(type, p); \
+		load(__typed, field);          \
 	})
 
 /* N, at most MAX; in a way that the compiler does not undo before the verifier sees it. */
-#define at_most(n, max)                    \
-	({                                 \
-		u64 __n = (n);             \
-		if (__n > (max))           \
-			__n = (max);       \
+#define at_most(n, max)                       \
+	({                                    \
+		u64 __n = (n);                \
+		if (__n > (max))              \
+			__n = (max);          \
 		asm volatile("" : "+r"(__n)); \
-		if (__n > (max))           \
-			__n = (max);       \
-		__n;                       \
+		if (__n > (max))              \
+			__n = (max);          \
+		__n;                          \
 	})
 
 /*
  * What was stored before is seen by others before what is stored after; and the same for loads.
- * x86 keeps that order by itself. Elsewhere a fetching atomic, on ANY memory, is the only such barrier that
- * all kernels from 5.12 have; older ones go without.
+ * x86 keeps that order by itself. Elsewhere a fetching atomic, on ANY memory, is the only such
+ * barrier that all kernels from 5.12 have; older ones go without.
  */
 static __always_inline void ordered(u32 *any)
 {

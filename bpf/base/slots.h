@@ -23,7 +23,8 @@ static __always_inline bool claim_here(u32 slot, u32 kind, u32 number)
 	key.opened_at = c->opened_at; /* the slot's next owner has another */
 	key.number = number;
 	key.kind_and_slot = kind << CLAIM_KIND_SHIFT | slot;
-	err = bpf_map_update_elem(&claims, &key, &key, BPF_NOEXIST); /* the value is of no interest */
+	/* the value is of no interest */
+	err = bpf_map_update_elem(&claims, &key, &key, BPF_NOEXIST);
 	if (err && err != -EEXIST && (mine = my_counters())) /* no call: as deep as it goes */
 		__sync_fetch_and_add(&mine->lost[LOST_MAP + map_errno(err)], 1);
 	return !err;

@@ -16,8 +16,8 @@ struct passage {
 };
 
 /*
- * In the arguments of functions that are verified on their own and have five at most: what a length of 32 bits leaves
- * room for.
+ * In the arguments of functions that are verified on their own and have five at most: what a length
+ * of 32 bits leaves room for.
  */
 #define IS_RESPONSE (1ULL << 32)
 #define KERNEL_IOVECS (1ULL << 33)

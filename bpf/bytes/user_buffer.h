@@ -12,9 +12,9 @@
 /* How a tap finds the data. */
 enum source {
 	FROM_REGISTERS,
-	FROM_MESSAGE,	/* the msghdr, after the call */
-	FROM_ENTRY,	/* what note_message() found before it: a struct pending_call */
-	FROM_LIBRARY,	/* plaintext: the address in the process */
+	FROM_MESSAGE, /* the msghdr, after the call */
+	FROM_ENTRY,   /* what note_message() found before it: a struct pending_call */
+	FROM_LIBRARY, /* plaintext: the address in the process */
 };
 
 /* One buffer (iovs is 0), or an array of struct iovec: the process's, or the kernel's copy. */
@@ -95,7 +95,10 @@ static __noinline u32 find_by_registers(struct sock *sk, u32 direction, struct u
 	return FAULT_NONE;
 }
 
-/* How many iovecs a head may be spread over, and how many a call may have (include/uapi/linux/uio.h). */
+/*
+ * How many iovecs a head may be spread over, and how many a call may have
+ * (include/uapi/linux/uio.h).
+ */
 #define MAX_IOVECS 32
 #define UIO_MAXIOV 1024
 
@@ -152,7 +155,8 @@ static __always_inline u64 iovecs_of(struct iov_iter *iter)
  * that will be, before it (LENGTH is 0). The kernel moves the iterator on by what
  * it copies (iov_iter_advance()).
  */
-static __always_inline u32 find_by_message(struct msghdr *message, u32 length, struct user_buffer *b)
+static __always_inline u32 find_by_message(struct msghdr *message, u32 length,
+					   struct user_buffer *b)
 {
 	struct iov_iter *iter = __builtin_preserve_access_index(&message->msg_iter);
 	u64 offset = BPF_CORE_READ(iter, iov_offset), vec;

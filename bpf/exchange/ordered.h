@@ -3,15 +3,14 @@
  * Exchanges that are matched by order: requests and their responses.
  *
  * A connection numbers its requests and its responses; response N answers request N
- * (RFC 9112, section 9.3.2). Exchange N lives in slot N modulo EXCHANGES of its connection or, from the number on at which
- * more than that were open for the first time, modulo PIPELINE of the connection's pipeline. The request
- * side (reads of a server, writes of a client) writes its half of the slot, the response
- * side the other. Neither waits for the other, because their hooks, which run on
- * return of the system calls, come in any order across threads: a client may read the
- * response before the hook of its own send has run, and a server the next
- * request before that of its last response. An exchange is complete
- * when both have begun it and the response is over, and is settled when `settled` is moved past it, by
- * compare-and-swap and thus once.
+ * (RFC 9112, section 9.3.2). Exchange N lives in slot N modulo EXCHANGES of its connection or, from
+ * the number on at which more than that were open for the first time, modulo PIPELINE of the
+ * connection's pipeline. The request side (reads of a server, writes of a client) writes its half
+ * of the slot, the response side the other. Neither waits for the other, because their hooks, which
+ * run on return of the system calls, come in any order across threads: a client may read the
+ * response before the hook of its own send has run, and a server the next request before that of
+ * its last response. An exchange is complete when both have begun it and the response is over, and
+ * is settled when `settled` is moved past it, by compare-and-swap and thus once.
  *
  * A request that was counted as lost keeps its number, so that its response, when it comes, is
  * dropped and not taken for that of the next.
@@ -58,8 +57,9 @@ static __always_inline void count_pipelines(s32 more)
 }
 
 /*
- * Request NUMBER finds no slot in its connection: it and those behind it go to a pipeline. The other side may be
- * writing its half to the old place: then the two do not meet, and the exchange is lost.
+ * Request NUMBER finds no slot in its connection: it and those behind it go to a pipeline. The
+ * other side may be writing its half to the old place: then the two do not meet, and the exchange
+ * is lost.
  */
 __noinline int take_pipeline(u32 slot, u32 number)
 {
@@ -99,7 +99,10 @@ static __always_inline void give_back_pipeline(struct conn *c)
 	free_slot(&pipeline_free, slot);
 }
 
-/* How many requests have no response yet; negative where a client reads responses before the hooks of its requests. */
+/*
+ * How many requests have no response yet; negative where a client reads responses before the hooks
+ * of its requests.
+ */
 static __always_inline s32 open_exchanges(struct conn *c)
 {
 	return c->requests - c->responses;
@@ -111,7 +114,9 @@ static __always_inline u32 answered_until(struct conn *c)
 	return c->responses - (c->answering ? 1 : 0);
 }
 
-/* Moves `settled` on, if it is FROM; true to one caller only. Claims nothing where they are equal. */
+/*
+ * Moves `settled` on, if it is FROM; true to one caller only. Claims nothing where they are equal.
+ */
 static __always_inline bool move_settled(struct conn *c, u32 from, u32 to)
 {
 	if (fetching_atomics)
@@ -144,7 +149,8 @@ __noinline int settle_one(u32 slot, u32 number, u64 end)
 	if (!c)
 		return 0;
 	x = exchange_of(c, number);
-	ordered(&c->settled); /* the numbers by which the caller saw that it is complete were read before */
+	/* the numbers by which the caller saw that it is complete were read before */
+	ordered(&c->settled);
 	start = x->start;
 	last = end ? end : x->last;
 	status = end ? STATUS_ABORTED : x->status;
@@ -163,7 +169,8 @@ __noinline int settle_one(u32 slot, u32 number, u64 end)
 	else if (start == START_UNKNOWN)
 		count_lost_here(LOST_ARRIVAL, 1);
 	else if (start != START_LOST)
-		series_observe(c, protocol_of(c), operation, status, last > start ? last - start : 0);
+		series_observe(c, protocol_of(c), operation, status,
+			       last > start ? last - start : 0);
 	return 0;
 }
 
@@ -195,8 +202,8 @@ __noinline int settle_all(u32 slot, u32 end, u64 aborted)
 }
 
 /*
- * How many of the open exchanges up to END are not counted as lost yet. Those beyond the slots are lost with PIPELINED's
- * count; where so many are open, none is marked.
+ * How many of the open exchanges up to END are not counted as lost yet. Those beyond the slots are
+ * lost with PIPELINED's count; where so many are open, none is marked.
  */
 static __always_inline u32 not_lost(struct conn *c, u32 from, u32 end)
 {
@@ -237,12 +244,14 @@ __noinline int lose_until(u32 slot, u32 end, u32 reason)
 }
 
 /*
- * Where the response direction is when a request begins: what comes behind that may answer it. At a client whose hook is late, what was
- * read already may be its own response, unless an earlier one is open for which it may be.
+ * Where the response direction is when a request begins: what comes behind that may answer it. At a
+ * client whose hook is late, what was read already may be its own response, unless an earlier one
+ * is open for which it may be.
  */
 static __always_inline u32 position_of_request(struct conn *c)
 {
-	if (c->role == ROLE_CLIENT && !c->tls && c->rx_known && (open_exchanges(c) <= 0 || c->pipelines))
+	if (c->role == ROLE_CLIENT && !c->tls && c->rx_known &&
+	    (open_exchanges(c) <= 0 || c->pipelines))
 		return c->rx_pos;
 	return response_position(c);
 }
@@ -255,7 +264,10 @@ static __always_inline void mark(struct conn *c, u32 number, bool lost)
 		c->marked &= ~(1ULL << (number & 63));
 }
 
-/* A request begins whose first byte has been seen. Its number; the caller makes it known by request_begun(). */
+/*
+ * A request begins whose first byte has been seen. Its number; the caller makes it known by
+ * request_begun().
+ */
 static __always_inline struct exchange *begin_request(struct conn *c, u8 operation, u64 start)
 {
 	u32 number = c->requests;
@@ -295,8 +307,9 @@ static __always_inline void lose_request(struct conn *c, u32 reason)
 }
 
 /*
- * When bytes of response NUMBER up to END were written or read, whose hook runs now. At a server it may be late: what was written
- * when the next request was read was written before that request's hook.
+ * When bytes of response NUMBER up to END were written or read, whose hook runs now. At a server it
+ * may be late: what was written when the next request was read was written before that request's
+ * hook.
  */
 static __always_inline u64 written_by(struct conn *c, u32 number, u32 end, u64 now)
 {
@@ -310,7 +323,10 @@ static __always_inline u64 written_by(struct conn *c, u32 number, u32 end, u64 n
 	return now;
 }
 
-/* A response begins, and gets the next number. END: the number behind the last byte of the same call. */
+/*
+ * A response begins, and gets the next number. END: the number behind the last byte of the same
+ * call.
+ */
 static __always_inline void begin_response(struct conn *c, u16 status, u32 end, u64 now)
 {
 	u32 number = c->responses;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
- * Where TCP is in the two directions of a connection, beside what the hooks have seen: hooks run on return of the
- * system calls, in any order across threads, and TCP's numbers tell what has happened.
+ * Where TCP is in the two directions of a connection, beside what the hooks have seen: hooks run on
+ * return of the system calls, in any order across threads, and TCP's numbers tell what has
+ * happened.
  */
 #ifndef FATHOM_POSITION_H
 #define FATHOM_POSITION_H
@@ -9,8 +10,8 @@
 #include "../socket/find.h"
 
 /*
- * How far TCP is in the response direction: what a server has written, a client has read. The plaintext of
- * TLS has numbers of its own.
+ * How far TCP is in the response direction: what a server has written, a client has read. The
+ * plaintext of TLS has numbers of its own.
  */
 static __always_inline u32 response_position(struct conn *c)
 {
@@ -40,7 +41,8 @@ static __always_inline bool read_pending(struct conn *c)
 {
 	struct tcp_sock *tp = cast(struct tcp_sock, c->sk);
 
-	return c->rx_known && !c->tls && (c->closed_at ? c->final_read : load(tp, copied_seq)) != c->rx_pos;
+	return c->rx_known && !c->tls &&
+	       (c->closed_at ? c->final_read : load(tp, copied_seq)) != c->rx_pos;
 }
 
 #endif

@@ -30,8 +30,8 @@ static __always_inline u32 series_add(struct series_key *key, u32 *slot)
 }
 
 /*
- * The slot of what finds no room anywhere. That of HTTP/1 is 0; the others lie behind the slots that
- * alloc_slot() hands out.
+ * The slot of what finds no room anywhere. That of HTTP/1 is 0; the others lie behind the slots
+ * that alloc_slot() hands out.
  */
 static __always_inline u32 series_overflow(u8 protocol)
 {
@@ -116,7 +116,7 @@ static const struct histogram no_observations;
 /* Adds how long one request of WORKLOAD waited before it was read. */
 static __always_inline void queue_observe(u32 workload, u8 protocol, u64 ns)
 {
-	struct queue_key key = { .workload = workload, .protocol = protocol };
+	struct queue_key key = {.workload = workload, .protocol = protocol};
 	struct histogram *h;
 	int err;
 

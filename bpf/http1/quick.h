@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
- * The usual message in one go: a head that begins with the first byte of a call, in one buffer. What is unusual is left to the
- * steps, which find the state as if they had come so far themselves.
+ * The usual message in one go: a head that begins with the first byte of a call, in one buffer.
+ * What is unusual is left to the steps, which find the state as if they had come so far themselves.
  */
 #ifndef FATHOM_HTTP1_QUICK_H
 #define FATHOM_HTTP1_QUICK_H
@@ -20,10 +20,12 @@ static __always_inline u64 word_from(const u64 *words, u32 i, u32 at)
 }
 
 /*
- * Looks for the end of the head in WORDS, of which N bytes are there. Returns how many bytes were used, with SCAN_END, or with
- * SCAN_FIELD if a field comes next; else all, or up to a line for which there are not enough bytes.
+ * Looks for the end of the head in WORDS, of which N bytes are there. Returns how many bytes were
+ * used, with SCAN_END, or with SCAN_FIELD if a field comes next; else all, or up to a line for
+ * which there are not enough bytes.
  */
-static __always_inline u32 quick_head(struct http1_side *s, const u64 *words, u32 n, bool is_response)
+static __always_inline u32 quick_head(struct http1_side *s, const u64 *words, u32 n,
+				      bool is_response)
 {
 	u32 i, end, at;
 	u64 lf, found;
@@ -50,7 +52,8 @@ static __always_inline u32 quick_head(struct http1_side *s, const u64 *words, u3
 			s->line = HTTP1_LINE_LF;
 			return 8 * i + at;
 		}
-		if (http1_may_be_field(word_from(words, i, at), word_from(words, i + 1, at), is_response)) {
+		if (http1_may_be_field(word_from(words, i, at), word_from(words, i + 1, at),
+				       is_response)) {
 			s->line = HTTP1_LINE_LF;
 			return SCAN_FIELD | (8 * i + at);
 		}
@@ -74,19 +77,21 @@ __noinline u64 quick_line(u64 lo, u64 hi, u32 is_response)
 	u16 status;
 
 	if (is_response) {
-		if (http1_response(lo, hi, HTTP1_PREFIX, &status) != HTTP1_YES || status < 200 || status == 204 || status == 304 ||
-		    status == STATUS_OTHER)
+		if (http1_response(lo, hi, HTTP1_PREFIX, &status) != HTTP1_YES || status < 200 ||
+		    status == 204 || status == 304 || status == STATUS_OTHER)
 			return 0;
 		return EVENT(EVENT_STATUS, 0, status, 0);
 	}
-	if (!HTTP1_BEGINS(lo, "GET /   ", 5) && (http1_any_request(lo, 8, &method) != HTTP1_YES || method == METHOD_OTHER))
+	if (!HTTP1_BEGINS(lo, "GET /   ", 5) &&
+	    (http1_any_request(lo, 8, &method) != HTTP1_YES || method == METHOD_OTHER))
 		return 0;
 	return EVENT(EVENT_BEGIN, method, 0, 0);
 }
 
 /*
- * Takes bytes of a message at ADDRESS, of which LENGTH are there: from the first one on where the phase is HTTP1_START, else more of its
- * head. Returns how many were used, with SCAN_FIELD, and with the event of the first line; 0 if it is not usual.
+ * Takes bytes of a message at ADDRESS, of which LENGTH are there: from the first one on where the
+ * phase is HTTP1_START, else more of its head. Returns how many were used, with SCAN_FIELD, and
+ * with the event of the first line; 0 if it is not usual.
  */
 __noinline u64 http1_quick(u32 slot, u32 is_response, u64 address, u32 length)
 {

@@ -7,10 +7,10 @@
 #include "../socket/find.h"
 
 /*
- * These functions take the slot of a connection and a direction, and return how many bytes they used, or one of
- * these. Each is verified once and on its own.
+ * These functions take the slot of a connection and a direction, and return how many bytes they
+ * used, or one of these. Each is verified once and on its own.
  */
-#define SCAN_FAULT -1 /* the memory could not be read */
+#define SCAN_FAULT -1	      /* the memory could not be read */
 #define SCAN_END 0x40000000   /* besides the number: up to the end of the head */
 #define SCAN_FIELD 0x20000000 /* up to a line that may say something about the body */
 #define SCAN_NUMBER (SCAN_FIELD - 1)
@@ -27,8 +27,12 @@ static __always_inline struct http1_side *http1_of(struct conn *c, u32 is_respon
 	return &c->http1[is_response & 1];
 }
 
-/* Where in the I-th word of WORDS, of which LENGTH bytes are there, a line begins that may be a field; 8: nowhere. */
-static __always_inline u32 field_in_word(const u64 *words, u32 i, u64 lf, u8 line, bool is_response, u32 length)
+/*
+ * Where in the I-th word of WORDS, of which LENGTH bytes are there, a line begins that may be a
+ * field; 8: nowhere.
+ */
+static __always_inline u32 field_in_word(const u64 *words, u32 i, u64 lf, u8 line, bool is_response,
+					 u32 length)
 {
 	u64 found = http1_candidates(words[i], lf, line, is_response), lo, hi, at;
 
@@ -37,7 +41,8 @@ static __always_inline u32 field_in_word(const u64 *words, u32 i, u64 lf, u8 lin
 	at = http1_lowest(found) & 7;
 	lo = words[i] >> 8 * at | words[i + 1] << 1 << (63 - 8 * at);
 	hi = words[i + 1] >> 8 * at | words[i + 2] << 1 << (63 - 8 * at);
-	if (!(found & (found - 1)) && length >= 8 * i + at + 16 && !http1_may_be_field(lo, hi, is_response))
+	if (!(found & (found - 1)) && length >= 8 * i + at + 16 &&
+	    !http1_may_be_field(lo, hi, is_response))
 		return 8;
 	return at;
 }
@@ -58,12 +63,15 @@ __noinline int scan_chunk(u32 slot, u32 is_response, u64 address, u32 length)
 	for (i = 0; i < SCAN_BYTES / 8; i++) {
 		if (8 * i >= length)
 			break;
-		count = length - 8 * i < 8 ? length - 8 * i : 8; /* bytes that did not come are 0, no letters */
+		/* bytes that did not come are 0, no letters */
+		count = length - 8 * i < 8 ? length - 8 * i : 8;
 		line = s->line; /* through memory: the verifier need not follow it */
 		lf = http1_bytes_equal(words[i], '\n');
 		if (!lf && line == HTTP1_LINE_SOME)
 			continue;
-		at = s->phase == HTTP1_HEAD ? field_in_word(words, i, lf, line, is_response, length) : 8;
+		at = s->phase == HTTP1_HEAD ?
+			     field_in_word(words, i, lf, line, is_response, length) :
+			     8;
 		end = http1_head_end(words[i], count, &line);
 		s->line = line;
 		if (end)
@@ -76,13 +84,17 @@ __noinline int scan_chunk(u32 slot, u32 is_response, u64 address, u32 length)
 	return length < SCAN_BYTES ? length : SCAN_BYTES;
 }
 
-/* Takes a field that lies in memory as a whole and has its usual form; else does nothing and returns 0. */
+/*
+ * Takes a field that lies in memory as a whole and has its usual form; else does nothing and
+ * returns 0.
+ */
 __noinline int usual_field(u32 slot, u32 is_response, u64 address, u32 length)
 {
 	struct conn *c = conn_of(slot);
 	u64 words[4] = {};
 
-	if (!c || length < sizeof(words) || bpf_probe_read_user(words, sizeof(words), (void *)address))
+	if (!c || length < sizeof(words) ||
+	    bpf_probe_read_user(words, sizeof(words), (void *)address))
 		return 0;
 	return http1_usual_field(http1_of(c, is_response), words);
 }

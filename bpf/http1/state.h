@@ -2,15 +2,18 @@
 /*
  * HTTP/1: from what was found in the bytes to exchanges.
  *
- * Each direction is framed by its own bytes, in their order (proto/http1_framing.h), and numbers its messages; so requests and
- * responses find each other whatever the order of the hooks. Times are the hooks'.
+ * Each direction is framed by its own bytes, in their order (proto/http1_framing.h), and numbers
+ * its messages; so requests and responses find each other whatever the order of the hooks. Times
+ * are the hooks'.
  *
- * Distrust. Where bytes went unseen, or a head could not be read or contradicts itself, the place in that direction is not known any
- * more (HTTP1_UNKNOWN). It is known again at the beginning of a call, where
+ * Distrust. Where bytes went unseen, or a head could not be read or contradicts itself, the place
+ * in that direction is not known any more (HTTP1_UNKNOWN). It is known again at the beginning of a
+ * call, where
  * - a request of a well-known method begins while all is answered, or
  * - a response begins while exactly one request is open.
- * What was open when responses went unseen is lost. Had several been open, it is not known which of their answers are still to
- * come: nothing of this connection is matched until it has rested (`deep`).
+ * What was open when responses went unseen is lost. Had several been open, it is not known which of
+ * their answers are still to come: nothing of this connection is matched until it has rested
+ * (`deep`).
  */
 #ifndef FATHOM_HTTP1_STATE_H
 #define FATHOM_HTTP1_STATE_H
@@ -24,7 +27,7 @@
 /* What a response is besides the answer to a request. */
 enum {
 	ORPHAN_NONE,
-	ORPHAN_INTERIM,	/* 1xx: the final one is still to come */
+	ORPHAN_INTERIM, /* 1xx: the final one is still to come */
 	ORPHAN_SURE,	/* it answers nothing */
 };
 
@@ -34,10 +37,11 @@ static __always_inline bool all_answered(struct conn *c)
 }
 
 /*
- * Bytes of a body come. Had the client asked whether it shall send it, and was it answered by a final status, a call of
- * their own may be the next request as well.
+ * Bytes of a body come. Had the client asked whether it shall send it, and was it answered by a
+ * final status, a call of their own may be the next request as well.
  */
-static __always_inline void http1_body_comes(struct conn *c, struct http1_side *s, bool first_of_call)
+static __always_inline void http1_body_comes(struct conn *c, struct http1_side *s,
+					     bool first_of_call)
 {
 	if (s->framing & HTTP1_EXPECT)
 		s->framing = first_of_call && all_answered(c) ? HTTP1_DOUBT : 0;
@@ -56,7 +60,10 @@ static __always_inline u8 method_of(struct conn *c, u32 number)
 	return c->heads >> (number & 63) & 1 ? METHOD_HEAD : METHOD_OTHER;
 }
 
-/* What follows the head of a response with this STATUS to that METHOD: enum http1_answers. METHOD_COUNT: it is not known. */
+/*
+ * What follows the head of a response with this STATUS to that METHOD: enum http1_answers.
+ * METHOD_COUNT: it is not known.
+ */
 static __always_inline u8 answers_of(u8 method, u16 status)
 {
 	if (status == 101 || (method == METHOD_CONNECT && status / 100 == 2))
@@ -74,16 +81,20 @@ static __always_inline void touch_response(struct conn *c, u32 number, u32 end, 
 	exchange_of(c, number)->last = written_by(c, number, end, now);
 }
 
-/* Whether a response's head is over, and whether a body follows was not known: its request's hook had not run. */
+/*
+ * Whether a response's head is over, and whether a body follows was not known: its request's hook
+ * had not run.
+ */
 static __always_inline bool http1_awaits_method(const struct http1_side *s)
 {
 	return s->answers == HTTP1_ANSWERS_PENDING && s->phase > HTTP1_FIELD;
 }
 
 /*
- * Decides it now that LENGTH bytes follow at ADDRESS (0: they were not seen). If the request's hook has still not run, they are taken for a
- * body. What begins like a response may be one all the same, to the request behind HEAD: http1_method_shown() will see.
- * Returns whether the response was over with its head.
+ * Decides it now that LENGTH bytes follow at ADDRESS (0: they were not seen). If the request's hook
+ * has still not run, they are taken for a body. What begins like a response may be one all the
+ * same, to the request behind HEAD: http1_method_shown() will see. Returns whether the response was
+ * over with its head.
  */
 __noinline int http1_resolve(u32 slot, u64 address, u32 length)
 {
@@ -166,8 +177,8 @@ __noinline int resync(u32 slot, u32 reason)
 }
 
 /*
- * Responses went unseen up to POSITION of their direction, or could not be read. If a request began when they had passed, they answer
- * those before it, which are lost, and no others are.
+ * Responses went unseen up to POSITION of their direction, or could not be read. If a request began
+ * when they had passed, they answer those before it, which are lost, and no others are.
  */
 __noinline int lose_responses(u32 slot, u32 position, u32 reason)
 {
@@ -225,8 +236,8 @@ static __always_inline void start_clock(struct conn *c, u32 seq, u64 now)
 }
 
 /*
- * When a client's request began whose response was read before its own hook ran: TCP knows when it last began to send. What the
- * plaintext of TLS says is as good as it gets.
+ * When a client's request began whose response was read before its own hook ran: TCP knows when it
+ * last began to send. What the plaintext of TLS says is as good as it gets.
  */
 static __always_inline u64 start_of_answered(struct conn *c, struct exchange *x)
 {
@@ -247,13 +258,13 @@ static __always_inline bool is_answering_over(struct conn *c)
 }
 
 /*
- * A client sends its next request, and has read unseen what may be the rest of a response whose end is not known. (One whose
- * end is known has it, or its rest is missing in its own direction.)
+ * A client sends its next request, and has read unseen what may be the rest of a response whose end
+ * is not known. (One whose end is known has it, or its rest is missing in its own direction.)
  */
 static __always_inline void lose_unseen(struct conn *c)
 {
-	if (c->role != ROLE_CLIENT || c->tls || c->closed_at || !c->rx_known || c->answering || c->settled == c->responses ||
-	    open_exchanges(c) < 0)
+	if (c->role != ROLE_CLIENT || c->tls || c->closed_at || !c->rx_known || c->answering ||
+	    c->settled == c->responses || open_exchanges(c) < 0)
 		return;
 	if ((s32)(response_position(c) - c->rx_pos) > 0 && !fin_received((struct sock *)c->sk))
 		lose_until(c->slot, c->responses, LOST_GAP);
@@ -271,8 +282,8 @@ static __always_inline void note_beyond_slots(struct conn *c, u32 number, u8 met
 }
 
 /*
- * A request's hook finds that it is answered already. If only its method tells that the response was over with its head, that
- * side will find out with its next bytes, which may never come.
+ * A request's hook finds that it is answered already. If only its method tells that the response
+ * was over with its head, that side will find out with its next bytes, which may never come.
  */
 static __always_inline void settle_answered(struct conn *c, u32 number)
 {
@@ -289,7 +300,8 @@ static __always_inline void http1_method_shown(struct conn *c, u32 number, u8 me
 {
 	if ((s32)(c->responses - number) <= 0)
 		return;
-	if (method == METHOD_HEAD && c->assumed >> (number & 63) & 1) { /* what followed its head was the next response */
+	if (method == METHOD_HEAD && c->assumed >> (number & 63) & 1) {
+		/* what followed its head was the next response */
 		lose_until(c->slot, c->requests, LOST_GAP);
 		c->answering = 0;
 		c->deep = 1;
@@ -298,14 +310,18 @@ static __always_inline void http1_method_shown(struct conn *c, u32 number, u8 me
 	settle_answered(c, number);
 }
 
-/* A request has begun, with the clock started. Responses whose end is not known end where the next request begins. */
+/*
+ * A request has begun, with the clock started. Responses whose end is not known end where the next
+ * request begins.
+ */
 static __always_inline void http1_begin(struct conn *c, u8 method, u64 now)
 {
 	u32 number = c->requests;
 	struct exchange *x;
 
 	if (c->deep) {
-		if ((s32)(c->settled - number) > 0) /* its response was read, and it was counted as lost */
+		/* its response was read, and it was counted as lost */
+		if ((s32)(c->settled - number) > 0)
 			c->requests++;
 		else
 			count_lost(LOST_GAP, 1);
@@ -358,7 +374,10 @@ static __always_inline void http1_method_known(struct conn *c, u8 method)
 	http1_method_shown(c, number, method);
 }
 
-/* A final response has begun: its first byte has the number SEQ, and END lies behind the last byte of the call. */
+/*
+ * A final response has begun: its first byte has the number SEQ, and END lies behind the last byte
+ * of the call.
+ */
 static __always_inline void http1_status(struct conn *c, u16 status, u32 seq, u32 end, u64 now)
 {
 	struct http1_side *s = http1_of(c, RESPONSE);
@@ -370,7 +389,8 @@ static __always_inline void http1_status(struct conn *c, u16 status, u32 seq, u3
 	if (open_exchanges(c) <= 0) {
 		bool pending = c->role == ROLE_CLIENT && write_pending(c);
 
-		ordered(&c->settled); /* the hook of the request counts it first, and then tells that it has run */
+		/* the hook of the request counts it first, and then tells that it has run */
+		ordered(&c->settled);
 		if (!pending && open_exchanges(c) <= 0)
 			s->orphan = ORPHAN_SURE;
 	} else if (c->role == ROLE_SERVER && x->id == number && (s32)(seq - x->position) < 0) {
@@ -383,7 +403,8 @@ static __always_inline void http1_status(struct conn *c, u16 status, u32 seq, u3
 		if (!c->owed)
 			count_lost(LOST_REQUEST, 1);
 		/* To a request that was not seen: it may have been HEAD. */
-		if (s->answers == HTTP1_ANSWERS_USUAL && (c->owed || http1_of(c, REQUEST)->phase == HTTP1_UNKNOWN))
+		if (s->answers == HTTP1_ANSWERS_USUAL &&
+		    (c->owed || http1_of(c, REQUEST)->phase == HTTP1_UNKNOWN))
 			s->answers = HTTP1_ANSWERS_UNKNOWN;
 		c->owed = 0;
 		return;

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
-/* One step through the bytes of HTTP/1: what is at this place of a direction, and what it means there. */
+/*
+ * One step through the bytes of HTTP/1: what is at this place of a direction, and what it means
+ * there.
+ */
 #ifndef FATHOM_HTTP1_STEP_H
 #define FATHOM_HTTP1_STEP_H
 
@@ -33,11 +36,16 @@ __noinline int method_verdict(u64 lo, u32 length)
 	return verdict | method << 8;
 }
 
-/* The first bytes of a message in the request direction, whatever they are: the server will take them for a request. */
-static __always_inline u64 step_request_line(struct http1_side *s, u32 slot, u64 address, u32 length)
+/*
+ * The first bytes of a message in the request direction, whatever they are: the server will take
+ * them for a request.
+ */
+static __always_inline u64 step_request_line(struct http1_side *s, u32 slot, u64 address,
+					     u32 length)
 {
 	bool first = s->phase == HTTP1_START;
-	u8 begin = s->have ? EVENT_FIRST : EVENT_BEGIN; /* the clock was started when nobody knew what this is */
+	/* the clock was started when nobody knew what this is */
+	u8 begin = s->have ? EVENT_FIRST : EVENT_BEGIN;
 	int used = scan_prefix(slot, REQUEST, address, length), verdict;
 	u32 blank;
 
@@ -60,7 +68,8 @@ static __always_inline u64 step_request_line(struct http1_side *s, u32 slot, u64
 	verdict = method_verdict(s->word[0], s->have);
 	if ((verdict & 0xff) == HTTP1_PARTIAL) { /* no line ends in it */
 		s->phase = HTTP1_LINE;
-		return first ? EVENT(begin, METHOD_PENDING, 0, used) : EVENT(EVENT_NONE, 0, 0, used);
+		return first ? EVENT(begin, METHOD_PENDING, 0, used) :
+			       EVENT(EVENT_NONE, 0, 0, used);
 	}
 	s->framing = 0;
 	s->left = 0;
@@ -100,22 +109,27 @@ static __always_inline u64 step_status_line(struct http1_side *s, u32 slot, u64 
 }
 
 /* The head is over. */
-static __always_inline u64 step_head_end(struct conn *c, struct http1_side *s, bool is_response, u32 used)
+static __always_inline u64 step_head_end(struct conn *c, struct http1_side *s, bool is_response,
+					 u32 used)
 {
 	if (s->phase == HTTP1_TRAILER) {
 		s->phase = HTTP1_START;
 		return EVENT(is_response ? EVENT_END : EVENT_NONE, 0, 0, used);
 	}
-	if (is_response && s->answers == HTTP1_ANSWERS_PENDING && !s->orphan) /* its request's hook may have run by now */
-		s->answers = answers_of(method_of(c, c->responses - 1), exchange_of(c, c->responses - 1)->status);
+	/* its request's hook may have run by now */
+	if (is_response && s->answers == HTTP1_ANSWERS_PENDING && !s->orphan)
+		s->answers = answers_of(method_of(c, c->responses - 1),
+					exchange_of(c, c->responses - 1)->status);
 	if (http1_head_ends(s, is_response))
 		return EVENT(is_response ? EVENT_END : EVENT_NONE, 0, 0, used);
 	if (is_response && (s->phase == HTTP1_UNKNOWN || s->phase == HTTP1_CLOSE))
 		return EVENT(EVENT_OPEN_END, 0, 0, used);
-	return EVENT(is_response && http1_awaits_method(s) ? EVENT_HEAD_END : EVENT_NONE, 0, 0, used);
+	return EVENT(is_response && http1_awaits_method(s) ? EVENT_HEAD_END : EVENT_NONE, 0, 0,
+		     used);
 }
 
-static __always_inline u64 step_head(struct conn *c, struct http1_side *s, u32 slot, bool is_response, u64 address, u32 length)
+static __always_inline u64 step_head(struct conn *c, struct http1_side *s, u32 slot,
+				     bool is_response, u64 address, u32 length)
 {
 	int used = scan_head(slot, is_response, address, length);
 
@@ -131,8 +145,8 @@ static __always_inline u64 step_head(struct conn *c, struct http1_side *s, u32 s
 }
 
 /*
- * One step: what is at ADDRESS, of which LENGTH (not 0) bytes are there. DIRECTION: REQUEST or RESPONSE.
- * Bodies of a known length are the caller's.
+ * One step: what is at ADDRESS, of which LENGTH (not 0) bytes are there. DIRECTION: REQUEST or
+ * RESPONSE. Bodies of a known length are the caller's.
  */
 static __always_inline u64 http1_step(u32 slot, u32 direction, u64 address, u32 length)
 {
@@ -147,7 +161,8 @@ static __always_inline u64 http1_step(u32 slot, u32 direction, u64 address, u32 
 	switch (s->phase) {
 	case HTTP1_START:
 	case HTTP1_LINE:
-		return is_response ? step_status_line(s, slot, address, length) : step_request_line(s, slot, address, length);
+		return is_response ? step_status_line(s, slot, address, length) :
+				     step_request_line(s, slot, address, length);
 	case HTTP1_HEAD:
 	case HTTP1_TRAILER:
 		return step_head(c, s, slot, is_response, address, length);
@@ -175,7 +190,8 @@ static __always_inline void lose_before(struct conn *c, u32 seq)
 	for (i = 1; i < EXCHANGES && c->role == ROLE_SERVER; i++) {
 		struct exchange *x = exchange_of(c, number);
 
-		if ((s32)(number - c->responses) <= 0 || x->id != number || (s32)(seq - x->position) >= 0)
+		if ((s32)(number - c->responses) <= 0 || x->id != number ||
+		    (s32)(seq - x->position) >= 0)
 			break;
 		number--;
 	}
@@ -184,8 +200,8 @@ static __always_inline void lose_before(struct conn *c, u32 seq)
 }
 
 /*
- * Whether a message begins with the first bytes of a call, in a direction whose place is not known, or whose body has no
- * end. If so the phase is HTTP1_START. SEQ: the number of the first byte.
+ * Whether a message begins with the first bytes of a call, in a direction whose place is not known,
+ * or whose body has no end. If so the phase is HTTP1_START. SEQ: the number of the first byte.
  */
 __noinline int http1_finds_place(u32 slot, u32 is_response, u64 address, u32 length, u32 seq)
 {
@@ -210,13 +226,17 @@ __noinline int http1_finds_place(u32 slot, u32 is_response, u64 address, u32 len
 	verdict = response_verdict(words[0], words[1], n);
 	if ((verdict & 0xff) != HTTP1_YES || verdict >> 8 == STATUS_OTHER)
 		return false;
-	if (open > 0 && s->digits && c->role == ROLE_CLIENT && write_pending(c)) { /* a client that waits has read the answers */
+	if (open > 0 && s->digits && c->role == ROLE_CLIENT && write_pending(c)) {
+		/* a client that waits has read the answers */
 		lose_until(slot, c->requests, LOST_GAP);
 		c->responses = c->requests;
 		open = 0;
 	}
 	if (open > 1 && s->digits) {
-		/* What passed may have been responses: to all requests before the last one that came before this. */
+		/*
+		 * What passed may have been responses: to all requests before the last one that
+		 * came before this.
+		 */
 		if (c->pipelines) {
 			lose_responses(slot, response_position(c), LOST_GAP);
 			return false;
@@ -227,7 +247,8 @@ __noinline int http1_finds_place(u32 slot, u32 is_response, u64 address, u32 len
 		if (!c->owed && s->phase == HTTP1_UNKNOWN)
 			count_lost(LOST_REQUEST, 1);
 		c->owed = 0;
-		if (c->after_gap) { /* this answers what was hidden, and the rest of that is no request */
+		if (c->after_gap) {
+			/* this answers what was hidden, and the rest of that is no request */
 			c->after_gap = GAP_NONE;
 			if (c->role == ROLE_CLIENT) /* at a server this hook may be late */
 				http1_expect_message(http1_of(c, REQUEST));
@@ -251,9 +272,10 @@ static __always_inline bool begins_request(u64 address, u32 length)
 }
 
 /*
- * A client asked by Expect whether it shall send its body, was answered by a final status, and LENGTH bytes come at ADDRESS in a call of
- * their own. Whether these are not the body but the next request: they look like one, and do not end where the body would, nor
- * does another request begin there. If so the phase is HTTP1_START.
+ * A client asked by Expect whether it shall send its body, was answered by a final status, and
+ * LENGTH bytes come at ADDRESS in a call of their own. Whether these are not the body but the next
+ * request: they look like one, and do not end where the body would, nor does another request begin
+ * there. If so the phase is HTTP1_START.
  */
 __noinline int http1_left_out(u32 slot, u64 address, u32 length)
 {

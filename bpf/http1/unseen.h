@@ -19,16 +19,24 @@ static __always_inline void lose_last_request(struct conn *c, u32 reason)
 	count_lost(reason, 1);
 }
 
-/* A request went by. If its response is there already, and was taken to have a body, that may have been the next response. */
+/*
+ * A request went by. If its response is there already, and was taken to have a body, that may have
+ * been the next response.
+ */
 static __always_inline void lose_unseen_request(struct conn *c, u32 reason)
 {
-	if (open_exchanges(c) < 0 && (c->assumed >> (c->requests & 63) & 1 || http1_awaits_method(http1_of(c, RESPONSE))))
+	if (open_exchanges(c) < 0 &&
+	    (c->assumed >> (c->requests & 63) & 1 || http1_awaits_method(http1_of(c, RESPONSE))))
 		c->deep = 1;
 	lose_request(c, reason);
 }
 
-/* Requests: where a message should begin, one did. Within a head or between chunks only the place is lost. */
-static __always_inline void requests_unseen(struct conn *c, struct http1_side *s, u32 length, u32 reason)
+/*
+ * Requests: where a message should begin, one did. Within a head or between chunks only the place
+ * is lost.
+ */
+static __always_inline void requests_unseen(struct conn *c, struct http1_side *s, u32 length,
+					    u32 reason)
 {
 	if (s->phase == HTTP1_START && length < HTTP1_PREFIX && open_exchanges(c) >= 0)
 		; /* no whole request: blank lines, or the rest will be answered, and tell */
@@ -49,10 +57,15 @@ static __always_inline void lose_response_ahead(struct conn *c, u32 reason)
 	lose_until(c->slot, c->responses, reason);
 }
 
-/* Responses, up to END of their direction. What is being answered keeps its status, if that was seen. */
-static __always_inline void responses_unseen(struct conn *c, struct http1_side *s, u32 reason, u32 end, u64 now)
+/*
+ * Responses, up to END of their direction. What is being answered keeps its status, if that was
+ * seen.
+ */
+static __always_inline void responses_unseen(struct conn *c, struct http1_side *s, u32 reason,
+					     u32 end, u64 now)
 {
-	u8 phase = s->orphan == ORPHAN_INTERIM ? HTTP1_START : s->phase; /* the final one is still to come */
+	/* the final one is still to come */
+	u8 phase = s->orphan == ORPHAN_INTERIM ? HTTP1_START : s->phase;
 
 	switch (phase) {
 	case HTTP1_CLOSE:
@@ -74,7 +87,8 @@ static __always_inline void responses_unseen(struct conn *c, struct http1_side *
 	default:
 		if (now)
 			http1_response_ends(c, false, end, now);
-		else if (c->answering && open_exchanges(c) < 0) /* the hook of its request is still to run */
+		else if (c->answering && open_exchanges(c) < 0)
+			/* the hook of its request is still to run */
 			lose_until(c->slot, c->responses, reason);
 		else if (c->answering)
 			lose_responses(c->slot, end, reason);
@@ -84,8 +98,8 @@ static __always_inline void responses_unseen(struct conn *c, struct http1_side *
 }
 
 /*
- * LENGTH bytes of a direction passed, up to END, that could not be read (NOW is the time), or that no tap saw (NOW is 0). Returns how
- * many of them may have held more than a body.
+ * LENGTH bytes of a direction passed, up to END, that could not be read (NOW is the time), or that
+ * no tap saw (NOW is 0). Returns how many of them may have held more than a body.
  */
 __noinline u32 http1_unseen(u32 slot, u64 direction_and_length, u32 end, u32 reason, u64 now)
 {

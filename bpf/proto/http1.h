@@ -12,8 +12,8 @@
 #define HTTP1_PREFIX 16
 
 enum http1_verdict {
-	HTTP1_NO,	/* cannot be the beginning of such a message */
-	HTTP1_PARTIAL,	/* all bytes so far fit; more are needed */
+	HTTP1_NO,      /* cannot be the beginning of such a message */
+	HTTP1_PARTIAL, /* all bytes so far fit; more are needed */
 	HTTP1_YES,
 };
 
@@ -36,9 +36,10 @@ enum http_method {
 #define STATUS_OTHER 0xffff
 
 /* The first 8 characters of S as the little-endian word that they make. */
-#define HTTP1_WORD(s) ((u64)(u8)(s)[0] | (u64)(u8)(s)[1] << 8 | (u64)(u8)(s)[2] << 16 | \
-		       (u64)(u8)(s)[3] << 24 | (u64)(u8)(s)[4] << 32 | (u64)(u8)(s)[5] << 40 | \
-		       (u64)(u8)(s)[6] << 48 | (u64)(u8)(s)[7] << 56)
+#define HTTP1_WORD(s)                                                                             \
+	((u64)(u8)(s)[0] | (u64)(u8)(s)[1] << 8 | (u64)(u8)(s)[2] << 16 | (u64)(u8)(s)[3] << 24 | \
+	 (u64)(u8)(s)[4] << 32 | (u64)(u8)(s)[5] << 40 | (u64)(u8)(s)[6] << 48 |                  \
+	 (u64)(u8)(s)[7] << 56)
 /* A word of which the lowest N (1 to 8) bytes are all ones. */
 #define HTTP1_LOW_BYTES(n) (~0ULL >> (64 - 8 * (n)))
 /* Whether the word W begins with the N (1 to 8) first characters of S (8 long). */
@@ -192,9 +193,9 @@ static __always_inline int http1_request(u64 lo, u64 hi, u32 len, u8 *method)
 }
 
 /*
- * http1_any_request names the method of what is a request because of its place, by its first LEN (1 to 8 count) bytes LO:
- * METHOD_OTHER for what is none that has a name here, or nothing like a method at all. HTTP1_PARTIAL
- * while more bytes are needed, of which none is CR or LF.
+ * http1_any_request names the method of what is a request because of its place, by its first LEN (1
+ * to 8 count) bytes LO: METHOD_OTHER for what is none that has a name here, or nothing like a
+ * method at all. HTTP1_PARTIAL while more bytes are needed, of which none is CR or LF.
  */
 static __always_inline int http1_any_request(u64 lo, u32 len, u8 *method)
 {
@@ -258,9 +259,9 @@ static __always_inline int http1_response(u64 lo, u64 hi, u32 len, u16 *status)
  * too (RFC 9112, section 2.2).
  */
 enum http1_line {
-	HTTP1_LINE_SOME = 0,	/* within a line */
-	HTTP1_LINE_LF = 1,	/* behind LF */
-	HTTP1_LINE_LF_CR = 2,	/* behind LF CR */
+	HTTP1_LINE_SOME = 0,  /* within a line */
+	HTTP1_LINE_LF = 1,    /* behind LF */
+	HTTP1_LINE_LF_CR = 2, /* behind LF CR */
 };
 
 /* A word whose bytes are 0x80 where those of W equal C, else 0 (exact). */
@@ -307,7 +308,8 @@ static __always_inline u32 http1_head_end(u64 w, u32 n, u8 *state)
 	}
 	/* What the last of the N bytes, and the one before it, were. */
 	n = 8 * (n - 1) + 7;
-	*state = (lf >> (n & 63) & 1) * HTTP1_LINE_LF | ((cr & lf1) >> (n & 63) & 1) * HTTP1_LINE_LF_CR;
+	*state = (lf >> (n & 63) & 1) * HTTP1_LINE_LF |
+		 ((cr & lf1) >> (n & 63) & 1) * HTTP1_LINE_LF_CR;
 	return 0;
 }
 

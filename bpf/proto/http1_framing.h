@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
- * Where an HTTP/1 message ends: RFC 9112, section 6. What the fields of a head say about the body, and the
- * lines between chunks. Pure, like http1.h. What has to be remembered between two pieces of a message is
- * in struct http1_side; a piece may end at any byte.
+ * Where an HTTP/1 message ends: RFC 9112, section 6. What the fields of a head say about the body,
+ * and the lines between chunks. Pure, like http1.h. What has to be remembered between two pieces of
+ * a message is in struct http1_side; a piece may end at any byte.
  */
 #ifndef FATHOM_HTTP1_FRAMING_H
 #define FATHOM_HTTP1_FRAMING_H
@@ -29,7 +29,8 @@ enum http1_phase {
 #define HTTP1_CODING 0x04  /* Transfer-Encoding, and the last one is another */
 #define HTTP1_BAD 0x08	   /* nothing that can be relied on */
 #define HTTP1_EXPECT 0x10  /* Expect: and no byte of the body has passed yet */
-#define HTTP1_DOUBT 0x20   /* it was answered before that: the client may leave the body out (RFC 9110, section 10.1.1) */
+/* it was answered before that: the client may leave the body out (RFC 9110, section 10.1.1) */
+#define HTTP1_DOUBT 0x20
 
 /* What a response answers, as far as its end depends on that. */
 enum http1_answers {
@@ -47,10 +48,13 @@ struct http1_side {
 	u8 have;     /* how many bytes there are in `word` */
 	u8 line;     /* enum http1_line; in the line of a chunk: enum http1_chunk */
 	u8 field;    /* which name it may be and how much of it has come, see http1_field_byte() */
-	u8 digits;   /* of a value, and FIELD_ENDED; while the place is unknown: whether bytes have passed since */
-	u8 framing;  /* HTTP1_LENGTH and so on */
-	u8 answers;  /* responses: enum http1_answers */
-	u8 orphan;   /* responses: it answers nothing */
+	/*
+	 * of a value, and FIELD_ENDED; while the place is unknown: whether bytes have passed since
+	 */
+	u8 digits;
+	u8 framing; /* HTTP1_LENGTH and so on */
+	u8 answers; /* responses: enum http1_answers */
+	u8 orphan;  /* responses: it answers nothing */
 };
 
 /* A message begins. Nothing of the one before is kept. */
@@ -85,19 +89,22 @@ static __always_inline void http1_expect_head(struct http1_side *s)
 }
 
 /*
- * Fields. A line that begins with one of these letters is compared with the name that it may have; `field` holds
- * which one, and how many bytes have agreed.
+ * Fields. A line that begins with one of these letters is compared with the name that it may have;
+ * `field` holds which one, and how many bytes have agreed.
  */
 #define FIELD_LENGTH 0x40 /* "content-length:" */
 #define FIELD_CODING 0x80 /* "transfer-encoding:" */
 #define FIELD_EXPECT 0xc0 /* "expect:" */
 #define FIELD_MATCHED 0x1f
-#define FIELD_AFTER 0x20 /* the line is over; should the next one begin with a blank, it goes on (obs-fold) */
+/* the line is over; should the next one begin with a blank, it goes on (obs-fold) */
+#define FIELD_AFTER 0x20
 
 #define FIELD_ENDED 0x80 /* in `digits`: blanks came behind the value */
 #define FIELD_MAX_DIGITS 18
 
-/* A letter in lower case; other characters change, too, but none of those that are compared with. */
+/*
+ * A letter in lower case; other characters change, too, but none of those that are compared with.
+ */
 static __always_inline u8 http1_lower(u8 b)
 {
 	return b | 0x20;
@@ -159,7 +166,8 @@ static __always_inline void http1_length_byte(struct http1_side *s, u8 b)
 	} else if (b == ' ' || b == '\t' || b == '\r') {
 		if (s->digits)
 			s->digits |= FIELD_ENDED;
-	} else if (digit > 9 || s->digits >= FIELD_MAX_DIGITS) { /* or it has ended: FIELD_ENDED is above */
+	} else if (digit > 9 || s->digits >= FIELD_MAX_DIGITS) {
+		/* or it has ended: FIELD_ENDED is above */
 		s->framing |= HTTP1_BAD;
 	} else {
 		s->word[0] = s->word[0] * 10 + digit;
@@ -175,7 +183,8 @@ static __always_inline void http1_coding_byte(struct http1_side *s, u8 b)
 	if (b == ',' || b == '\n') {
 		if (s->word[1] == HTTP1_CHUNKED_WORD)
 			s->framing = (s->framing & ~HTTP1_CODING) | HTTP1_CHUNKED;
-		else if (s->word[1]) /* empty elements are passed over (RFC 9110, section 5.6.1.2) */
+		else if (s->word[1])
+			/* empty elements are passed over (RFC 9110, section 5.6.1.2) */
 			s->framing = (s->framing & ~HTTP1_CHUNKED) | HTTP1_CODING;
 		s->word[1] = 0;
 		s->digits = 0;
@@ -184,16 +193,19 @@ static __always_inline void http1_coding_byte(struct http1_side *s, u8 b)
 			s->digits = FIELD_ENDED;
 	} else {
 		/* The eighth letter from the end stays: no longer word is taken for it. */
-		s->word[1] = (s->word[1] & 0xff00000000000000ULL ? 0xff00000000000000ULL : s->word[1] << 8) | http1_lower(b);
+		s->word[1] = (s->word[1] & 0xff00000000000000ULL ? 0xff00000000000000ULL :
+								   s->word[1] << 8) |
+			     http1_lower(b);
 		if (s->digits) /* a blank within */
 			s->word[1] |= 0xff00000000000000ULL;
 	}
 }
 
 /*
- * http1_field_byte takes one byte of a line for which http1_field_of() is not 0, the first included. It returns false
- * behind the last one that matters: `field` is FIELD_AFTER then if the line is over and was that field, 0 if it is
- * another field, and `line` is as http1_head_end() has it.
+ * http1_field_byte takes one byte of a line for which http1_field_of() is not 0, the first
+ * included. It returns false behind the last one that matters: `field` is FIELD_AFTER then if the
+ * line is over and was that field, 0 if it is another field, and `line` is as http1_head_end() has
+ * it.
  */
 static __always_inline bool http1_field_byte(struct http1_side *s, u8 b)
 {
@@ -206,7 +218,10 @@ static __always_inline bool http1_field_byte(struct http1_side *s, u8 b)
 			s->field = which | (matched + 1);
 			return true;
 		}
-		/* Blanks in front of the colon are forbidden (RFC 9112, section 5.1), and not treated alike by all. */
+		/*
+		 * Blanks in front of the colon are forbidden (RFC 9112, section 5.1), and not
+		 * treated alike by all.
+		 */
 		if ((b == ' ' || b == '\t') && want == ':' && which != FIELD_EXPECT)
 			s->framing |= HTTP1_BAD;
 		s->field = 0;
@@ -235,12 +250,13 @@ static __always_inline void http1_behind_field(struct http1_side *s, u8 b)
 }
 
 /*
- * Where, in the 8 bytes of W, a line begins with a letter for which http1_field_of() is not 0: 0x80 in such
- * bytes. LF: http1_bytes_equal(W, '\n'); LINE: the state before W.
+ * Where, in the 8 bytes of W, a line begins with a letter for which http1_field_of() is not 0: 0x80
+ * in such bytes. LF: http1_bytes_equal(W, '\n'); LINE: the state before W.
  */
 static __always_inline u64 http1_candidates(u64 w, u64 lf, u8 line, bool is_response)
 {
-	u64 starts = lf << 8 | (u64)(line & HTTP1_LINE_LF) << 7, x = w | 0x2020202020202020ULL, found;
+	u64 starts = lf << 8 | (u64)(line & HTTP1_LINE_LF) << 7, x = w | 0x2020202020202020ULL,
+	    found;
 
 	found = http1_bytes_equal(x, 'c') | http1_bytes_equal(x, 't');
 	found |= http1_bytes_equal(x, 'e') & ((u64)is_response - 1); /* requests only */
@@ -260,8 +276,9 @@ static __always_inline bool http1_may_be_field(u64 lo, u64 hi, bool is_response)
 }
 
 /*
- * The usual form of a field, in the first 32 bytes of its line: "Content-Length: 123 CR LF" and "Transfer-Encoding: chunked
- * CR LF". Takes it and returns its length, or returns 0 with nothing done.
+ * The usual form of a field, in the first 32 bytes of its line: "Content-Length: 123 CR LF" and
+ * "Transfer-Encoding: chunked CR LF". Takes it and returns its length, or returns 0 with nothing
+ * done.
  */
 static __always_inline u32 http1_usual_field(struct http1_side *s, const u64 w[4])
 {
@@ -269,8 +286,9 @@ static __always_inline u32 http1_usual_field(struct http1_side *s, const u64 w[4
 
 	if (HTTP1_BEGINS(lower, "transfer", 8)) {
 		if (!HTTP1_BEGINS(w[1] | 0x2020202020202000ULL, "-encodin", 8) ||
-		    !HTTP1_BEGINS(value | 0x2020202020000020ULL, "g: chunk", 8) || !HTTP1_BEGINS(w[3] | 0x2020, "ed\r\n    ", 4) ||
-		    (u8)(w[3] >> 32) == ' ' || (u8)(w[3] >> 32) == '\t')
+		    !HTTP1_BEGINS(value | 0x2020202020000020ULL, "g: chunk", 8) ||
+		    !HTTP1_BEGINS(w[3] | 0x2020, "ed\r\n    ", 4) || (u8)(w[3] >> 32) == ' ' ||
+		    (u8)(w[3] >> 32) == '\t')
 			return 0;
 		s->framing = (s->framing & ~HTTP1_CODING) | HTTP1_CHUNKED;
 		return 28;
@@ -280,17 +298,20 @@ static __always_inline u32 http1_usual_field(struct http1_side *s, const u64 w[4
 		return 0;
 	/* Up to 7 digits, which CR LF and no blank follow. */
 	digits = value ^ 0x3030303030303030ULL;
-	other = (digits | (digits + 0x0606060606060606ULL)) & 0xf0f0f0f0f0f0f0f0ULL; /* not 0 in bytes that are no digits */
+	/* not 0 in bytes that are no digits */
+	other = (digits | (digits + 0x0606060606060606ULL)) & 0xf0f0f0f0f0f0f0f0ULL;
 	if (!other)
 		return 0;
-	other |= other >> 1 | other >> 2 | other >> 3; /* the lowest of the four bits, if any of them is set */
+	/* the lowest of the four bits, if any of them is set */
+	other |= other >> 1 | other >> 2 | other >> 3;
 	n = http1_lowest((other & 0x1010101010101010ULL) << 3) & 7;
 	if (!n)
 		return 0;
 	lower = value >> 8 * n;
 	if (n > 5)
 		lower |= w[3] << (64 - 8 * n);
-	if ((u16)lower != ('\r' | '\n' << 8) || (u8)(lower >> 16) == ' ' || (u8)(lower >> 16) == '\t')
+	if ((u16)lower != ('\r' | '\n' << 8) || (u8)(lower >> 16) == ' ' ||
+	    (u8)(lower >> 16) == '\t')
 		return 0;
 	/* The digits at the high end, zeros before them: pairs, fours, eight. */
 	value = digits << (64 - 8 * n);
@@ -302,8 +323,8 @@ static __always_inline u32 http1_usual_field(struct http1_side *s, const u64 w[4
 }
 
 /*
- * The head has ended: what follows it. Returns whether the message is over. A response without a length goes
- * on until the connection ends.
+ * The head has ended: what follows it. Returns whether the message is over. A response without a
+ * length goes on until the connection ends.
  */
 static __always_inline bool http1_head_ends(struct http1_side *s, bool is_response)
 {
@@ -338,8 +359,8 @@ static __always_inline bool http1_head_ends(struct http1_side *s, bool is_respon
 
 /* The line of a chunk: 1*HEXDIG [ extensions ] CRLF (RFC 9112, section 7.1). */
 enum http1_chunk {
-	CHUNK_FIRST,	/* a digit has to come */
-	CHUNK_SIZE,	/* another one, or what ends the size */
+	CHUNK_FIRST, /* a digit has to come */
+	CHUNK_SIZE,  /* another one, or what ends the size */
 	CHUNK_EXTENSION,
 };
 
@@ -368,7 +389,8 @@ static __always_inline bool http1_chunk_byte(struct http1_side *s, u8 b)
 	if (digit < 16 && s->left >> 59 == 0) {
 		s->left = s->left << 4 | digit;
 		s->line = CHUNK_SIZE;
-	} else if (digit == 16 && s->line == CHUNK_SIZE && (b == ';' || b == '\r' || b == ' ' || b == '\t')) {
+	} else if (digit == 16 && s->line == CHUNK_SIZE &&
+		   (b == ';' || b == '\r' || b == ' ' || b == '\t')) {
 		s->line = CHUNK_EXTENSION;
 	} else {
 		s->left = 0;

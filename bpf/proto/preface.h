@@ -10,14 +10,14 @@
 
 /* What a connection carries. The order is part of the interface to user space. */
 enum conn_class {
-	CLASS_UNKNOWN,		/* nothing seen yet: `idle` if it ends so */
+	CLASS_UNKNOWN, /* nothing seen yet: `idle` if it ends so */
 	CLASS_HTTP1,
 	CLASS_REDIS,
 	CLASS_TLS,
 	CLASS_HTTP2,
 	CLASS_MPTCP,
 	CLASS_OTHER,
-	CLASS_UNREADABLE,	/* bytes passed, and none of them could be read */
+	CLASS_UNREADABLE, /* bytes passed, and none of them could be read */
 	CLASS_COUNT,
 };
 

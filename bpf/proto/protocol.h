@@ -12,7 +12,7 @@ enum protocol {
 
 /* Statuses of every protocol, above what they number themselves; beside STATUS_OTHER, 0xffff. */
 enum common_status {
-	STATUS_ABORTED = 0xfffe,	/* the connection ended before the response began */
+	STATUS_ABORTED = 0xfffe, /* the connection ended before the response began */
 };
 
 #endif

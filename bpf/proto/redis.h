@@ -20,28 +20,28 @@
  * pieces are kept until it is whole: no keys, no values.
  */
 struct redis_side {
-	u64 head[2];	/* the first `kept` bytes of what comes in pieces, zero behind them */
-	u64 left;	/* arguments of a request, or elements of a reply, that are to come */
+	u64 head[2]; /* the first `kept` bytes of what comes in pieces, zero behind them */
+	u64 left;    /* arguments of a request, or elements of a reply, that are to come */
 	u8 kept;
-	u8 at;		/* enum redis_at */
-	u8 flags;	/* of redis_request.h or redis_reply.h */
-	u8 length;	/* of a word */
-	u8 operation;	/* of the request */
-	u8 word;	/* which word of a request: enum redis_request_word */
-	u8 status;	/* of the reply */
+	u8 at;	      /* enum redis_at */
+	u8 flags;     /* of redis_request.h or redis_reply.h */
+	u8 length;    /* of a word */
+	u8 operation; /* of the request */
+	u8 word;      /* which word of a request: enum redis_request_word */
+	u8 status;    /* of the reply */
 	u8 unused;
 };
 _Static_assert(sizeof(struct redis_side) == 32, "the engine keeps 32 bytes a direction");
 
 /* What a direction's next byte belongs to. */
 enum redis_at {
-	REDIS_AT_START,		/* the first line of a request, or of an element of a reply */
-	REDIS_AT_FIRST,		/* reply: the first element of an array that may be a push */
-	REDIS_AT_ARGUMENT,	/* request: the line before an argument */
-	REDIS_AT_WORD,		/* a bulk string that is looked at */
-	REDIS_AT_LINE,		/* the rest of a line */
-	REDIS_AT_TAIL,		/* the CR LF behind the last bulk string */
-	REDIS_AT_INLINE,	/* the name of an inline command */
+	REDIS_AT_START,	   /* the first line of a request, or of an element of a reply */
+	REDIS_AT_FIRST,	   /* reply: the first element of an array that may be a push */
+	REDIS_AT_ARGUMENT, /* request: the line before an argument */
+	REDIS_AT_WORD,	   /* a bulk string that is looked at */
+	REDIS_AT_LINE,	   /* the rest of a line */
+	REDIS_AT_TAIL,	   /* the CR LF behind the last bulk string */
+	REDIS_AT_INLINE,   /* the name of an inline command */
 };
 
 #define REDIS_CRLF 0x0a0d

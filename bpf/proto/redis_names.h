@@ -33,6 +33,7 @@ enum redis_flags {
  * that applications send. Those of a container (CLIENT, CONFIG, XINFO, ...) have one number.
  * The order is part of the interface to user space: 0 is any other command.
  */
+/* clang-format off */
 #define REDIS_COMMANDS(X) \
 	X(ACL, "ACL", 0) X(APPEND, "APPEND", 0) X(ASKING, "ASKING", REDIS_HOUSEKEEPING) \
 	X(AUTH, "AUTH", REDIS_HOUSEKEEPING) X(BF_ADD, "BF.ADD", 0) X(BF_EXISTS, "BF.EXISTS", 0) \
@@ -132,9 +133,11 @@ enum redis_command {
 #undef X
 	REDIS_COMMAND_COUNT,
 };
+/* clang-format on */
 _Static_assert(REDIS_COMMAND_COUNT <= 256, "an operation has 8 bits");
 
 /* The same for the first word of an error: 0 is no error, 1 is an error with another word. */
+/* clang-format off */
 #define REDIS_ERRORS(X) \
 	X(ERR) X(WRONGTYPE) X(NOSCRIPT) X(MOVED) X(ASK) X(LOADING) X(BUSY) X(READONLY) X(OOM) \
 	X(EXECABORT) X(NOAUTH) X(NOPERM) X(CROSSSLOT) X(CLUSTERDOWN) X(TRYAGAIN) X(MASTERDOWN) \
@@ -150,6 +153,7 @@ enum redis_status {
 #undef X
 	REDIS_STATUS_COUNT,
 };
+/* clang-format on */
 
 /*
  * A name as two words: its first 16 characters, zero behind the last. Of a longer one the
@@ -157,14 +161,13 @@ enum redis_status {
  * GEORADIUSBYMEMBER_RO.
  */
 #define REDIS_CHAR(s, i)                                                                  \
-	((u64)(u8)((i) == 15 && sizeof(s) > 17                                             \
-			   ? (int)sizeof(s) - 1                                            \
-			   : (s "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0")[i])                      \
+	((u64)(u8)((i) == 15 && sizeof(s) > 17 ? (int)sizeof(s) - 1 :                     \
+						 (s "\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0")[i]) \
 	 << 8 * ((i) & 7))
-#define REDIS_WORD(s, i)                                                                   \
-	(REDIS_CHAR(s, i) | REDIS_CHAR(s, i + 1) | REDIS_CHAR(s, i + 2) |                  \
-	 REDIS_CHAR(s, i + 3) | REDIS_CHAR(s, i + 4) | REDIS_CHAR(s, i + 5) |              \
-	 REDIS_CHAR(s, i + 6) | REDIS_CHAR(s, i + 7))
+#define REDIS_WORD(s, i)                                                                         \
+	(REDIS_CHAR(s, i) | REDIS_CHAR(s, i + 1) | REDIS_CHAR(s, i + 2) | REDIS_CHAR(s, i + 3) | \
+	 REDIS_CHAR(s, i + 4) | REDIS_CHAR(s, i + 5) | REDIS_CHAR(s, i + 6) |                    \
+	 REDIS_CHAR(s, i + 7))
 #define REDIS_LO(s) REDIS_WORD(s, 0)
 #define REDIS_HI(s) REDIS_WORD(s, 8)
 

@@ -9,7 +9,7 @@
 
 enum redis_verdict {
 	REDIS_NO,
-	REDIS_PARTIAL,	/* all bytes so far fit; more are needed */
+	REDIS_PARTIAL, /* all bytes so far fit; more are needed */
 	REDIS_YES,
 };
 

@@ -14,7 +14,8 @@
  * confirmations say: their last element is how many subscriptions are left, of channels and
  * patterns, or of shard channels. An error, or +QUEUED, is a reply like any other.
  *
- * What may end a request of which it is not known whether it subscribes cannot be told, and is EVENT_NOT_MINE.
+ * What may end a request of which it is not known whether it subscribes cannot be told, and is
+ * EVENT_NOT_MINE.
  *
  * Streamed strings and arrays of RESP3 ($?, *?) are no part of this: no server sends them.
  */
@@ -29,15 +30,15 @@
 
 enum redis_reply_flags {
 	/* of the connection: RESP2 */
-	REDIS_SUBSCRIBED = 1,		/* to channels or patterns */
+	REDIS_SUBSCRIBED = 1, /* to channels or patterns */
 	REDIS_SUBSCRIBED_SHARD = 2,
 	/* of the message */
-	REDIS_OPENED = 4,		/* its first line is behind us */
+	REDIS_OPENED = 4, /* its first line is behind us */
 	REDIS_PUSH = 8,
-	REDIS_PUSH_TYPE = 16,		/* it is marked as a push, though it may end a request */
-	REDIS_CONFIRMS = 32,		/* RESP2: its integer is the number of subscriptions */
+	REDIS_PUSH_TYPE = 16, /* it is marked as a push, though it may end a request */
+	REDIS_CONFIRMS = 32,  /* RESP2: its integer is the number of subscriptions */
 	REDIS_CONFIRMS_SHARD = 64,
-	REDIS_ALONE = 128,		/* when it began, no request was open */
+	REDIS_ALONE = 128, /* when it began, no request was open */
 };
 
 /* An element ends USED bytes from here, and with the last one the message. */
@@ -91,7 +92,8 @@ static __always_inline u64 redis_reply_error(struct redis_side *side, struct red
 /* Whether an array may be what RESP3 marks as a push, if OLDEST is known. */
 static __always_inline u8 redis_may_be_push(u8 flags, u32 oldest)
 {
-	return flags & (REDIS_SUBSCRIBED | REDIS_SUBSCRIBED_SHARD | REDIS_PUSH_TYPE | REDIS_ALONE) ||
+	return flags & (REDIS_SUBSCRIBED | REDIS_SUBSCRIBED_SHARD | REDIS_PUSH_TYPE |
+			REDIS_ALONE) ||
 	       (oldest & REDIS_NONE_OPEN) || redis_flags(oldest) & REDIS_SUBSCRIBES;
 }
 
@@ -137,8 +139,8 @@ static __always_inline u64 redis_reply_word(struct redis_side *side, struct redi
 }
 
 /* The window is at the line of a bulk string of LENGTH bytes; the line ends at END. */
-static __always_inline u64 redis_reply_bulk(struct redis_side *side, struct redis_window w,
-					    u32 end, u32 length, u32 oldest)
+static __always_inline u64 redis_reply_bulk(struct redis_side *side, struct redis_window w, u32 end,
+					    u32 length, u32 oldest)
 {
 	if (side->at == REDIS_AT_FIRST && (u8)w.lo == '$' && length - 1 < 16) {
 		side->length = length;

@@ -23,9 +23,9 @@
 enum redis_request_flags {
 	/* of the connection */
 	REDIS_REPLY_OFF = 1,
-	REDIS_REPLY_SKIP = 2,	/* the command that comes next gets no answer */
+	REDIS_REPLY_SKIP = 2, /* the command that comes next gets no answer */
 	REDIS_IN_MULTI = 4,
-	REDIS_IN_ODD_MULTI = 8,	/* EXEC's array will not have as many elements as it says */
+	REDIS_IN_ODD_MULTI = 8, /* EXEC's array will not have as many elements as it says */
 	/* of the request */
 	REDIS_BEGUN = 16,
 };
@@ -33,8 +33,8 @@ enum redis_request_flags {
 /* Which bulk string of a request is the next that is looked at. */
 enum redis_request_word {
 	REDIS_WORD_NAME,
-	REDIS_WORD_CLIENT,	/* the second of CLIENT, if there are three */
-	REDIS_WORD_REPLY,	/* the third of CLIENT REPLY */
+	REDIS_WORD_CLIENT, /* the second of CLIENT, if there are three */
+	REDIS_WORD_REPLY,  /* the third of CLIENT REPLY */
 	REDIS_WORD_NONE,
 	/* CLIENT REPLY and what it asks for */
 	REDIS_WORD_ON,

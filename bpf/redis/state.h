@@ -2,13 +2,14 @@
 /*
  * Redis: from what was found in the bytes to exchanges.
  *
- * A request gets its number when it is complete: only then is it known whether it is answered. The clock was started by its
- * first byte. A reply counts when it is complete; pushes touch nothing.
+ * A request gets its number when it is complete: only then is it known whether it is answered. The
+ * clock was started by its first byte. A reply counts when it is complete; pushes touch nothing.
  *
- * Distrust. Clients pipeline: where bytes went unseen, nobody knows how many requests or replies they were. What is open is
- * lost, and nothing is matched (`deep`), but the requests that are found are counted as lost. From the beginning of
- * a call all is known again if a request begins there and everything before was answered: the last that passed was a reply, the
- * hooks of that have run, and this client neither pipelines nor gets pushes, or the connection has rested since.
+ * Distrust. Clients pipeline: where bytes went unseen, nobody knows how many requests or replies
+ * they were. What is open is lost, and nothing is matched (`deep`), but the requests that are found
+ * are counted as lost. From the beginning of a call all is known again if a request begins there
+ * and everything before was answered: the last that passed was a reply, the hooks of that have run,
+ * and this client neither pipelines nor gets pushes, or the connection has rested since.
  */
 #ifndef FATHOM_REDIS_STATE_H
 #define FATHOM_REDIS_STATE_H
@@ -22,10 +23,10 @@ enum redis_place {
 	/* of the request direction */
 	REDIS_PLACE_KNOWN,
 	REDIS_PLACE_UNKNOWN,
-	REDIS_PLACE_OVER,	/* what follows is not Redis */
+	REDIS_PLACE_OVER, /* what follows is not Redis */
 	/* of the response direction, where nothing is matched: what passed last */
 	REDIS_NOTHING = 0,
-	REDIS_ASKED,		/* a request that was counted as lost */
+	REDIS_ASKED, /* a request that was counted as lost */
 	REDIS_ANSWERED,
 };
 
@@ -65,7 +66,8 @@ __noinline int redis_oldest(u32 slot)
 	number = c->responses;
 	if (open_exchanges(c) <= 0) {
 		pending = c->role == ROLE_CLIENT && write_pending(c);
-		ordered(&c->settled); /* the hook of the request counts it first, and then tells that it has run */
+		/* the hook of the request counts it first, and then tells that it has run */
+		ordered(&c->settled);
 		if (open_exchanges(c) <= 0)
 			return pending ? REDIS_UNKNOWN_OPEN : REDIS_NONE_OPEN;
 	}
@@ -74,8 +76,8 @@ __noinline int redis_oldest(u32 slot)
 }
 
 /*
- * From here on nothing is matched. What is open is lost, and so are MORE. IS_RESPONSE: the direction whose place is not
- * known any more.
+ * From here on nothing is matched. What is open is lost, and so are MORE. IS_RESPONSE: the
+ * direction whose place is not known any more.
  */
 __noinline int redis_distrust(u32 slot, u32 is_response, u32 more, u32 reason)
 {
@@ -91,7 +93,8 @@ __noinline int redis_distrust(u32 slot, u32 is_response, u32 more, u32 reason)
 	if (more)
 		count_lost(reason, more);
 	c->responses = end;
-	if (!is_response) { /* else the requests whose hooks are still to run have the numbers that were lost */
+	if (!is_response) {
+		/* else the requests whose hooks are still to run have the numbers that were lost */
 		c->requests = end;
 		c->redis_place[REQUEST] = REDIS_PLACE_UNKNOWN;
 	}
@@ -105,20 +108,22 @@ static __always_inline void redis_passes_unmatched(struct conn *c, u64 now)
 {
 	c->begun_at = now;
 	/* It may answer the request whose hook is still to run. */
-	c->redis_place[RESPONSE] = c->role == ROLE_CLIENT && write_pending(c) ? REDIS_NOTHING : REDIS_ANSWERED;
+	c->redis_place[RESPONSE] = c->role == ROLE_CLIENT && write_pending(c) ? REDIS_NOTHING :
+										REDIS_ANSWERED;
 }
 
 /* Whether all is answered that was ever asked, when a call begins in the request direction. */
 static __always_inline bool redis_is_answered(struct conn *c, u64 now)
 {
-	if (c->redis_place[RESPONSE] != REDIS_ANSWERED || (c->role == ROLE_SERVER ? write_pending(c) : read_pending(c)))
+	if (c->redis_place[RESPONSE] != REDIS_ANSWERED ||
+	    (c->role == ROLE_SERVER ? write_pending(c) : read_pending(c)))
 		return false;
 	return !c->pipelines || (s64)(now - c->begun_at) > (s64)settle_after_ns;
 }
 
 /*
- * A call begins in the request direction, with a request or not, while nothing is matched: from here on all may be known
- * again.
+ * A call begins in the request direction, with a request or not, while nothing is matched: from
+ * here on all may be known again.
  */
 __noinline int redis_finds_place(u32 slot, u32 is_request, u64 now)
 {
@@ -134,7 +139,8 @@ __noinline int redis_finds_place(u32 slot, u32 is_request, u64 now)
 		redis_expect_message(c, REQUEST);
 		c->redis_place[REQUEST] = REDIS_PLACE_KNOWN;
 	}
-	if (c->redis_place[REQUEST] == REDIS_PLACE_KNOWN && answered && s->at == REDIS_AT_START && !s->kept) {
+	if (c->redis_place[REQUEST] == REDIS_PLACE_KNOWN && answered && s->at == REDIS_AT_START &&
+	    !s->kept) {
 		redis_expect_message(c, RESPONSE);
 		c->requests = c->settled;
 		c->responses = c->settled;
@@ -171,7 +177,8 @@ static __always_inline void redis_ends_here(struct conn *c)
 /* A request is complete, and nothing is matched. */
 static __always_inline void redis_request_unmatched(struct conn *c, u8 operation)
 {
-	if ((s32)(c->settled - c->requests) > 0) /* its reply was read, and it was counted as lost */
+	/* its reply was read, and it was counted as lost */
+	if ((s32)(c->settled - c->requests) > 0)
 		c->requests++;
 	else
 		count_lost(LOST_GAP, 1);
@@ -193,8 +200,10 @@ static __always_inline void redis_request_ends(struct conn *c, u8 operation, u64
 	if (open_exchanges(c) > 0 || redis_flags(operation) & REDIS_SUBSCRIBES)
 		c->pipelines = 1;
 	x = begin_request(c, operation, c->request_time);
-	if (x && c->role == ROLE_CLIENT && (s32)(c->responses - number) > 0 && c->request_time == now)
-		x->start = start_of_answered(c, x); /* else its first bytes had a call of their own */
+	if (x && c->role == ROLE_CLIENT && (s32)(c->responses - number) > 0 &&
+	    c->request_time == now)
+		/* else its first bytes had a call of their own */
+		x->start = start_of_answered(c, x);
 	if (c->role == ROLE_SERVER && c->request_time)
 		queue_observe(c->workload, PROTOCOL_REDIS, c->request_queue);
 	c->begun_at = now;
@@ -213,21 +222,23 @@ static __always_inline void redis_switches(struct conn *c, u8 operation, u64 now
 		redis_request_ends(c, operation, now); /* answered by a line */
 		redis_ends_here(c);
 	} else {
-		redis_distrust(c->slot, REQUEST, 1, LOST_GAP); /* where the answer ends is not known */
+		/* where the answer ends is not known */
+		redis_distrust(c->slot, REQUEST, 1, LOST_GAP);
 		c->upgraded = 1;
 	}
 }
 
 /*
- * A server has answered what was not asked. If it has read more than the hooks have told, that is why: what it answers
- * was read before.
+ * A server has answered what was not asked. If it has read more than the hooks have told, that is
+ * why: what it answers was read before.
  */
 static __always_inline void redis_unasked(struct conn *c)
 {
 	struct tcp_sock *tp = cast(struct tcp_sock, c->sk);
 	u32 end = c->closed_at ? c->final_read : load(tp, copied_seq), gap = end - c->rx_pos;
 
-	if (c->role == ROLE_SERVER && read_pending(c) && (s32)gap > 0 && !(gap == 1 && fin_received((struct sock *)c->sk))) {
+	if (c->role == ROLE_SERVER && read_pending(c) && (s32)gap > 0 &&
+	    !(gap == 1 && fin_received((struct sock *)c->sk))) {
 		c->rx_pos = end;
 		count_lost_bytes(READ, BYTES_UNTAPPED, gap);
 		redis_distrust(c->slot, REQUEST, 1, LOST_GAP);

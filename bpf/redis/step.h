@@ -35,7 +35,8 @@ __noinline u64 redis_reply_step(u32 slot, u64 lo, u64 hi, u32 have, u32 oldest)
 }
 
 /*
- * One step: what is at ADDRESS. LENGTH: how many bytes are there, with IS_RESPONSE and FIRST_OF_CALL.
+ * One step: what is at ADDRESS. LENGTH: how many bytes are there, with IS_RESPONSE and
+ * FIRST_OF_CALL.
  */
 __noinline u64 redis_step(u32 slot, u64 address, u64 length)
 {
@@ -43,7 +44,8 @@ __noinline u64 redis_step(u32 slot, u64 address, u64 length)
 	u64 words[REDIS_WINDOW / 8] = {}, have = at_most(n, REDIS_WINDOW), event;
 	struct conn *c = conn_of(slot);
 
-	if (!c || c->upgraded || (is_response ? c->deep : c->redis_place[REQUEST] == REDIS_PLACE_OVER))
+	if (!c || c->upgraded ||
+	    (is_response ? c->deep : c->redis_place[REQUEST] == REDIS_PLACE_OVER))
 		return EVENT(EVENT_NONE, 0, 0, n);
 	skip = c->redis_skip[is_response];
 	if (skip) {
@@ -54,7 +56,8 @@ __noinline u64 redis_step(u32 slot, u64 address, u64 length)
 	if (bpf_probe_read_user(words, have, (void *)address))
 		return EVENT(EVENT_FAULT, 0, 0, 0);
 	if (!is_response && c->deep && length & FIRST_OF_CALL)
-		redis_finds_place(slot, redis_verdict(words[0], words[1], have) == REDIS_YES, bpf_ktime_get_ns());
+		redis_finds_place(slot, redis_verdict(words[0], words[1], have) == REDIS_YES,
+				  bpf_ktime_get_ns());
 	if (is_response)
 		event = redis_reply_step(slot, words[0], words[1], have, redis_oldest(slot));
 	else if (c->redis_place[REQUEST] == REDIS_PLACE_KNOWN)
@@ -72,8 +75,8 @@ __noinline u64 redis_step(u32 slot, u64 address, u64 length)
 }
 
 /*
- * The connection carries Redis, which is known from bytes that include these HAVE of earlier calls. They are part of a
- * request that is not complete.
+ * The connection carries Redis, which is known from bytes that include these HAVE of earlier calls.
+ * They are part of a request that is not complete.
  */
 static __always_inline void redis_take_prefix(struct conn *c, u64 lo, u64 hi, u32 have)
 {
@@ -93,8 +96,8 @@ static __always_inline void redis_take_prefix(struct conn *c, u64 lo, u64 hi, u3
 }
 
 /*
- * A connection begins with Redis; HAVE: see above. Behind a gap, or where its reply may have passed, nothing is matched
- * yet.
+ * A connection begins with Redis; HAVE: see above. Behind a gap, or where its reply may have
+ * passed, nothing is matched yet.
  */
 static __always_inline void redis_begins(struct conn *c, u32 have)
 {
@@ -132,10 +135,11 @@ static __always_inline bool redis_may_be_reply(u8 first)
 }
 
 /*
- * A connection that was joined is Redis where a call in one direction begins with a command that is known by name, and the next one, in
- * the other direction, like a reply: that a command's name alone is in an array says little. Confirmations begin with one, too.
- * Returns whether this is the case, or may be found with the next call. Until then redis_place[RESPONSE] is 1 + the
- * direction in which a command passed last.
+ * A connection that was joined is Redis where a call in one direction begins with a command that is
+ * known by name, and the next one, in the other direction, like a reply: that a command's name
+ * alone is in an array says little. Confirmations begin with one, too. Returns whether this is the
+ * case, or may be found with the next call. Until then redis_place[RESPONSE] is 1 + the direction
+ * in which a command passed last.
  */
 __noinline int redis_joins(u32 slot, u64 lo, u64 hi, u32 have, u32 direction)
 {

@@ -7,12 +7,14 @@
 #include "state.h"
 
 /*
- * LENGTH bytes of a direction passed that could not be read (NOW is the time), or that no tap saw (NOW is 0). Returns how many of
- * them may have held more than an argument of which nothing has to be known.
+ * LENGTH bytes of a direction passed that could not be read (NOW is the time), or that no tap saw
+ * (NOW is 0). Returns how many of them may have held more than an argument of which nothing has to
+ * be known.
  */
 __noinline u32 redis_unseen(u32 slot, u64 direction_and_length, u32 reason, u64 now)
 {
-	u32 length = direction_and_length, is_response = !!(direction_and_length & IS_RESPONSE), skip;
+	u32 length = direction_and_length, is_response = !!(direction_and_length & IS_RESPONSE),
+	    skip;
 	struct conn *c = conn_of(slot);
 	s32 open;
 

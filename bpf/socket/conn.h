@@ -77,7 +77,8 @@ static __always_inline void conn_remove(struct conn *c, u64 sk)
 	if (!bpf_map_delete_elem(&conn_index, &sk)) {
 		c->sk = 0;
 		give_back_pipeline(c);
-		__builtin_memset(c->http1, 0, sizeof(c->http1)); /* nothing of the payload is kept */
+		/* nothing of the payload is kept */
+		__builtin_memset(c->http1, 0, sizeof(c->http1));
 		free_slot(&conn_free, slot);
 	}
 }
@@ -87,7 +88,10 @@ static __always_inline bool conn_is_stale(struct conn *c, struct sock *sk)
 {
 	u32 ports = ports_of(sk), differ = c->ports ^ ports;
 
-	/* A socket that is closed gives its own port back, and one that is disconnected forgets the other's. */
+	/*
+	 * A socket that is closed gives its own port back, and one that is disconnected forgets the
+	 * other's.
+	 */
 	return c->ports && ((ports >> 16 && differ >> 16) || ((u16)ports && (u16)differ));
 }
 
@@ -205,7 +209,8 @@ __noinline int conn_join(u64 key)
 		return 0;
 	conn_describe(c, sk);
 	c->segments_sent = load_as(struct tcp_sock, tp, data_segs_out);
-	c->bytes_sent = load_as(struct tcp_sock, tp, bytes_sent) - load_as(struct tcp_sock, tp, bytes_retrans);
+	c->bytes_sent = load_as(struct tcp_sock, tp, bytes_sent) -
+			load_as(struct tcp_sock, tp, bytes_retrans);
 	c->bytes_received = load_as(struct tcp_sock, tp, bytes_received) - fin_received(sk);
 	c->bytes_acked = load_as(struct tcp_sock, tp, bytes_acked);
 	return slot;
@@ -219,7 +224,7 @@ static __always_inline void conn_settle_all(struct conn *c)
 	if (c->deep)
 		return; /* all is counted as lost */
 	if ((s32)(c->settled - known) > 0)
-		known = c->settled; /* and counted as lost */
+		known = c->settled;		  /* and counted as lost */
 	if ((s32)(c->responses - requests) > 0) { /* the hook of a request never ran */
 		if ((s32)(c->responses - known) > 0)
 			count_lost(LOST_REQUEST, c->responses - known);
@@ -230,7 +235,8 @@ static __always_inline void conn_settle_all(struct conn *c)
 	settle_over(c);
 	if (c->responses == requests)
 		return;
-	if (c->class == CLASS_HTTP1 && http1_of(c, RESPONSE)->phase == HTTP1_UNKNOWN) { /* it may have been answered */
+	if (c->class == CLASS_HTTP1 && http1_of(c, RESPONSE)->phase == HTTP1_UNKNOWN) {
+		/* it may have been answered */
 		lose_until(c->slot, requests, LOST_GAP);
 		return;
 	}
@@ -286,14 +292,16 @@ static __always_inline void conn_classify_end(struct conn *c, struct sock *sk, u
 /* Bytes passed behind the last hooks of a connection. */
 static __always_inline void conn_end_unseen(struct conn *c, u32 unread, u32 unwritten)
 {
-	u32 requests = c->role == ROLE_SERVER ? unread : unwritten, responses = c->role == ROLE_SERVER ? unwritten : unread;
+	u32 requests = c->role == ROLE_SERVER ? unread : unwritten,
+	    responses = c->role == ROLE_SERVER ? unwritten : unread;
 
 	if (requests)
 		bytes_unseen(c, requests, 0, LOST_GAP, 0);
 	if (!responses)
 		return;
 	bytes_unseen(c, IS_RESPONSE | responses, response_position(c), LOST_GAP, 0);
-	if (c->class == CLASS_HTTP1 && http1_of(c, RESPONSE)->phase >= HTTP1_CLOSE) /* when it ended is not known */
+	/* when it ended is not known */
+	if (c->class == CLASS_HTTP1 && http1_of(c, RESPONSE)->phase >= HTTP1_CLOSE)
 		lose_until(c->slot, c->responses, LOST_GAP);
 }
 
@@ -311,9 +319,10 @@ __noinline int conn_finish(u32 slot)
 	sk = (struct sock *)c->sk;
 	tp = (struct tcp_sock *)sk;
 	conn_need_edge(slot);
-	unread = conn_gap(c->closed_at ? c->final_read : load_as(struct tcp_sock, tp, copied_seq), c->rx_pos,
-			  c->rx_known);
-	unwritten = conn_gap(c->closed_at ? c->final_written : load_as(struct tcp_sock, tp, write_seq),
+	unread = conn_gap(c->closed_at ? c->final_read : load_as(struct tcp_sock, tp, copied_seq),
+			  c->rx_pos, c->rx_known);
+	unwritten = conn_gap(c->closed_at ? c->final_written :
+					    load_as(struct tcp_sock, tp, write_seq),
 			     c->tx_pos, c->tx_known);
 	conn_classify_end(c, sk, unread | unwritten);
 	if (c->class != CLASS_MPTCP) {

@@ -22,7 +22,9 @@ static __always_inline u32 icmp_error(struct sock *sk)
 		return load_as(struct sock, sk, sk_err_soft);
 	error = (void *)skb + bpf_core_field_offset(struct sk_buff, cb);
 	origin = BPF_CORE_READ(error, ee.ee_origin);
-	return origin == SO_EE_ORIGIN_ICMP || origin == SO_EE_ORIGIN_ICMP6 ? BPF_CORE_READ(error, ee.ee_errno) : 0;
+	return origin == SO_EE_ORIGIN_ICMP || origin == SO_EE_ORIGIN_ICMP6 ?
+		       BPF_CORE_READ(error, ee.ee_errno) :
+		       0;
 }
 
 static __always_inline u32 failure_of(struct sock *sk)

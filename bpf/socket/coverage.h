@@ -6,7 +6,8 @@
 #include "../base/slots.h"
 #include "find.h"
 
-static __always_inline void coverage_count(struct coverage_key *key, u64 connections, u64 received, u64 sent)
+static __always_inline void coverage_count(struct coverage_key *key, u64 connections, u64 received,
+					   u64 sent)
 {
 	struct covered *cov, zero = {};
 	int err;
@@ -61,7 +62,10 @@ __noinline int classify(u32 slot, u32 class, u32 reason)
 	return 0;
 }
 
-/* The beginning of a connection was not seen, nor has it been recognised since: there is a limit to it. */
+/*
+ * The beginning of a connection was not seen, nor has it been recognised since: there is a limit to
+ * it.
+ */
 static __always_inline void try_again(struct conn *c)
 {
 	if (++c->attempts > MAX_ATTEMPTS)

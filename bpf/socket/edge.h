@@ -107,16 +107,16 @@ static __always_inline u32 rtt_bucket(u32 us)
 }
 
 /* Puts a new value in the place of an old one, and returns the difference. */
-#define exchange_difference(place, value)                                             \
-	({                                                                            \
-		typeof(*(place)) __old;                                               \
-		if (fetching_atomics) {                                               \
-			__old = __sync_lock_test_and_set(place, value);               \
-		} else {                                                              \
-			__old = *(place);                                             \
-			*(place) = value;                                             \
-		}                                                                     \
-		value - __old;                                                        \
+#define exchange_difference(place, value)                               \
+	({                                                              \
+		typeof(*(place)) __old;                                 \
+		if (fetching_atomics) {                                 \
+			__old = __sync_lock_test_and_set(place, value); \
+		} else {                                                \
+			__old = *(place);                               \
+			*(place) = value;                               \
+		}                                                       \
+		value - __old;                                          \
 	})
 
 /*

@@ -52,7 +52,10 @@ static __always_inline bool fin_received(struct sock *sk)
 	return load(s, __sk_common.skc_flags) & 1UL << SOCK_DONE;
 }
 
-/* Whether the socket sends no more: its FIN has a sequence number, too (include/net/sock.h, SEND_SHUTDOWN). */
+/*
+ * Whether the socket sends no more: its FIN has a sequence number, too (include/net/sock.h,
+ * SEND_SHUTDOWN).
+ */
 static __always_inline bool sending_is_shut(struct sock *sk)
 {
 	return load_as(struct sock, sk, sk_shutdown) & 2;

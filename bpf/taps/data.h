@@ -17,7 +17,8 @@ __noinline int note_gap(u32 slot, u32 direction, u32 gap, u32 position)
 		return 0;
 	count_lost_bytes(direction, BYTES_UNTAPPED, gap);
 	if (c->class == CLASS_UNKNOWN) {
-		if (c->role == ROLE_CLIENT && direction == READ && !c->responses && write_pending(c)) {
+		if (c->role == ROLE_CLIENT && direction == READ && !c->responses &&
+		    write_pending(c)) {
 			lose_response_ahead(c, LOST_GAP);
 			http1_distrust(http1_of(c, RESPONSE));
 		} else if (!c->tls) { /* its plaintext is seen elsewhere */
@@ -114,7 +115,8 @@ static __always_inline void data_read(struct sock *sk, int length, int flags, en
 	count_run(PROG_READ, run_is_counted(p.now) ? p.now : 0);
 }
 
-static __always_inline void data_written(struct sock *sk, int length, enum source source, const void *hint)
+static __always_inline void data_written(struct sock *sk, int length, enum source source,
+					 const void *hint)
 {
 	struct tcp_sock *tp = cast(struct tcp_sock, sk);
 	struct conn *c;
@@ -157,7 +159,8 @@ static __always_inline void data_written(struct sock *sk, int length, enum sourc
 	}
 	if (c->ktls_tx)
 		p.seq = ktls_passes(c, WRITE, length, end);
-	if ((c->class <= LAST_CLASS_READ && ((!c->encrypted && !c->upgraded) || is_ktls(c, WRITE))) ||
+	if ((c->class <= LAST_CLASS_READ &&
+	     ((!c->encrypted && !c->upgraded) || is_ktls(c, WRITE))) ||
 	    (c->tls && tls_sent(p.slot, p.now) && tls_plain_of_call(c, &p)))
 		look_at(c, sk, &p, 0);
 	ordered(&c->settled);
@@ -197,8 +200,9 @@ static __always_inline void data_arrived(struct sock *sk)
 }
 
 /*
- * Whether TCP is further than the last read, or write, that was seen: the program before this one at the same
- * tracepoint was skipped. A connection that is not known yet is left to its next read or write.
+ * Whether TCP is further than the last read, or write, that was seen: the program before this one
+ * at the same tracepoint was skipped. A connection that is not known yet is left to its next read
+ * or write.
  */
 __noinline int was_skipped(u64 key, int length, u32 direction)
 {

@@ -7,7 +7,10 @@
 #include "../socket/conn.h"
 #include "../socket/listener.h"
 
-/* Whether bytes of the response direction are on their way past the hooks: what comes next will tell. */
+/*
+ * Whether bytes of the response direction are on their way past the hooks: what comes next will
+ * tell.
+ */
 static __always_inline bool is_response_moving(struct conn *c, struct tcp_sock *tp)
 {
 	if (c->tls)
@@ -28,7 +31,8 @@ static __always_inline void sweep_answered(struct conn *c, struct tcp_sock *tp, 
 		return;
 	phase = http1_of(c, RESPONSE)->phase;
 	x = exchange_of(c, answered - 1);
-	if (phase < HTTP1_CLOSE || ((s64)(now - x->last) > (s64)settle_after_ns && !is_response_moving(c, tp)))
+	if (phase < HTTP1_CLOSE ||
+	    ((s64)(now - x->last) > (s64)settle_after_ns && !is_response_moving(c, tp)))
 		settle_until(c, answered, 0);
 }
 
@@ -92,7 +96,8 @@ static __always_inline bool is_gone(struct conn *c, struct sock *sk)
 	u16 family = load_as(struct sock, sk, __sk_common.skc_family);
 
 	return (family != AF_INET && family != AF_INET6) ||
-	       !load_as(struct sock, sk, __sk_common.skc_refcnt.refs.counter) || conn_is_stale(c, sk);
+	       !load_as(struct sock, sk, __sk_common.skc_refcnt.refs.counter) ||
+	       conn_is_stale(c, sk);
 }
 
 __noinline int sweep_slot(u32 slot, u64 now)

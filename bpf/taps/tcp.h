@@ -13,13 +13,13 @@
 #define ICSK_TIME_LOSS_PROBE 5
 
 /*
- * This tap may be attached twice (see `twice` in internal/kernel/mode.go): whether the state of this
- * connection was made by the other program for the same event.
+ * This tap may be attached twice (see `twice` in internal/kernel/mode.go): whether the state of
+ * this connection was made by the other program for the same event.
  */
 static __always_inline bool is_just_made(struct conn *c, u8 role)
 {
-	return c && c->role == role && !c->closed_at &&
-	       !c->joined && !c->opened && !c->rx_known && !c->tx_known;
+	return c && c->role == role && !c->closed_at && !c->joined && !c->opened && !c->rx_known &&
+	       !c->tx_known;
 }
 
 /* connect(): in the context of the process. */
@@ -129,25 +129,25 @@ static __always_inline void closed(struct sock *sk, int old)
 	c->closed_at = bpf_ktime_get_ns();
 }
 
-static __always_inline void state_changed(struct sock *sk, int old, int new)
+static __always_inline void state_changed(struct sock *sk, int old, int state)
 {
 	u64 began;
 
-	if (new != TCP_SYN_SENT && new != TCP_SYN_RECV && new != TCP_ESTABLISHED &&
-	    new != TCP_CLOSE && new != TCP_LISTEN)
+	if (state != TCP_SYN_SENT && state != TCP_SYN_RECV && state != TCP_ESTABLISHED &&
+	    state != TCP_CLOSE && state != TCP_LISTEN)
 		return;
-	if (!is_tcp(sk) || !(attached || new == TCP_CLOSE))
+	if (!is_tcp(sk) || !(attached || state == TCP_CLOSE))
 		return;
 	began = run_begins(bpf_ktime_get_ns());
-	if (new == TCP_SYN_SENT)
+	if (state == TCP_SYN_SENT)
 		connecting(sk);
-	else if (new == TCP_SYN_RECV && old == TCP_LISTEN)
+	else if (state == TCP_SYN_RECV && old == TCP_LISTEN)
 		accepting(sk);
-	else if (new == TCP_ESTABLISHED)
+	else if (state == TCP_ESTABLISHED)
 		established(sk, old == TCP_SYN_SENT ? ROLE_CLIENT : ROLE_SERVER);
-	else if (new == TCP_CLOSE)
+	else if (state == TCP_CLOSE)
 		closed(sk, old);
-	else if (new == TCP_LISTEN)
+	else if (state == TCP_LISTEN)
 		listening(sk);
 	count_run(PROG_STATE, began);
 }
@@ -160,7 +160,8 @@ static __always_inline void destroyed(struct sock *sk)
 	if (!c)
 		return;
 	began = run_begins(bpf_ktime_get_ns());
-	if (!c->closed_at && conn_is_stale(c, sk)) { /* TCP's numbers are not read any more where it is closed */
+	if (!c->closed_at && conn_is_stale(c, sk)) {
+		/* TCP's numbers are not read any more where it is closed */
 		conn_give_up(c->slot);
 	} else if (c->role == ROLE_LISTENER) {
 		listener_remove(c, (u64)sk);
@@ -189,7 +190,8 @@ static __always_inline void retransmitted(struct sock *sk, struct sk_buff *skb)
 {
 	u64 began = run_begins(bpf_ktime_get_ns());
 	struct tcp_skb_cb *cb = (struct tcp_skb_cb *)__builtin_preserve_access_index(&skb->cb[0]);
-	u32 kind = retransmit_kind_of(sk), total = load_as(struct tcp_sock, (struct tcp_sock *)sk, total_retrans), segments;
+	u32 kind = retransmit_kind_of(sk),
+	    total = load_as(struct tcp_sock, (struct tcp_sock *)sk, total_retrans), segments;
 	struct conn *c = conn_find(sk);
 	struct edge *e;
 
@@ -202,8 +204,9 @@ static __always_inline void retransmitted(struct sock *sk, struct sk_buff *skb)
 	}
 	conn_need_edge(c->slot);
 	/*
-	 * TCP's own statistic counts segments, this hook runs per skb, or not at all where it is skipped: the
-	 * difference is right in any case, and none for the second copy. The socket's lock is held.
+	 * TCP's own statistic counts segments, this hook runs per skb, or not at all where it is
+	 * skipped: the difference is right in any case, and none for the second copy. The socket's
+	 * lock is held.
 	 */
 	segments = total - c->retransmitted;
 	c->retransmitted = total;
@@ -236,8 +239,9 @@ static __always_inline void retransmitted_synack(struct sock *sk, struct request
 }
 
 /*
- * This tap may be attached twice: whether the other program has counted this reset. One is received once in the life of a
- * connection (tcp_reset()), and one is sent for a segment that came in, or at the end.
+ * This tap may be attached twice: whether the other program has counted this reset. One is received
+ * once in the life of a connection (tcp_reset()), and one is sent for a segment that came in, or at
+ * the end.
  */
 static __always_inline bool is_reset_counted(struct conn *c, struct sock *sk, bool sent)
 {
@@ -245,7 +249,8 @@ static __always_inline bool is_reset_counted(struct conn *c, struct sock *sk, bo
 
 	if (sent) {
 		mask = (u16)~RESET_RECEIVED;
-		mark = RESET_SENT | (load_as(struct tcp_sock, (struct tcp_sock *)sk, segs_in) & (RESET_SENT - 1));
+		mark = RESET_SENT | (load_as(struct tcp_sock, (struct tcp_sock *)sk, segs_in) &
+				     (RESET_SENT - 1));
 	}
 	if ((c->resets & mask) == mark)
 		return true;

@@ -1,13 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 /*
- * A model of one end of a connection that carries Redis. It makes a sequence of messages, cuts both directions into calls, and runs the hooks of
- * these calls in every order that TCP and the programs allow: a hook runs after its call and before the next call of the same
- * direction, however late; a server writes a response after the hook of the read that brought its request; a client reads it
+ * A model of one end of a connection that carries Redis. It makes a sequence of messages, cuts both
+ * directions into calls, and runs the hooks of these calls in every order that TCP and the programs
+ * allow: a hook runs after its call and before the next call of the same direction, however late; a
+ * server writes a response after the hook of the read that brought its request; a client reads it
  * after its request was written, whose hook may not have run. Hooks may be left out.
  *
- * What is right is known from the messages alone: each exchange has a status of its own, so that each series holds one. It has to be
- * counted once with its own method, and with a duration that lies between the calls that it is made of; or it is counted as lost. Where no
- * hook is left out nothing may be lost.
+ * What is right is known from the messages alone: each exchange has a status of its own, so that
+ * each series holds one. It has to be counted once with its own method, and with a duration that
+ * lies between the calls that it is made of; or it is counted as lost. Where no hook is left out
+ * nothing may be lost.
  */
 #include "host/engine.h"
 
@@ -21,12 +23,17 @@
 struct exchange_text {
 	const char *request, *response; /* response: %d is its status; NULL: none */
 	u8 method;
-	u8 early; /* the response may be written when so many bytes of the request were read; 0: all of it */
+	/* the response may be written when so many bytes of the request were read; 0: all of it */
+	u8 early;
 };
 
 struct message {
 	u32 from, to; /* in its stream */
-	u32 needs;    /* position of the other stream that has to have passed before the first byte: see enum event_kind */
+	/*
+	 * position of the other stream that has to have passed before the first byte: see enum
+	 * event_kind
+	 */
+	u32 needs;
 	u32 number;
 };
 
@@ -53,8 +60,9 @@ struct scenario {
 	u32 exchanges;
 	u32 orphans; /* responses to nothing */
 	/*
-	 * A client has sent HEAD and more in one call, and reads the response to HEAD and more in one call, before the first
-	 * one's hook has run: whether a body follows cannot be known then. May be lost, but in the right number.
+	 * A client has sent HEAD and more in one call, and reads the response to HEAD and more in
+	 * one call, before the first one's hook has run: whether a body follows cannot be known
+	 * then. May be lost, but in the right number.
 	 */
 	bool undecidable;
 	bool pipelined;
@@ -249,7 +257,8 @@ static bool is_right(const struct scenario *sc, u32 left_out)
 		if (!n)
 			continue;
 		for (j = 0; j < sc->exchanges; j++)
-			if (sc->expected[j].status == key.status && sc->expected[j].method == key.operation)
+			if (sc->expected[j].status == key.status &&
+			    sc->expected[j].method == key.operation)
 				x = &sc->expected[j];
 		if (!x || n != 1) {
 			fault = x ? "counted twice" : "an exchange that was none";
@@ -261,15 +270,18 @@ static bool is_right(const struct scenario *sc, u32 left_out)
 			least = end.times[HOOK_WRITE][x->end_call] - most;
 			most = end.times[CALL_WRITE][x->end_call] - most;
 		} else {
-			least = end.times[HOOK_READ][x->end_call] - end.times[CALL_WRITE][x->begin_call];
-			most = end.times[CALL_READ][x->end_call] - end.times[HOOK_WRITE][x->begin_call];
+			least = end.times[HOOK_READ][x->end_call] -
+				end.times[CALL_WRITE][x->begin_call];
+			most = end.times[CALL_READ][x->end_call] -
+			       end.times[HOOK_WRITE][x->begin_call];
 		}
 		if ((s64)least < (s64)most) {
 			n = least;
 			least = most;
 			most = n;
 		}
-		if (x->status != STATUS_ABORTED && ((s64)h->sum > (s64)least || (s64)h->sum < ((s64)most < 0 ? 0 : (s64)most))) {
+		if (x->status != STATUS_ABORTED &&
+		    ((s64)h->sum > (s64)least || (s64)h->sum < ((s64)most < 0 ? 0 : (s64)most))) {
 			fault = "a duration that is another's";
 			return false;
 		}
@@ -299,7 +311,7 @@ static bool is_right(const struct scenario *sc, u32 left_out)
 	return true;
 }
 
-static const char *const names[] = { "read", "read's hook", "write", "write's hook" };
+static const char *const names[] = {"read", "read's hook", "write", "write's hook"};
 
 static void explain(const struct scenario *sc, const struct event *order, u32 n, u64 left_out)
 {
@@ -307,7 +319,8 @@ static void explain(const struct scenario *sc, const struct event *order, u32 n,
 	u32 i, zero = 0;
 	struct cpu_counters *c = bpf_map_lookup_elem(&counters, &zero);
 
-	printf("\nFAILED: %s, at the %s: %s\n", sc->name, sc->role == ROLE_SERVER ? "server" : "client", fault);
+	printf("\nFAILED: %s, at the %s: %s\n", sc->name,
+	       sc->role == ROLE_SERVER ? "server" : "client", fault);
 	for (i = 0; i < n; i++) {
 		const struct stream *s = order[i].what < CALL_WRITE ? &sc->in : &sc->out;
 		u32 at = s->cuts[order[i].call], j;
@@ -334,7 +347,8 @@ static void explain(const struct scenario *sc, const struct event *order, u32 n,
 		memcpy(&slot, m->values + i * m->value_size, sizeof(slot));
 		if (m->taken[i] && bucket_count(bpf_map_lookup_elem(&series, &slot)))
 			printf(" method %u status %u x %llu (%llu ns),", key.operation, key.status,
-			       bucket_count(bpf_map_lookup_elem(&series, &slot)), bpf_map_lookup_elem(&series, &slot)->sum);
+			       bucket_count(bpf_map_lookup_elem(&series, &slot)),
+			       bpf_map_lookup_elem(&series, &slot)->sum);
 	}
 	printf("\n  lost:");
 	for (i = 0; i < LOST_COUNT; i++)
@@ -370,8 +384,8 @@ static void run_order(const struct scenario *sc, const struct event *order, u32 
 	if (is_right(sc, __builtin_popcountll(left_out)))
 		return;
 	/*
-	 * A client that pipelines for the first time within what no hook told: which response is whose cannot be known, see
-	 * "undecidable" in docs/how-it-works.md.
+	 * A client that pipelines for the first time within what no hook told: which response is
+	 * whose cannot be known, see "undecidable" in docs/how-it-works.md.
 	 */
 	if (left_out && sc->pipelined) {
 		undecided++;
@@ -394,15 +408,16 @@ static u32 call_of(const struct stream *s, u32 at)
 }
 
 /*
- * How many bytes of the other stream have to have passed before CALL of this one: at a server what is written waits for
- * hooks of reads; what a peer sends waits for what it received.
+ * How many bytes of the other stream have to have passed before CALL of this one: at a server what
+ * is written waits for hooks of reads; what a peer sends waits for what it received.
  */
 static u32 needs_of(const struct stream *s, u32 call)
 {
 	u32 i, needs = 0;
 
 	for (i = 0; i < s->count; i++)
-		if (s->messages[i].from < s->cuts[call + 1] && s->messages[i].to > s->cuts[call] && s->messages[i].needs > needs)
+		if (s->messages[i].from < s->cuts[call + 1] && s->messages[i].to > s->cuts[call] &&
+		    s->messages[i].needs > needs)
 			needs = s->messages[i].needs;
 	return needs;
 }
@@ -412,7 +427,7 @@ struct search {
 	struct event order[MAX_EVENTS];
 	u32 next[4]; /* the next call of each kind */
 	u32 in_needs[MAX_CALLS], out_needs[MAX_CALLS];
-	u64 most; /* orders */
+	u64 most;     /* orders */
 	u32 left_out; /* at most so many hooks are */
 };
 
@@ -449,7 +464,9 @@ static bool may_follow(const struct search *se, u32 what)
 	case CALL_READ:
 		if (se->next[HOOK_READ] < call)
 			return false;
-		/* The peer has sent this when it had received what it answers: a matter of calls. */
+		/*
+		 * The peer has sent this when it had received what it answers: a matter of calls.
+		 */
 		return passed(&sc->out, se->next[CALL_WRITE]) >= se->in_needs[call];
 	default:
 		if (se->next[HOOK_WRITE] < call)

@@ -10,22 +10,30 @@ struct redis_text {
 };
 
 static const struct redis_text texts[] = {
-	{ "*2\r\n$3\r\nGET\r\n$1\r\na\r\n", "$5\r\nhello\r\n", REDIS_GET, 0, false, false },
-	{ "*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$25\r\n*1\r\n$4\r\nPING\r\n+OK\r\n-x\r\n\r\n\r\n", "+OK\r\n", REDIS_SET, 0, false, false },
-	{ "*2\r\n$4\r\ninCR\r\n$1\r\na\r\n", ":1234567\r\n", REDIS_INCR, 0, false, false },
-	{ "*4\r\n$6\r\nLRANGE\r\n$1\r\nl\r\n$1\r\n0\r\n$2\r\n-1\r\n", "*3\r\n$7\r\nmessage\r\n$-1\r\n*2\r\n:1\r\n+x\r\n", REDIS_LRANGE, 0, false, false },
-	{ "*2\r\n$7\r\nHGETALL\r\n$1\r\nh\r\n", "%1\r\n$2\r\n\r\n\r\n$0\r\n\r\n", REDIS_HGETALL, 0, false, false },
-	{ "*1\r\n$4\r\nLPOP\r\n", "-ERR wrong number of arguments for 'lpop' command\r\n", REDIS_LPOP, REDIS_ERROR_ERR, false, false },
-	{ "*2\r\n$7\r\nEVALSHA\r\n$1\r\na\r\n", "-NOSCRIPT No matching script.\r\n", REDIS_EVALSHA, REDIS_ERROR_NOSCRIPT, false, false },
-	{ "*1\r\n$7\r\nNOTHING\r\n", "*0\r\n", REDIS_OTHER, 0, false, false },
-	{ "PING\r\n", "+PONG\r\n", REDIS_PING, 0, false, false },
-	{ "*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$4\r\nSKIP\r\n*2\r\n$3\r\nDEL\r\n$1\r\nx\r\n", "", REDIS_DEL, 0, true, false },
-	{ "*3\r\n$9\r\nSUBSCRIBE\r\n$1\r\na\r\n$1\r\nb\r\n",
-	  "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n*3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$2\r\nhi\r\n",
-	  REDIS_SUBSCRIBE, 0, false, true },
-	{ "*2\r\n$10\r\nSSUBSCRIBE\r\n$1\r\na\r\n", ">3\r\n$10\r\nssubscribe\r\n$1\r\na\r\n:1\r\n>2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\na\r\n",
-	  REDIS_SSUBSCRIBE, 0, false, true },
-	{ "*1\r\n$4\r\nQUIT\r\n", NULL, REDIS_QUIT, STATUS_ABORTED, false, false },
+	{"*2\r\n$3\r\nGET\r\n$1\r\na\r\n", "$5\r\nhello\r\n", REDIS_GET, 0, false, false},
+	{"*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$25\r\n*1\r\n$4\r\nPING\r\n+OK\r\n-x\r\n\r\n\r\n",
+	 "+OK\r\n", REDIS_SET, 0, false, false},
+	{"*2\r\n$4\r\ninCR\r\n$1\r\na\r\n", ":1234567\r\n", REDIS_INCR, 0, false, false},
+	{"*4\r\n$6\r\nLRANGE\r\n$1\r\nl\r\n$1\r\n0\r\n$2\r\n-1\r\n",
+	 "*3\r\n$7\r\nmessage\r\n$-1\r\n*2\r\n:1\r\n+x\r\n", REDIS_LRANGE, 0, false, false},
+	{"*2\r\n$7\r\nHGETALL\r\n$1\r\nh\r\n", "%1\r\n$2\r\n\r\n\r\n$0\r\n\r\n", REDIS_HGETALL, 0,
+	 false, false},
+	{"*1\r\n$4\r\nLPOP\r\n", "-ERR wrong number of arguments for 'lpop' command\r\n",
+	 REDIS_LPOP, REDIS_ERROR_ERR, false, false},
+	{"*2\r\n$7\r\nEVALSHA\r\n$1\r\na\r\n", "-NOSCRIPT No matching script.\r\n", REDIS_EVALSHA,
+	 REDIS_ERROR_NOSCRIPT, false, false},
+	{"*1\r\n$7\r\nNOTHING\r\n", "*0\r\n", REDIS_OTHER, 0, false, false},
+	{"PING\r\n", "+PONG\r\n", REDIS_PING, 0, false, false},
+	{"*3\r\n$6\r\nCLIENT\r\n$5\r\nREPLY\r\n$4\r\nSKIP\r\n*2\r\n$3\r\nDEL\r\n$1\r\nx\r\n", "",
+	 REDIS_DEL, 0, true, false},
+	{"*3\r\n$9\r\nSUBSCRIBE\r\n$1\r\na\r\n$1\r\nb\r\n",
+	 "*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n*3\r\n$9\r\nsubscribe\r\n$1\r\nb\r\n:2\r\n"
+	 "*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$2\r\nhi\r\n",
+	 REDIS_SUBSCRIBE, 0, false, true},
+	{"*2\r\n$10\r\nSSUBSCRIBE\r\n$1\r\na\r\n",
+	 ">3\r\n$10\r\nssubscribe\r\n$1\r\na\r\n:1\r\n>2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\na\r\n",
+	 REDIS_SSUBSCRIBE, 0, false, true},
+	{"*1\r\n$4\r\nQUIT\r\n", NULL, REDIS_QUIT, STATUS_ABORTED, false, false},
 };
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -52,7 +60,8 @@ static bool fits(const u8 *choices, u32 n)
 		for (j = 0; j < i; j++)
 			if (choices[i] == choices[j] ||
 			    /* which a server refuses, and looks like a message */
-			    (texts[choices[j]].operation == REDIS_SUBSCRIBE && texts[choices[i]].operation == REDIS_LRANGE))
+			    (texts[choices[j]].operation == REDIS_SUBSCRIBE &&
+			     texts[choices[i]].operation == REDIS_LRANGE))
 				return false;
 	}
 	/* A connection is not known by what follows a push, nor is one that nothing answers. */
@@ -62,7 +71,8 @@ static bool fits(const u8 *choices, u32 n)
 /* Makes the two streams, with a call for each message. PIPELINED: the client does not wait. */
 static void build(struct scenario *sc, u8 role, const u8 *choices, u32 n, bool pipelined)
 {
-	struct stream *request = role == ROLE_SERVER ? &sc->in : &sc->out, *reply = role == ROLE_SERVER ? &sc->out : &sc->in;
+	struct stream *request = role == ROLE_SERVER ? &sc->in : &sc->out,
+		      *reply = role == ROLE_SERVER ? &sc->out : &sc->in;
 	u32 i;
 
 	memset(sc, 0, sizeof(*sc));
@@ -111,7 +121,8 @@ static void cut(struct stream *s, bool at_messages, const u32 *at, u32 n)
 /* Finds out in which calls the exchanges begin and end. */
 static void locate(struct scenario *sc, const u8 *choices, u32 n)
 {
-	const struct stream *request = sc->role == ROLE_SERVER ? &sc->in : &sc->out, *reply = sc->role == ROLE_SERVER ? &sc->out : &sc->in;
+	const struct stream *request = sc->role == ROLE_SERVER ? &sc->in : &sc->out,
+			    *reply = sc->role == ROLE_SERVER ? &sc->out : &sc->in;
 	u32 i, x = 0, r = 0;
 
 	for (i = 0; i < n; i++) {
@@ -141,7 +152,7 @@ static u64 orders, scenarios;
 
 static void run_scenario(struct scenario *sc, u64 most, u32 left_out)
 {
-	struct search se = { .sc = sc, .most = most, .left_out = left_out };
+	struct search se = {.sc = sc, .most = most, .left_out = left_out};
 	u64 before = runs;
 	u32 i;
 
@@ -227,14 +238,18 @@ static void run_random(u32 n, u32 left_out, u64 most)
 int main(void)
 {
 	run_pairs(0);
-	printf("redis, pairs: %llu scenarios, %llu orders, %llu runs of %llu hooks, %llu failures\n", scenarios, orders, runs, hooks, failures);
+	printf("redis, pairs: %llu scenarios, %llu orders, "
+	       "%llu runs of %llu hooks, %llu failures\n",
+	       scenarios, orders, runs, hooks, failures);
 	run_random(3000, 0, 60);
-	printf("and at random: %llu scenarios, %llu orders, %llu runs of %llu hooks, %llu failures\n", scenarios, orders, runs, hooks,
-	       failures);
+	printf("and at random: %llu scenarios, %llu orders, "
+	       "%llu runs of %llu hooks, %llu failures\n",
+	       scenarios, orders, runs, hooks, failures);
 	run_pairs(1);
 	run_random(1500, 1, 20);
-	printf("and hooks left out: %llu scenarios, %llu orders, %llu runs of %llu hooks, %llu failures\n", scenarios, orders, runs,
-	       hooks, failures);
+	printf("and hooks left out: %llu scenarios, %llu orders, "
+	       "%llu runs of %llu hooks, %llu failures\n",
+	       scenarios, orders, runs, hooks, failures);
 	printf("%llu of them by clients that pipeline cannot be decided\n", undecided);
 	printf("%llu %llu\n", runs - failures, failures);
 	return failures != 0;

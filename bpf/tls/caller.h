@@ -36,8 +36,9 @@ static __always_inline struct tls_caller calling_goroutine(u64 g)
 }
 
 /*
- * Before 5.15 no helper finds the user's registers, which are at the top of the kernel's stack: task_pt_regs() in
- * arch/x86/include/asm/processor.h, with THREAD_SIZE of page_64_types.h. On arm64 that size depends on the pages'; 0 there.
+ * Before 5.15 no helper finds the user's registers, which are at the top of the kernel's stack:
+ * task_pt_regs() in arch/x86/include/asm/processor.h, with THREAD_SIZE of page_64_types.h. On arm64
+ * that size depends on the pages'; 0 there.
  */
 static __always_inline u64 goroutine_on_stack(void)
 {
@@ -46,7 +47,9 @@ static __always_inline u64 goroutine_on_stack(void)
 	struct task_struct *task = (struct task_struct *)bpf_get_current_task();
 	u64 top = (u64)BPF_CORE_READ(task, stack) + 16384;
 
-	bpf_probe_read_kernel(&g, sizeof(g), (void *)(top - bpf_core_type_size(struct pt_regs) + bpf_core_field_offset(struct pt_regs, r14)));
+	bpf_probe_read_kernel(&g, sizeof(g),
+			      (void *)(top - bpf_core_type_size(struct pt_regs) +
+				       bpf_core_field_offset(struct pt_regs, r14)));
 #endif
 	return g;
 }
@@ -129,7 +132,8 @@ __noinline int tls_begins(u32 slot)
 	if (p)
 		return 0;
 	if (bpf_map_update_elem(&tls_processes, &process, &unknown, BPF_NOEXIST))
-		return 0; /* asked already, or full: counted below, once per process would need room, too */
+		/* asked already, or full: counted below, once per process would need room, too */
+		return 0;
 	asked = bpf_ringbuf_reserve(&tls_asked, sizeof(*asked), 0);
 	if (!asked) {
 		bpf_map_delete_elem(&tls_processes, &process);

@@ -2,14 +2,15 @@
 /*
  * TLS: which connection a library's session uses, without a look into the library's structures.
  *
- * The library's functions say what passes, and by which session (a pointer, the handle). The sockets'
- * taps say on which connections a thread receives and sends. What a thread read from a session
- * was received from the socket that it received from last; what it writes goes to the first socket that
- * it sends on within the call or, if the library encrypts into memory, behind it. Goroutines move
- * between threads: their calls are told apart by the pointer that Go keeps in a register
- * (src/cmd/compile/abi-internal.md), in the call and in the system calls inside it.
+ * The library's functions say what passes, and by which session (a pointer, the handle). The
+ * sockets' taps say on which connections a thread receives and sends. What a thread read from a
+ * session was received from the socket that it received from last; what it writes goes to the first
+ * socket that it sends on within the call or, if the library encrypts into memory, behind it.
+ * Goroutines move between threads: their calls are told apart by the pointer that Go keeps in a
+ * register (src/cmd/compile/abi-internal.md), in the call and in the system calls inside it.
  *
- * The exchanges of a connection that is encrypted live in its struct conn, as those of plain ones do.
+ * The exchanges of a connection that is encrypted live in its struct conn, as those of plain ones
+ * do.
  */
 #ifndef FATHOM_TLS_H
 #define FATHOM_TLS_H
@@ -47,9 +48,10 @@ static __always_inline struct conn *tls_session_conn(struct tls_call *call)
 }
 
 /*
- * A call of a session used the connection in SLOT. Returns the slot of the session's connection. Another one
- * than before is a mistake, or it is another session with the same address: at once, if this
- * connection is younger and has none yet (a goroutine may still write to the former when it is closed).
+ * A call of a session used the connection in SLOT. Returns the slot of the session's connection.
+ * Another one than before is a mistake, or it is another session with the same address: at once, if
+ * this connection is younger and has none yet (a goroutine may still write to the former when it is
+ * closed).
  */
 __noinline int tls_vote(u64 handle, u32 slot, u64 id)
 {
@@ -105,7 +107,8 @@ __noinline int tls_received(u32 slot, u32 seq, u64 now)
 	if (!c->tls_arrived && c->role != ROLE_CLIENT)
 		c->tls_arrived = arrival_of(c, seq) ?: TLS_ARRIVAL_MISSED;
 	tls_note_received(&who, c, now);
-	if (!p || p->opaque == OPAQUE_NOT_YET) { /* it may be Go, and have received its first request here */
+	if (!p || p->opaque == OPAQUE_NOT_YET) {
+		/* it may be Go, and have received its first request here */
 		who.id = goroutine_in_kernel();
 		who.goroutine = 1;
 		tls_note_received(&who, c, now);
@@ -113,7 +116,10 @@ __noinline int tls_received(u32 slot, u32 seq, u64 now)
 	return 0;
 }
 
-/* What was written before its connection was known has begun to be sent: only its first bytes are there. */
+/*
+ * What was written before its connection was known has begun to be sent: only its first bytes are
+ * there.
+ */
 static __always_inline void tls_sent_pending(struct conn *c, struct tls_call *call, u64 now)
 {
 	u32 length = call->pending, n = at_most(length, HTTP1_PREFIX);
@@ -122,7 +128,8 @@ static __always_inline void tls_sent_pending(struct conn *c, struct tls_call *ca
 	call->pending = 0;
 	if (c->class > LAST_CLASS_READ || c->upgraded)
 		return;
-	if (c->class == CLASS_UNKNOWN && redis_verdict(call->prefix[0], call->prefix[1], n) == REDIS_YES) {
+	if (c->class == CLASS_UNKNOWN &&
+	    redis_verdict(call->prefix[0], call->prefix[1], n) == REDIS_YES) {
 		classify(c->slot, CLASS_REDIS, COVERAGE_NONE);
 		redis_expect_connection(c);
 	}
@@ -134,7 +141,8 @@ static __always_inline void tls_sent_pending(struct conn *c, struct tls_call *ca
 	verdict = request_verdict(call->prefix[0], call->prefix[1], n);
 	if ((verdict & 0xff) != HTTP1_YES) {
 		if (c->class == CLASS_UNKNOWN && n == HTTP1_PREFIX)
-			classify(c->slot, preface_class(call->prefix[0], call->prefix[1], n), COVERAGE_NONE);
+			classify(c->slot, preface_class(call->prefix[0], call->prefix[1], n),
+				 COVERAGE_NONE);
 		return;
 	}
 	if (c->class == CLASS_UNKNOWN)
@@ -146,8 +154,9 @@ static __always_inline void tls_sent_pending(struct conn *c, struct tls_call *ca
 }
 
 /*
- * Bytes were sent on an encrypted connection. Returns whether the plaintext of the call is to be looked at now: a
- * goroutine may come back from it when another one has read the response and closed the connection.
+ * Bytes were sent on an encrypted connection. Returns whether the plaintext of the call is to be
+ * looked at now: a goroutine may come back from it when another one has read the response and
+ * closed the connection.
  */
 __noinline int tls_sent(u32 slot, u64 now)
 {
@@ -159,7 +168,8 @@ __noinline int tls_sent(u32 slot, u64 now)
 		return false;
 	c->tls_arrived = 0; /* of the handshake, or of what was answered */
 	call = bpf_map_lookup_elem(&tls_calls, &who);
-	if (!call || (who.goroutine && call->began < c->opened_at)) /* nobody saw its end: what shakes hands is another one */
+	/* nobody saw its end: what shakes hands is another one */
+	if (!call || (who.goroutine && call->began < c->opened_at))
 		return false;
 	if (call->function == TLS_WRITE) {
 		if (!call->sent)
@@ -195,16 +205,20 @@ static __always_inline bool tls_plain_of_call(struct conn *c, struct passage *p)
 	return true;
 }
 
-/* A function of a library is entered. It may be noted twice: Go begins anew when it has made its stack larger. */
-static __always_inline void tls_call_begins(struct tls_caller *who, u32 function, u64 handle, u64 buffer,
-					    u32 length, u64 moved_at)
+/*
+ * A function of a library is entered. It may be noted twice: Go begins anew when it has made its
+ * stack larger.
+ */
+static __always_inline void tls_call_begins(struct tls_caller *who, u32 function, u64 handle,
+					    u64 buffer, u32 length, u64 moved_at)
 {
 	struct tls_call *call = attached ? tls_call_of(who) : NULL;
 	struct conn *c;
 
 	if (!call)
 		return;
-	if (call->handle != handle) { /* Node may write, then try to read, then send what it wrote */
+	if (call->handle != handle) {
+		/* Node may write, then try to read, then send what it wrote */
 		call->pending = 0;
 		call->slot = 0;
 	}
@@ -253,8 +267,9 @@ static __always_inline struct conn *tls_conn_of_call(struct tls_call *call, u32 
 }
 
 /*
- * TCP's numbers and the bytes of a call do not agree: the kernel encrypts (Documentation/networking/tls.rst), if the
- * socket has that protocol above TCP. Records have headers and tags, and are taken from TCP as a whole.
+ * TCP's numbers and the bytes of a call do not agree: the kernel encrypts
+ * (Documentation/networking/tls.rst), if the socket has that protocol above TCP. Records have
+ * headers and tags, and are taken from TCP as a whole.
  */
 __noinline int ktls_begins(u32 slot, u32 direction)
 {
@@ -267,7 +282,9 @@ __noinline int ktls_begins(u32 slot, u32 direction)
 		return false;
 	icsk = (struct inet_connection_sock *)c->sk;
 	ops = (struct tcp_ulp_ops *)BPF_CORE_READ(icsk, icsk_ulp_ops);
-	if (!ops || bpf_probe_read_kernel(&name, sizeof(name), (void *)ops + bpf_core_field_offset(struct tcp_ulp_ops, name)) ||
+	if (!ops ||
+	    bpf_probe_read_kernel(&name, sizeof(name),
+				  (void *)ops + bpf_core_field_offset(struct tcp_ulp_ops, name)) ||
 	    name != ('t' | 'l' << 8 | 's' << 16))
 		return false;
 	c->tls = 1;
@@ -307,7 +324,8 @@ static __always_inline u32 ktls_passes(struct conn *c, u32 direction, u32 length
 }
 
 /* Plaintext of a connection. It was opaque until now, if the probes came late. */
-static __always_inline void tls_plain(struct conn *c, u32 direction, u64 buffer, u32 length, u64 now, bool fed)
+static __always_inline void tls_plain(struct conn *c, u32 direction, u64 buffer, u32 length,
+				      u64 now, bool fed)
 {
 	struct tls_process *process;
 	struct passage p;
@@ -319,7 +337,8 @@ static __always_inline void tls_plain(struct conn *c, u32 direction, u64 buffer,
 	if (c->class == CLASS_UNKNOWN && !(c->plain_read | c->plain_written)) {
 		process = bpf_map_lookup_elem(&tls_processes, &c->tls_process);
 		if (c->covered || (process && c->opened_at < process->attached_at))
-			c->role = ROLE_UNKNOWN; /* what passes first may be the middle of anything */
+			/* what passes first may be the middle of anything */
+			c->role = ROLE_UNKNOWN;
 	}
 	if (c->tls_arrived) {
 		c->tls_time = c->tls_arrived == TLS_ARRIVAL_MISSED ? 0 : c->tls_arrived;
@@ -347,8 +366,8 @@ static __always_inline void tls_plain(struct conn *c, u32 direction, u64 buffer,
 }
 
 /*
- * When a request began, or a response ended: when it was sent. If the response to it was read before this hook ran,
- * the socket's may have come too late as well.
+ * When a request began, or a response ended: when it was sent. If the response to it was read
+ * before this hook ran, the socket's may have come too late as well.
  */
 static __always_inline u64 tls_written_at(struct conn *c, struct tls_call *call)
 {
@@ -358,7 +377,8 @@ static __always_inline u64 tls_written_at(struct conn *c, struct tls_call *call)
 }
 
 /* What a call of a library has moved becomes plaintext of its connection. */
-static __always_inline void tls_call_moved(struct tls_caller *who, struct tls_call *call, u32 function, s64 moved)
+static __always_inline void tls_call_moved(struct tls_caller *who, struct tls_call *call,
+					   u32 function, s64 moved)
 {
 	struct conn *c = tls_conn_of_call(call, function);
 	u64 at;
@@ -368,7 +388,7 @@ static __always_inline void tls_call_moved(struct tls_caller *who, struct tls_ca
 		tls_plain(c, function == TLS_WRITE ? WRITE : READ, call->buffer, moved, at,
 			  function == TLS_WRITE && call->fed);
 	} else if (function == TLS_WRITE && !who->goroutine) { /* Go sends within the call */
-		if (call->pending) { /* more of it */
+		if (call->pending) {			       /* more of it */
 			call->pending += moved;
 			return;
 		}

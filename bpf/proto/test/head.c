@@ -95,13 +95,16 @@ static void test_table(void)
 		const char *head;
 		u32 end; /* 0: none */
 	} tests[] = {
-		{"\n\n", 2}, {"\n\r\n", 3}, {"\r\n\r\n", 4}, {"a\r\n\r\n", 5},
-		{"a\n\n", 3}, {"a\n\r\n", 4}, {"a\r\n\n", 4}, {"abcd\r\n\r\n", 8},
-		{"abcdef\n\n", 8}, {"ab\r\n\r\ncd", 6}, {"\n\n\n\n", 2}, {"a\r\n\r\n\r\n", 5},
-		{"\r\r\n\n", 4}, {"\n\r\x0a", 3}, {"\n\r\x0b\x0a\x0a", 5},
-		{"\n", 0}, {"\r\n", 0}, {"\n\r", 0}, {"\r\n\r\r\n", 0}, {"\n\r\r\n", 0},
-		{"a\r\nb\r\nc", 0}, {"\r\r\r\r", 0}, {"\r\n \r\n", 0}, {"a\r\nb\r\n\r", 0},
-		{"\x8a\x8a\n", 0}, {"\n\x8d\n", 0}, {"\n\x0b\n", 0}, {"\x0b\x0a\x0c", 0},
+		{"\n\n", 2},	     {"\n\r\n", 3},	  {"\r\n\r\n", 4},
+		{"a\r\n\r\n", 5},    {"a\n\n", 3},	  {"a\n\r\n", 4},
+		{"a\r\n\n", 4},	     {"abcd\r\n\r\n", 8}, {"abcdef\n\n", 8},
+		{"ab\r\n\r\ncd", 6}, {"\n\n\n\n", 2},	  {"a\r\n\r\n\r\n", 5},
+		{"\r\r\n\n", 4},     {"\n\r\x0a", 3},	  {"\n\r\x0b\x0a\x0a", 5},
+		{"\n", 0},	     {"\r\n", 0},	  {"\n\r", 0},
+		{"\r\n\r\r\n", 0},   {"\n\r\r\n", 0},	  {"a\r\nb\r\nc", 0},
+		{"\r\r\r\r", 0},     {"\r\n \r\n", 0},	  {"a\r\nb\r\n\r", 0},
+		{"\x8a\x8a\n", 0},   {"\n\x8d\n", 0},	  {"\n\x0b\n", 0},
+		{"\x0b\x0a\x0c", 0},
 	};
 
 	for (size_t i = 0; i < COUNT(tests); i++) {

@@ -18,7 +18,7 @@
 
 /* A request, a reply or a push; or the end of all that. */
 struct message {
-	u8 kind;		/* EVENT_BEGIN: it is not complete */
+	u8 kind; /* EVENT_BEGIN: it is not complete */
 	u8 operation;
 	u16 status;
 	size_t begin, end;
@@ -308,7 +308,7 @@ static void reference_requests(const u8 *data, size_t length, struct messages *m
 
 /* What a server has sent before, and what the reply at hand is. */
 struct server {
-	bool subscribed[2];	/* to channels or patterns, to shard channels */
+	bool subscribed[2]; /* to channels or patterns, to shard channels */
 	u8 oldest;
 	bool push, confirms, shard;
 	u16 status;
@@ -653,7 +653,7 @@ static int reference_recognise(const u8 *p, size_t n, bool is_reply)
 	}
 	if (!is_reply) {
 		for (i = 0; i < n && i < 6; i++) {
-			if (fold(p[i]) != (u8)"PING\r\n"[i])
+			if (fold(p[i]) != (u8) "PING\r\n"[i])
 				return REDIS_NO;
 		}
 		return i == 6 ? REDIS_YES : REDIS_PARTIAL;
@@ -707,8 +707,9 @@ static const char *mismatch_recognise(const u8 *data, size_t length)
 	return NULL;
 }
 
-static const u8 opens[] = {REDIS_GET,	     REDIS_SUBSCRIBE,  REDIS_UNSUBSCRIBE, REDIS_PSUBSCRIBE,
-			   REDIS_SSUBSCRIBE, REDIS_SUNSUBSCRIBE, REDIS_RESET,	  NONE_OPEN};
+static const u8 opens[] = {REDIS_GET,	     REDIS_SUBSCRIBE,  REDIS_UNSUBSCRIBE,
+			   REDIS_PSUBSCRIBE, REDIS_SSUBSCRIBE, REDIS_SUNSUBSCRIBE,
+			   REDIS_RESET,	     NONE_OPEN};
 
 static const char *mismatch(const u8 *data, size_t length)
 {
@@ -802,8 +803,10 @@ static void test_requests(void)
 		{"*3\r\n$3\r\nset\r\n$1\r\nk\r\n$0\r\n\r\n", "SET"},
 		{"*3\r\n$3\r\nSeT\r\n$1\r\nk\r\n$20\r\n*1\r\n$4\r\nPING\r\n......\r\n" GET,
 		 "SET GET"},
-		{"*10\r\n$4\r\nMGET\r\n" "$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n$1\r\nd\r\n$1\r\ne\r\n"
-		 "$1\r\nf\r\n$1\r\ng\r\n$1\r\nh\r\n$1\r\ni\r\n" PING, "MGET PING"},
+		{"*10\r\n$4\r\nMGET\r\n"
+		 "$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n$1\r\nd\r\n$1\r\ne\r\n"
+		 "$1\r\nf\r\n$1\r\ng\r\n$1\r\nh\r\n$1\r\ni\r\n" PING,
+		 "MGET PING"},
 		{"*2\r\n$20\r\ngeoradiusbymember_ro\r\n$1\r\nk\r\n", "GEORADIUSBYMEMBER_RO"},
 		{"*2\r\n$17\r\ngeoradiusbymember\r\n$1\r\nk\r\n", "GEORADIUSBYMEMBER"},
 		{"*1\r\n$16\r\nzrevrangebyscore\r\n", "ZREVRANGEBYSCORE"},
@@ -900,44 +903,55 @@ static void test_replies(void)
 		u8 open[4];
 		const char *bytes, *want;
 	} tests[] = {
-		{{0}, "+OK\r\n:1\r\n$-1\r\n*-1\r\n$0\r\n\r\n*0\r\n$2\r\n\r\n\r\n",
+		{{0},
+		 "+OK\r\n:1\r\n$-1\r\n*-1\r\n$0\r\n\r\n*0\r\n$2\r\n\r\n\r\n",
 		 "ok ok ok ok ok ok ok"},
-		{{0}, "_\r\n#t\r\n,3.14\r\n(349\r\n=7\r\ntxt:abc\r\n%0\r\n~0\r\n",
+		{{0},
+		 "_\r\n#t\r\n,3.14\r\n(349\r\n=7\r\ntxt:abc\r\n%0\r\n~0\r\n",
 		 "ok ok ok ok ok ok ok"},
-		{{0}, "$39\r\n+OK\r\n-ERR no\r\n*1\r\n$1\r\na\r\n..............\r\n+OK\r\n",
+		{{0},
+		 "$39\r\n+OK\r\n-ERR no\r\n*1\r\n$1\r\na\r\n..............\r\n+OK\r\n",
 		 "ok ok"},
-		{{0}, "-ERR a message that is longer than sixteen bytes\r\n"
+		{{0},
+		 "-ERR a message that is longer than sixteen bytes\r\n"
 		 "-MYERR custom\r\n-ERR\r\n",
 		 "ERR other ERR"},
-		{{0}, "-WRONGTYPE Operation against\r\n-NOMASTERLINK x\r\n"
+		{{0},
+		 "-WRONGTYPE Operation against\r\n-NOMASTERLINK x\r\n"
 		 "-ASK 1 h:1\r\n-ASKED 1\r\n",
 		 "WRONGTYPE NOMASTERLINK ASK other"},
-		{{0}, "-err x\r\n-\r\n-averylongwordthatgoeson x\r\n-\t\r\n!5\r\nERR x\r\n",
+		{{0},
+		 "-err x\r\n-\r\n-averylongwordthatgoeson x\r\n-\t\r\n!5\r\nERR x\r\n",
 		 "other other other other other"},
 		{{0}, "+a\x8a-ERR b\r\n*1\r\n!5\r\nERR x\r\n", "ok ok"},
 		{{0}, "*2\r\n-ERR x\r\n*1\r\n$1\r\na\r\n+OK\r\n", "ok ok"},
-		{{0}, "*3\r\n*2\r\n:1\r\n*0\r\n*-1\r\n*1\r\n*1\r\n*1\r\n$3\r\nabc\r\n-OOM x\r\n",
+		{{0},
+		 "*3\r\n*2\r\n:1\r\n*0\r\n*-1\r\n*1\r\n*1\r\n*1\r\n$3\r\nabc\r\n-OOM x\r\n",
 		 "ok OOM"},
 		{{0}, "%2\r\n+a\r\n%1\r\n:1\r\n:2\r\n+b\r\n~2\r\n:1\r\n:2\r\n+OK\r\n", "ok ok"},
 		{{0}, "|1\r\n+k\r\n*1\r\n:1\r\n-BUSY x\r\n", "BUSY"},
 		{{0}, "*2\r\n|1\r\n+k\r\n+v\r\n:1\r\n:2\r\n+OK\r\n", "ok ok"},
 		/* Pushes before and between replies, and within one */
-		{{0}, MESSAGE(">", 7, "message") ":1\r\n" MESSAGE(">", 7, "message"),
+		{{0},
+		 MESSAGE(">", 7, "message") ":1\r\n" MESSAGE(">", 7, "message"),
 		 "push ok push"},
 		{{0}, ">2\r\n$10\r\ninvalidate\r\n*1\r\n$1\r\nk\r\n+OK\r\n", "push ok"},
 		{{0}, "*2\r\n:1\r\n" MESSAGE(">", 7, "message") ":2\r\n+OK\r\n", "ok ok"},
 		{{0}, "*1\r\n" CONFIRM(">", 9, "subscribe", 1) ":2\r\n+OK\r\n", "ok ok"},
 		{{0}, ">0\r\n+OK\r\n>1\r\n:1\r\n", "push ok push"},
-		{{REDIS_SUBSCRIBE, REDIS_GET}, ">0\r\n>1\r\n+x\r\n>1\r\n$9\r\nsubscribe\r\n+OK\r\n",
+		{{REDIS_SUBSCRIBE, REDIS_GET},
+		 ">0\r\n>1\r\n+x\r\n>1\r\n$9\r\nsubscribe\r\n+OK\r\n",
 		 "push push ok ok"},
 		/* RESP3: the first confirmation ends the request */
 		{{REDIS_SUBSCRIBE, REDIS_GET},
 		 CONFIRM(">", 9, "subscribe", 1) CONFIRM(">", 9, "subscribe", 2) "$-1\r\n",
 		 "ok push ok"},
 		{{REDIS_SUBSCRIBE, REDIS_GET},
-		 MESSAGE(">", 7, "message") CONFIRM(">", 9, "subscribe", 1) ":1\r\n", "push ok ok"},
+		 MESSAGE(">", 7, "message") CONFIRM(">", 9, "subscribe", 1) ":1\r\n",
+		 "push ok ok"},
 		{{REDIS_SUBSCRIBE, REDIS_GET},
-		 CONFIRM(">", 10, "psubscribe", 1) CONFIRM(">", 9, "subscribe", 1), "push ok"},
+		 CONFIRM(">", 10, "psubscribe", 1) CONFIRM(">", 9, "subscribe", 1),
+		 "push ok"},
 		{{REDIS_SUBSCRIBE}, ">1\r\n=9\r\nsubscribe\r\n>1\r\n$0\r\n\r\n", "push push"},
 		{{REDIS_PUNSUBSCRIBE}, CONFIRM(">", 12, "punsubscribe", 0), "ok"},
 		{{REDIS_SUBSCRIBE, REDIS_SUBSCRIBE}, "-NOPERM x\r\n+QUEUED\r\n", "NOPERM ok"},
@@ -947,28 +961,37 @@ static void test_replies(void)
 		{{NONE_OPEN, NONE_OPEN}, LIKE_MESSAGE "*1\r\n$9\r\nsubscribe\r\n", "push push"},
 		{{REDIS_SUBSCRIBE, REDIS_PING},
 		 CONFIRM("*", 9, "subscribe", 1) CONFIRM("*", 9, "subscribe", 2) LIKE_MESSAGE
-		 "*2\r\n$4\r\npong\r\n$0\r\n\r\n", "ok push push ok"},
+		 "*2\r\n$4\r\npong\r\n$0\r\n\r\n",
+		 "ok push push ok"},
 		{{REDIS_SUBSCRIBE, REDIS_UNSUBSCRIBE, REDIS_LRANGE},
 		 CONFIRM("*", 9, "subscribe", 1) LIKE_MESSAGE CONFIRM("*", 11, "unsubscribe", 0)
-		 LIKE_MESSAGE, "ok push ok ok"},
+			 LIKE_MESSAGE,
+		 "ok push ok ok"},
 		{{REDIS_SUBSCRIBE, REDIS_UNSUBSCRIBE, REDIS_PING},
 		 CONFIRM("*", 9, "subscribe", 12) CONFIRM("*", 11, "unsubscribe", 1) LIKE_MESSAGE
-		 "*2\r\n$4\r\npong\r\n$0\r\n\r\n", "ok ok push ok"},
+		 "*2\r\n$4\r\npong\r\n$0\r\n\r\n",
+		 "ok ok push ok"},
 		{{REDIS_SSUBSCRIBE, REDIS_SUBSCRIBE, REDIS_UNSUBSCRIBE, REDIS_PING},
 		 CONFIRM("*", 10, "ssubscribe", 1) CONFIRM("*", 9, "subscribe", 1)
-		 CONFIRM("*", 11, "unsubscribe", 0) MESSAGE("*", 8, "smessage"), "ok ok ok push"},
+			 CONFIRM("*", 11, "unsubscribe", 0) MESSAGE("*", 8, "smessage"),
+		 "ok ok ok push"},
 		{{REDIS_SSUBSCRIBE, REDIS_SUNSUBSCRIBE, REDIS_LRANGE},
 		 CONFIRM("*", 10, "ssubscribe", 1) CONFIRM("*", 12, "sunsubscribe", 0) LIKE_MESSAGE,
 		 "ok ok ok"},
 		{{REDIS_UNSUBSCRIBE}, "*3\r\n$11\r\nunsubscribe\r\n$-1\r\n:0\r\n", "ok"},
 		{{REDIS_SUBSCRIBE, REDIS_RESET, REDIS_LRANGE},
-		 CONFIRM("*", 9, "subscribe", 1) "+RESET\r\n" LIKE_MESSAGE, "ok ok ok"},
+		 CONFIRM("*", 9, "subscribe", 1) "+RESET\r\n" LIKE_MESSAGE,
+		 "ok ok ok"},
 		{{REDIS_SUBSCRIBE, REDIS_RESET, REDIS_PING},
-		 CONFIRM("*", 9, "subscribe", 1) "-NOPERM x\r\n" LIKE_MESSAGE, "ok NOPERM push"},
-		{{REDIS_PSUBSCRIBE, REDIS_PING}, CONFIRM("*", 10, "psubscribe", 1)
-		 "*4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$1\r\na\r\n$1\r\nx\r\n", "ok push"},
+		 CONFIRM("*", 9, "subscribe", 1) "-NOPERM x\r\n" LIKE_MESSAGE,
+		 "ok NOPERM push"},
+		{{REDIS_PSUBSCRIBE, REDIS_PING},
+		 CONFIRM("*", 10, "psubscribe",
+			 1) "*4\r\n$8\r\npmessage\r\n$1\r\n*\r\n$1\r\na\r\n$1\r\nx\r\n",
+		 "ok push"},
 		/* EXEC of what MULTI kept: a confirmation in it is no push */
-		{{REDIS_EXEC, REDIS_GET}, "*2\r\n" CONFIRM("*", 9, "subscribe", 1) "$-1\r\n+OK\r\n",
+		{{REDIS_EXEC, REDIS_GET},
+		 "*2\r\n" CONFIRM("*", 9, "subscribe", 1) "$-1\r\n+OK\r\n",
 		 "ok ok"},
 		/* No such protocol */
 		{{0}, "$?\r\n", "X"},
@@ -1007,8 +1030,8 @@ static void test_names(void)
 				name[n++] = 'X', name[n] = 0;
 			if (variant == 4)
 				name[0] ^= 1;
-			n = snprintf(bytes, sizeof(bytes),
-				     "*2\r\n$%zu\r\n%s\r\n$1\r\na\r\n%s\r\n", n, name, name);
+			n = snprintf(bytes, sizeof(bytes), "*2\r\n$%zu\r\n%s\r\n$1\r\na\r\n%s\r\n",
+				     n, name, name);
 			what = mismatch_direction((u8 *)bytes, n, NULL);
 			describe((u8 *)bytes, n, NULL, got, sizeof(got));
 			if (variant < 2 && !what &&
@@ -1058,8 +1081,8 @@ static void test_neighbours(void)
 
 static void test_flags(void)
 {
-	static const u8 waits[] = {REDIS_BLPOP,	   REDIS_BRPOP,	   REDIS_BLMOVE, REDIS_BLMPOP,
-				   REDIS_BZPOPMIN, REDIS_BZPOPMAX, REDIS_BZMPOP, REDIS_BRPOPLPUSH,
+	static const u8 waits[] = {REDIS_BLPOP,	   REDIS_BRPOP,	   REDIS_BLMOVE,  REDIS_BLMPOP,
+				   REDIS_BZPOPMIN, REDIS_BZPOPMAX, REDIS_BZMPOP,  REDIS_BRPOPLPUSH,
 				   REDIS_XREAD,	   REDIS_WAIT,	   REDIS_WAITAOF, REDIS_XREADGROUP};
 	int count = 0;
 
@@ -1083,12 +1106,9 @@ static void test_large(void)
 		u64 skips;
 		bool last;
 	} tests[] = {
-		{"$100000\r\n", 100000, false},
-		{"$99999999\r\n", 99999999, false},
-		{"$536870912\r\n", 536870912, false},
-		{"$536870912\r\n", 536870912, true},
-		{"$1234567890\r\n", 1234567890, true},
-		{"$4294967040\r\n", 4294967040, false},
+		{"$100000\r\n", 100000, false},	       {"$99999999\r\n", 99999999, false},
+		{"$536870912\r\n", 536870912, false},  {"$536870912\r\n", 536870912, true},
+		{"$1234567890\r\n", 1234567890, true}, {"$4294967040\r\n", 4294967040, false},
 	};
 
 	for (size_t i = 0; i < COUNT(tests); i++) {
@@ -1104,15 +1124,15 @@ static void test_large(void)
 			side.word = is_reply ? 0 : REDIS_WORD_NONE;
 			e = is_reply ? redis_reply(&side, p.words[0], p.words[1], n, 0) :
 				       redis_request(&side, p.words[0], p.words[1], n);
-			test(event_kind(e) == EVENT_NONE && event_used(e) == skips, "large",
-			     line, n);
+			test(event_kind(e) == EVENT_NONE && event_used(e) == skips, "large", line,
+			     n);
 			if (!tests[i].last)
 				continue;
 			p = pack("\r\n", 2, '7');
 			e = is_reply ? redis_reply(&side, p.words[0], p.words[1], 2, 0) :
 				       redis_request(&side, p.words[0], p.words[1], 2);
-			test(event_kind(e) == EVENT_END && event_used(e) == 2, "large: end",
-			     line, n);
+			test(event_kind(e) == EVENT_END && event_used(e) == 2, "large: end", line,
+			     n);
 		}
 	}
 }
@@ -1126,8 +1146,10 @@ static size_t put(u8 *data, size_t at, const char *text)
 /* A reply of any depth: simple, unless there is room for more. */
 static size_t put_reply(u8 *data, size_t at, int depth)
 {
-	static const char *const simple[] = {"+OK\r\n", ":12\r\n", "$-1\r\n", "_\r\n", "#f\r\n",
-					     "-ERR a word or two\r\n", "*0\r\n", "*-1\r\n",
+	static const char *const simple[] = {"+OK\r\n",	 ":12\r\n",
+					     "$-1\r\n",	 "_\r\n",
+					     "#f\r\n",	 "-ERR a word or two\r\n",
+					     "*0\r\n",	 "*-1\r\n",
 					     ",1e9\r\n", "(12345678901234567890123456\r\n"};
 	static const char arrays[] = "**~%|>";
 	u64 r = random_number();
@@ -1155,14 +1177,22 @@ static size_t put_reply(u8 *data, size_t at, int depth)
 /* Pipelines of valid messages, of any kind. */
 static void test_pipelines(void)
 {
-	static const char *const requests[] = {PING, GET, SUB, MULTI, EXEC, RESET, ON, OFF, SKIP,
-					       "*0\r\n", "\r\n", "SET k v\r\n", "TYPE\n"};
+	static const char *const requests[] = {PING,	GET, SUB,  MULTI,    EXEC,   RESET,
+					       ON,	OFF, SKIP, "*0\r\n", "\r\n", "SET k v\r\n",
+					       "TYPE\n"};
 	static const char *const replies[] = {
-		CONFIRM("*", 9, "subscribe", 1), CONFIRM("*", 11, "unsubscribe", 0),
-		CONFIRM("*", 10, "ssubscribe", 2), CONFIRM("*", 12, "sunsubscribe", 0),
-		CONFIRM(">", 9, "subscribe", 1), CONFIRM(">", 12, "punsubscribe", 0),
-		LIKE_MESSAGE, MESSAGE("*", 8, "smessage"), MESSAGE(">", 8, "pmessage"),
-		"*2\r\n$4\r\npong\r\n$0\r\n\r\n", "+RESET\r\n", "-NOPERM x\r\n",
+		CONFIRM("*", 9, "subscribe", 1),
+		CONFIRM("*", 11, "unsubscribe", 0),
+		CONFIRM("*", 10, "ssubscribe", 2),
+		CONFIRM("*", 12, "sunsubscribe", 0),
+		CONFIRM(">", 9, "subscribe", 1),
+		CONFIRM(">", 12, "punsubscribe", 0),
+		LIKE_MESSAGE,
+		MESSAGE("*", 8, "smessage"),
+		MESSAGE(">", 8, "pmessage"),
+		"*2\r\n$4\r\npong\r\n$0\r\n\r\n",
+		"+RESET\r\n",
+		"-NOPERM x\r\n",
 	};
 	static u8 data[16384];
 
@@ -1288,7 +1318,9 @@ static void test_recognise(void)
 		T("\x00\x00\x00\x08\x04\xd2\x16\x2f", NO, NO),
 		T("Q\x00\x00\x00\x0cSELECT 1", NO, NO),
 		T("R\x00\x00\x00\x08\x00\x00\x00\x00", NO, NO),
-		T("\x4a\x00\x00\x00\x0a" "8.0.36", NO, NO),
+		T("\x4a\x00\x00\x00\x0a"
+		  "8.0.36",
+		  NO, NO),
 		T("\x0f\x00\x00\x00\x03SELECT 1", NO, NO),
 		T("\x00\x00\x00\x23\x00\x12\x00\x04\x00\x00\x00\x01", NO, NO),
 		T("\x3a\x00\x00\x00\x01\x00\x00\x00\x00\x00\x00\x00\xd4\x07\x00\x00", NO, NO),

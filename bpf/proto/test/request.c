@@ -6,9 +6,9 @@ static const struct {
 	const char *name;
 	u8 method;
 } methods[] = {
-	{"GET", METHOD_GET}, {"HEAD", METHOD_HEAD}, {"POST", METHOD_POST},
-	{"PUT", METHOD_PUT}, {"DELETE", METHOD_DELETE}, {"CONNECT", METHOD_CONNECT},
-	{"OPTIONS", METHOD_OPTIONS}, {"TRACE", METHOD_TRACE}, {"PATCH", METHOD_PATCH},
+	{"GET", METHOD_GET},	     {"HEAD", METHOD_HEAD},	{"POST", METHOD_POST},
+	{"PUT", METHOD_PUT},	     {"DELETE", METHOD_DELETE}, {"CONNECT", METHOD_CONNECT},
+	{"OPTIONS", METHOD_OPTIONS}, {"TRACE", METHOD_TRACE},	{"PATCH", METHOD_PATCH},
 };
 
 static bool is_upper(u8 c)
@@ -195,33 +195,87 @@ static void test_others(void)
 {
 	static const char *const messages[] = {
 		/* Nearly a request */
-		"GET  / HTTP/1.1\r\n", "GET\t/ HTTP/1.1", " GET / HTTP/1.1", "get / HTTP/1.1",
-		"Get / HTTP/1.1", "GE / HTTP/1.1", "G / HTTP/1.1", "GET key", "GET \r\n", "GET\r\n",
-		"GET ?a=b HTTP/1.1", "GET * HTTP/1.1", "GET ftp://a/", "GET httpx://a/",
-		"GET http:/a", "GET https:/a", "GET h\x14tp://a", "GET http\x1a//a", "POST *",
+		"GET  / HTTP/1.1\r\n",
+		"GET\t/ HTTP/1.1",
+		" GET / HTTP/1.1",
+		"get / HTTP/1.1",
+		"Get / HTTP/1.1",
+		"GE / HTTP/1.1",
+		"G / HTTP/1.1",
+		"GET key",
+		"GET \r\n",
+		"GET\r\n",
+		"GET ?a=b HTTP/1.1",
+		"GET * HTTP/1.1",
+		"GET ftp://a/",
+		"GET httpx://a/",
+		"GET http:/a",
+		"GET https:/a",
+		"GET h\x14tp://a",
+		"GET http\x1a//a",
+		"POST *",
 		"OPTIONS *\r\n",
-		"OPTIONS * RTSP/1.0\r\n", "OPTIONS rtsp://a RTSP/1.0\r\n", "CONNECT /a",
-		"CONNECT *", "CONNECT :443", "G3T / HTTP/1.1", "GET\xa0/ HTTP/1.1",
+		"OPTIONS * RTSP/1.0\r\n",
+		"OPTIONS rtsp://a RTSP/1.0\r\n",
+		"CONNECT /a",
+		"CONNECT *",
+		"CONNECT :443",
+		"G3T / HTTP/1.1",
+		"GET\xa0/ HTTP/1.1",
 		"GE\xd4 / HTTP/1.1",
-		"VERSION-CONTROL /a HTTP/1.1", "ABCDEFGHIJKLMNO / HTTP/1.1", "AAAAAAAAAAAAAAAAAAAA",
-		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "PRI /", "PRI http://a/",
-		"HTTP/1.1 200 OK\r\n", "\r\nGET / HTTP/1.1",
+		"VERSION-CONTROL /a HTTP/1.1",
+		"ABCDEFGHIJKLMNO / HTTP/1.1",
+		"AAAAAAAAAAAAAAAAAAAA",
+		"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+		"PRI /",
+		"PRI http://a/",
+		"HTTP/1.1 200 OK\r\n",
+		"\r\nGET / HTTP/1.1",
 		/* Other protocols */
-		"*1\r\n$4\r\nPING\r\n", "PING\r\n", "SET hello world\r\n", "AUTH hunter2\r\n",
-		"get a\r\n", "gets http\r\n", "set a 0 0 1\r\nb\r\n", "version\r\n", "VERSION\r\n",
-		"EHLO host.example.org\r\n", "HELO http\r\n", "MAIL FROM:<a@example.org>\r\n",
-		"USER harry\r\n", "QUIT\r\n", "NICK hugo\r\n", "a001 LOGIN a b\r\n",
-		"CONNECT {\"verbose\":false}\r\n", "CONNECT\naccept-version:1.2\n\n",
-		"INVITE sip:a@b SIP/2.0\r\n", "SSH-2.0-OpenSSH_9.2\r\n",
+		"*1\r\n$4\r\nPING\r\n",
+		"PING\r\n",
+		"SET hello world\r\n",
+		"AUTH hunter2\r\n",
+		"get a\r\n",
+		"gets http\r\n",
+		"set a 0 0 1\r\nb\r\n",
+		"version\r\n",
+		"VERSION\r\n",
+		"EHLO host.example.org\r\n",
+		"HELO http\r\n",
+		"MAIL FROM:<a@example.org>\r\n",
+		"USER harry\r\n",
+		"QUIT\r\n",
+		"NICK hugo\r\n",
+		"a001 LOGIN a b\r\n",
+		"CONNECT {\"verbose\":false}\r\n",
+		"CONNECT\naccept-version:1.2\n\n",
+		"INVITE sip:a@b SIP/2.0\r\n",
+		"SSH-2.0-OpenSSH_9.2\r\n",
 		"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n",
-		"AMQP\x01\x01\x08\x09", "\x16\x03\x01\x02\x01\x01", "\x10\x10\x01\x04MQTT",
+		"AMQP\x01\x01\x08\x09",
+		"\x16\x03\x01\x02\x01\x01",
+		"\x10\x10\x01\x04MQTT",
 		/* Bodies */
-		"{\"a\": 1}", "[1, 2]", "<html>", "<?xml version=", "a=b&c=d", "--boundary\r\n",
-		"--- /dev/null\n+++ b/a\n", "___ /", "SELECT * FROM t", "INSERT INTO t",
-		"INFO http-nio-8080", "HELLO hello", "5\r\nhello\r\n", "0\r\n\r\n",
+		"{\"a\": 1}",
+		"[1, 2]",
+		"<html>",
+		"<?xml version=",
+		"a=b&c=d",
+		"--boundary\r\n",
+		"--- /dev/null\n+++ b/a\n",
+		"___ /",
+		"SELECT * FROM t",
+		"INSERT INTO t",
+		"INFO http-nio-8080",
+		"HELLO hello",
+		"5\r\nhello\r\n",
+		"0\r\n\r\n",
 		"data: GET / HTTP/1.1\n\n",
 		"\xef\xbb\xbf{",
-		"\x1f\x8b\x08", "\x89PNG\r\n\x1a\n", "%PDF-1.7",
+		"\x1f\x8b\x08",
+		"\x89PNG\r\n\x1a\n",
+		"%PDF-1.7",
 	};
 
 	for (size_t i = 0; i < COUNT(messages); i++)
@@ -231,8 +285,9 @@ static void test_others(void)
 /* Every method at every length that can come, from 1 byte to 16, and with each target. */
 static void test_methods(void)
 {
-	static const char *const targets[] = {"/", "/a HTTP/1.1\r\n", "http://a/", "HTTPS://a/",
-					      "* HTTP/1.1\r\n", "a:443", "[::1]:443", "", " /"};
+	static const char *const targets[] = {
+		"/",	 "/a HTTP/1.1\r\n", "http://a/", "HTTPS://a/", "* HTTP/1.1\r\n",
+		"a:443", "[::1]:443",	    "",		 " /"};
 	char message[64];
 
 	for (size_t i = 0; i < COUNT(methods); i++) {
@@ -261,9 +316,15 @@ static void test_blank(void)
 		const char *bytes;
 		u32 blank;
 	} tests[] = {
-		{"\r", 1}, {"\n", 1}, {"\r\nGET / HTTP/1.1", 2}, {"\r\n\r\n", 4},
-		{"\n\n\nGET /", 3}, {"GET / HTTP/1.1\r\n", 0}, {"\r\n\r\n\r\n\r\n\r\n", 8},
-		{"\x0b\n", 0}, {" \n", 0},
+		{"\r", 1},
+		{"\n", 1},
+		{"\r\nGET / HTTP/1.1", 2},
+		{"\r\n\r\n", 4},
+		{"\n\n\nGET /", 3},
+		{"GET / HTTP/1.1\r\n", 0},
+		{"\r\n\r\n\r\n\r\n\r\n", 8},
+		{"\x0b\n", 0},
+		{" \n", 0},
 	};
 
 	for (size_t i = 0; i < COUNT(tests); i++) {
@@ -279,8 +340,9 @@ static void test_blank(void)
 static void test_replaced(void)
 {
 	static const char *const messages[] = {
-		"GET / HTTP/1.1\r\n", "GET https://a.b", "PUT http://a.bcd", "OPTIONS * HTTP/1.1",
-		"CONNECT a:443 HTTP", "ABCDEFGHIJKLMN /a", "PROPPATCH https:/",
+		"GET / HTTP/1.1\r\n", "GET https://a.b",    "PUT http://a.bcd",
+		"OPTIONS * HTTP/1.1", "CONNECT a:443 HTTP", "ABCDEFGHIJKLMN /a",
+		"PROPPATCH https:/",
 	};
 
 	for (size_t i = 0; i < COUNT(messages); i++)
