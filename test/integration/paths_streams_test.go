@@ -12,11 +12,6 @@ func chunk(s string) string { return fmt.Sprintf("%x\r\n%s\r\n", len(s), s) }
 
 const lastChunk = "0\r\n\r\n"
 
-// late are bytes of an exchange that was taken for ended, at both ends.
-func late(data string) string {
-	return fmt.Sprintf("%[1]d read bytes late, %[1]d write bytes late", len(data))
-}
-
 // streamPaths are responses that come in parts.
 func streamPaths() []path {
 	return []path{
