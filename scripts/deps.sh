@@ -16,7 +16,7 @@ qemu=(libaio1 libbpf1 libcapstone4 libdaxctl1 libfdt1 libfuse3-3 libglib2.0-0 li
 case ${1:-} in
 test)
 	packages=("${compiler[@]}" libclang-rt-19-dev binutils curl default-jdk-headless gcc libc6-dev libgnutls28-dev libssl-dev
-		iproute2 liburing-dev nginx nodejs python3 wrk
+		iproute2 liburing-dev nginx nodejs prometheus python3 wrk
 		# test/http1
 		apache2 apache2-utils apt-utils haproxy libapache2-mod-svn nghttp2-client node-undici node-ws python3-aiohttp python3-requests
 		squid subversion
