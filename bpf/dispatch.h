@@ -509,7 +509,7 @@ static __always_inline bool may_be_quick(struct conn *c, u32 is_response, u32 se
 	       (c->role != ROLE_SERVER || (s32)(seq - x->position) >= 0);
 }
 
-/* How many times QUICK_BYTES a head may have. */
+/* How many times HEAD_BYTES a head may have. */
 #define QUICK_PARTS 16
 
 /*
@@ -529,16 +529,12 @@ __noinline u32 take_quickly(u32 slot, u64 address, u64 lengths, u64 seq, u64 now
 	if (!event || !c)
 		return 0;
 	s = http1_of(c, is_response);
-	more = event_used(event);
-	used = more & SCAN_NUMBER;
+	used = event_used(event);
 	for (i = 0; i < QUICK_PARTS && s->phase == HTTP1_HEAD && used < length; i++) {
-		if (more & SCAN_FIELD)
-			more = usual_field(slot, is_response, address + used, length - used);
-		else
-			more = http1_quick(slot, is_response, address + used, length - used);
+		more = http1_quick(slot, is_response, address + used, length - used);
 		if (!more)
 			break;
-		used += more & SCAN_NUMBER;
+		used += more;
 	}
 	if (!is_response) {
 		start_clock(c, seq, now);

@@ -8,6 +8,8 @@
 
 #include "types.h"
 
+#include "proto/http1_head.h"
+
 #define MAX_CONNECTIONS 32768
 #define MAX_WORKLOADS 1024
 #define MAX_SERIES 3000
@@ -243,6 +245,14 @@ struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
 	__uint(max_entries, 4096);
 } tls_asked SEC(".maps");
+
+/* Where a CPU looks at a head, see take_head(). */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct http1_head);
+} heads SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);

@@ -479,6 +479,24 @@ struct conn {
 		struct http1_side http1[2]; /* request direction, response direction */
 		struct redis_side redis[2]; /* the same of CLASS_REDIS */
 	};
+	/* Less often, and of what is under way. */
+	u64 begun_at; /* when the hook of the last request ran */
+	/* which open requests were counted as lost when they began: bit number modulo 64 */
+	u64 marked;
+	u64 batch_buffer; /* msgvec of the last recvmmsg or sendmmsg */
+	u64 iov_base[2];  /* of the buffer that is looked at, by direction, see next_iovec() */
+	union {
+		/*
+		 * which responses were taken to have a body before their request's hook ran: bit
+		 * number modulo 64
+		 */
+		u64 assumed;
+		u32 redis_skip[2]; /* CLASS_REDIS: how many bytes of each direction need no look */
+	};
+	u64 heads;	   /* which requests beyond the slots are HEAD: bit number modulo 64 */
+	u32 arrivals_tail; /* the next to be used: apart, since the producer looks at it too */
+	u32 plain_writing; /* of a call that is under way */
+
 	struct exchange exchanges[EXCHANGES];
 
 	/* As sampled last; written by the sweep. */
@@ -489,30 +507,14 @@ struct conn {
 	u32 final_read; /* copied_seq and write_seq when the state became CLOSE */
 	u32 final_written;
 	u8 addr[16];	   /* of the peer */
-	u32 arrivals_tail; /* the next to be used: apart, since the producer looks at it too */
 	u32 retransmitted; /* total_retrans, as counted last */
 	u32 tls_process;   /* that speaks TLS here */
-	/* when what was received since the last plaintext or send began to arrive */
-	u64 tls_arrived;
-	u64 tls_time;	 /* the same of the plaintext that was read last */
-	u64 iov_base[2]; /* of the buffer that is looked at, by direction, see next_iovec() */
-	u64 begun_at;	 /* when the hook of the last request ran */
-	/* which open requests were counted as lost when they began: bit number modulo 64 */
-	u64 marked;
-	u64 batch_buffer; /* msgvec of the last recvmmsg or sendmmsg */
-	union {
-		/*
-		 * which responses were taken to have a body before their request's hook ran: bit
-		 * number modulo 64
-		 */
-		u64 assumed;
-		u32 redis_skip[2]; /* CLASS_REDIS: how many bytes of each direction need no look */
-	};
-	u64 heads;	   /* which requests beyond the slots are HEAD: bit number modulo 64 */
-	u32 plain_writing; /* of a call that is under way */
 	u8 attempts;	   /* of recognising a connection whose beginning was not seen */
 	u8 pipelines;	   /* requests were seen to come before the response to the one before */
 	u8 redis_place[2]; /* enum redis_place, of each direction; without a role: redis_joins() */
+	/* when what was received since the last plaintext or send began to arrive */
+	u64 tls_arrived;
+	u64 tls_time; /* the same of the plaintext that was read last */
 	u8 spare[48];
 };
 
@@ -530,6 +532,8 @@ struct conn {
 _Static_assert(__builtin_offsetof(struct conn, arrivals) == CACHE_LINE, "conn: first line");
 _Static_assert(__builtin_offsetof(struct conn, rx_pos) == 2 * CACHE_LINE, "conn: second line");
 _Static_assert(__builtin_offsetof(struct conn, http1) == 3 * CACHE_LINE, "conn: third line");
+_Static_assert(__builtin_offsetof(struct conn, begun_at) == 4 * CACHE_LINE, "conn: fourth line");
+_Static_assert(__builtin_offsetof(struct conn, exchanges) == 5 * CACHE_LINE, "conn: exchanges");
 _Static_assert(sizeof(struct conn) % CACHE_LINE == 0, "conn: whole lines");
 
 #endif

@@ -7,120 +7,108 @@
 #define FATHOM_HTTP1_QUICK_H
 
 #include "../proto/event.h"
+#include "../proto/http1_head.h"
 #include "state.h"
 
-#define QUICK_BYTES 96 /* in one go */
-#define QUICK_WORDS (QUICK_BYTES / 8)
-#define QUICK_AHEAD 2 /* words behind a candidate, to tell names apart */
-
-/* The 8 bytes that begin with byte AT (0 to 7) of the I-th word. */
-static __always_inline u64 word_from(const u64 *words, u32 i, u32 at)
-{
-	return words[i] >> 8 * at | words[i + 1] << 1 << (63 - 8 * at);
-}
-
 /*
- * Looks for the end of the head in WORDS, of which N bytes are there. Returns how many bytes were
- * used, with SCAN_END, or with SCAN_FIELD if a field comes next; else all, or up to a line for
- * which there are not enough bytes.
+ * Where this CPU copies a head to: a call of a helper costs more than the copy, and the stack has
+ * no room for all of it. NULL while a task that was preempted uses it. give_head() gives it back.
  */
-static __always_inline u32 quick_head(struct http1_side *s, const u64 *words, u32 n,
-				      bool is_response)
+static __always_inline struct http1_head *take_head(void)
 {
-	u32 i, end, at;
-	u64 lf, found;
-	u8 line, before;
+	u32 zero = 0;
+	struct http1_head *h = bpf_map_lookup_elem(&heads, &zero);
 
-#pragma clang loop unroll(disable)
-	for (i = 0; i < QUICK_WORDS; i++) {
-		if (8 * (i + 1) > n)
-			break;
-		line = s->line; /* through memory: the verifier need not follow it */
-		lf = http1_bytes_equal(words[i], '\n');
-		if (!lf && line == HTTP1_LINE_SOME)
-			continue;
-		before = line;
-		end = http1_head_end(words[i], 8, &line);
-		s->line = line;
-		if (end)
-			return SCAN_END | (8 * i + end);
-		found = http1_candidates(words[i], lf, before, is_response);
-		if (!found)
-			continue;
-		at = http1_lowest(found) & 7;
-		if (i + QUICK_AHEAD >= QUICK_WORDS || n < 8 * i + at + 16 || found & (found - 1)) {
-			s->line = HTTP1_LINE_LF;
-			return 8 * i + at;
-		}
-		if (http1_may_be_field(word_from(words, i, at), word_from(words, i + 1, at),
-				       is_response)) {
-			s->line = HTTP1_LINE_LF;
-			return SCAN_FIELD | (8 * i + at);
-		}
-	}
-	if (i >= QUICK_WORDS || !(n & 7))
-		return 8 * i;
-	before = line = s->line;
-	end = http1_head_end(words[i], n & 7, &line);
-	if (end)
-		return SCAN_END | (8 * i + end);
-	if (http1_candidates(words[i], http1_bytes_equal(words[i], '\n'), before, is_response))
-		return 8 * i;
-	s->line = line;
-	return n;
+	if (!h)
+		return NULL;
+	if (fetching_atomics)
+		return __sync_lock_test_and_set(&h->taken, 1) ? NULL : h;
+	/* Before Linux 5.12 programs are not preempted (migrate_disable(), trace_call_bpf()). */
+	if (h->taken)
+		return NULL;
+	h->taken = 1;
+	return h;
 }
 
-/* The first line of a usual message: EVENT_BEGIN or EVENT_STATUS, 0 if it is not usual. */
-__noinline u64 quick_line(u64 lo, u64 hi, u32 is_response)
+static __always_inline void give_head(struct http1_head *h)
 {
-	u8 method = METHOD_GET;
-	u16 status;
+	barrier();
+	h->taken = 0;
+}
 
-	if (is_response) {
-		if (http1_response(lo, hi, HTTP1_PREFIX, &status) != HTTP1_YES || status < 200 ||
-		    status == 204 || status == 304 || status == STATUS_OTHER)
-			return 0;
-		return EVENT(EVENT_STATUS, 0, status, 0);
-	}
-	if (!HTTP1_BEGINS(lo, "GET /   ", 5) &&
-	    (http1_any_request(lo, 8, &method) != HTTP1_YES || method == METHOD_OTHER))
+/* http1_any_request(), verified once, as an EVENT_BEGIN; 0 for a method that has no name here. */
+__noinline u64 usual_method(u64 lo)
+{
+	u8 method;
+
+	if (http1_any_request(lo, 8, &method) != HTTP1_YES || method == METHOD_OTHER)
 		return 0;
 	return EVENT(EVENT_BEGIN, method, 0, 0);
 }
 
-/*
- * Takes bytes of a message at ADDRESS, of which LENGTH are there: from the first one on where the
- * phase is HTTP1_START, else more of its head. Returns how many were used, with SCAN_FIELD, and
- * with the event of the first line; 0 if it is not usual.
- */
-__noinline u64 http1_quick(u32 slot, u32 is_response, u64 address, u32 length)
+/* The first line of a usual message: EVENT_BEGIN or EVENT_STATUS, 0 if it is not usual. */
+static __always_inline u64 quick_line(u64 lo, u64 hi, u32 is_response)
 {
-	u64 words[QUICK_WORDS] = {}, n = at_most(length, QUICK_BYTES), event;
-	struct conn *c = conn_of(slot);
-	struct http1_side *s;
-	u32 used;
+	u16 status;
 
-	if (!c || bpf_probe_read_user(words, n, (void *)address))
+	if (is_response) {
+		if (http1_response(lo, hi, HTTP1_PREFIX, &status) != HTTP1_YES || status < 200 ||
+		    status == STATUS_OTHER)
+			return 0;
+		return EVENT(EVENT_STATUS, 0, status, 0);
+	}
+	if (HTTP1_BEGINS(lo, "GET /   ", 5))
+		return EVENT(EVENT_BEGIN, METHOD_GET, 0, 0);
+	return usual_method(lo);
+}
+
+/* What http1_quick() does in the memory of this CPU. */
+static __always_inline u64 quick_head(struct http1_side *s, struct http1_head *h, u32 is_response,
+				      u64 address, u32 length)
+{
+	u64 n = at_most(length, HEAD_BYTES), event = 0;
+
+	if (bpf_probe_read_user(h->bytes, n, (void *)address))
 		return 0;
-	s = http1_of(c, is_response);
+	http1_clear_behind(h, n);
 	if (s->phase == HTTP1_START) {
-		event = quick_line(words[0], words[1], is_response);
+		event = quick_line(http1_word_at(h->bytes), http1_word_at(h->bytes + 8),
+				   is_response);
 		if (!event)
 			return 0;
-		s->word[0] = event; /* through memory: the verifier need not follow each of them */
 		s->framing = 0;
 		s->left = 0;
 		s->field = 0;
 		s->line = HTTP1_LINE_SOME;
 		s->phase = HTTP1_HEAD;
-		s->answers = HTTP1_ANSWERS_USUAL;
+		s->answers = answers_of(METHOD_OTHER, event_status(event));
 	}
-	used = quick_head(s, words, n, is_response);
-	event = s->word[0];
-	if (used & SCAN_END)
+	h->event = event; /* through memory: the verifier need not follow each of them */
+	http1_usual_head(s, h, n, is_response);
+	if (h->used & HEAD_END)
 		http1_head_ends(s, is_response);
-	s->word[0] = 0;
-	return event | (used & ~SCAN_END);
+	return h->event | (h->used & ~HEAD_END);
+}
+
+/*
+ * Takes bytes of a message at ADDRESS, of which LENGTH are there: from the first one on where the
+ * phase is HTTP1_START, else more of its head, from within a line on. Returns how many were used,
+ * with the event of the first line; 0 if it is not usual.
+ */
+__noinline u64 http1_quick(u32 slot, u32 is_response, u64 address, u32 length)
+{
+	struct conn *c = conn_of(slot);
+	struct http1_head *h;
+	u64 event;
+
+	if (!c)
+		return 0;
+	h = take_head();
+	if (!h)
+		return 0;
+	event = quick_head(http1_of(c, is_response), h, is_response, address, length);
+	give_head(h);
+	return event;
 }
 
 #endif

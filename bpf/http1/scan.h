@@ -96,7 +96,7 @@ __noinline int usual_field(u32 slot, u32 is_response, u64 address, u32 length)
 	if (!c || length < sizeof(words) ||
 	    bpf_probe_read_user(words, sizeof(words), (void *)address))
 		return 0;
-	return http1_usual_field(http1_of(c, is_response), words);
+	return http1_usual_field(http1_of(c, is_response), words, sizeof(words));
 }
 
 /* Looks for the end of a head. Where it returns SCAN_FIELD the phase is HTTP1_FIELD. */

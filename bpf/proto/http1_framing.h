@@ -276,11 +276,11 @@ static __always_inline bool http1_may_be_field(u64 lo, u64 hi, bool is_response)
 }
 
 /*
- * The usual form of a field, in the first 32 bytes of its line: "Content-Length: 123 CR LF" and
- * "Transfer-Encoding: chunked CR LF". Takes it and returns its length, or returns 0 with nothing
- * done.
+ * The usual form of a field, in the first 32 bytes of its line, of which those behind AVAIL are
+ * ignored: "Content-Length: 123 CR LF" and "Transfer-Encoding: chunked CR LF", and one byte more.
+ * Takes it and returns its length, or returns 0 with nothing done.
  */
-static __always_inline u32 http1_usual_field(struct http1_side *s, const u64 w[4])
+static __always_inline u32 http1_usual_field(struct http1_side *s, const u64 w[4], u32 avail)
 {
 	u64 lower = w[0] | 0x2020202020202020ULL, value = w[2], other, digits, n;
 
@@ -288,7 +288,7 @@ static __always_inline u32 http1_usual_field(struct http1_side *s, const u64 w[4
 		if (!HTTP1_BEGINS(w[1] | 0x2020202020202000ULL, "-encodin", 8) ||
 		    !HTTP1_BEGINS(value | 0x2020202020000020ULL, "g: chunk", 8) ||
 		    !HTTP1_BEGINS(w[3] | 0x2020, "ed\r\n    ", 4) || (u8)(w[3] >> 32) == ' ' ||
-		    (u8)(w[3] >> 32) == '\t')
+		    (u8)(w[3] >> 32) == '\t' || avail <= 28)
 			return 0;
 		s->framing = (s->framing & ~HTTP1_CODING) | HTTP1_CHUNKED;
 		return 28;
@@ -305,7 +305,7 @@ static __always_inline u32 http1_usual_field(struct http1_side *s, const u64 w[4
 	/* the lowest of the four bits, if any of them is set */
 	other |= other >> 1 | other >> 2 | other >> 3;
 	n = http1_lowest((other & 0x1010101010101010ULL) << 3) & 7;
-	if (!n)
+	if (!n || avail <= 16 + n + 2)
 		return 0;
 	lower = value >> 8 * n;
 	if (n > 5)

@@ -116,6 +116,14 @@ type bpfConn struct {
 		Answers uint8
 		Orphan  uint8
 	}
+	BegunAt       uint64
+	Marked        uint64
+	BatchBuffer   uint64
+	IovBase       [2]uint64
+	Assumed       uint64
+	Heads         uint64
+	ArrivalsTail  uint32
+	PlainWriting  uint32
 	Exchanges     [8]bpfExchange
 	BytesSent     uint64
 	BytesReceived uint64
@@ -124,21 +132,13 @@ type bpfConn struct {
 	FinalRead     uint32
 	FinalWritten  uint32
 	Addr          [16]uint8
-	ArrivalsTail  uint32
 	Retransmitted uint32
 	TlsProcess    uint32
-	TlsArrived    uint64
-	TlsTime       uint64
-	IovBase       [2]uint64
-	BegunAt       uint64
-	Marked        uint64
-	BatchBuffer   uint64
-	Assumed       uint64
-	Heads         uint64
-	PlainWriting  uint32
 	Attempts      uint8
 	Pipelines     uint8
 	RedisPlace    [2]uint8
+	TlsArrived    uint64
+	TlsTime       uint64
 	Spare         [48]uint8
 }
 
@@ -240,6 +240,14 @@ type bpfHistogram struct {
 	_       structs.HostLayout
 	Sum     uint64
 	Buckets [232]uint64
+}
+
+type bpfHttp1Head struct {
+	_     structs.HostLayout
+	Event uint64
+	Used  uint32
+	Taken uint32
+	Bytes [296]uint8
 }
 
 type bpfHttpMethod uint32
@@ -475,6 +483,7 @@ const (
 	bpfMapEdgeIndex             = "edge_index"
 	bpfMapEdges                 = "edges"
 	bpfMapFresh                 = "fresh"
+	bpfMapHeads                 = "heads"
 	bpfMapListeners             = "listeners"
 	bpfMapNothing               = "nothing"
 	bpfMapPendingCalls          = "pending_calls"
@@ -666,6 +675,7 @@ type bpfMapSpecs struct {
 	EdgeIndex      *ebpf.MapSpec `ebpf:"edge_index"`
 	Edges          *ebpf.MapSpec `ebpf:"edges"`
 	Fresh          *ebpf.MapSpec `ebpf:"fresh"`
+	Heads          *ebpf.MapSpec `ebpf:"heads"`
 	Listeners      *ebpf.MapSpec `ebpf:"listeners"`
 	Nothing        *ebpf.MapSpec `ebpf:"nothing"`
 	PendingCalls   *ebpf.MapSpec `ebpf:"pending_calls"`
@@ -753,6 +763,7 @@ type bpfMaps struct {
 	EdgeIndex      *ebpf.Map `ebpf:"edge_index"`
 	Edges          *ebpf.Map `ebpf:"edges"`
 	Fresh          *ebpf.Map `ebpf:"fresh"`
+	Heads          *ebpf.Map `ebpf:"heads"`
 	Listeners      *ebpf.Map `ebpf:"listeners"`
 	Nothing        *ebpf.Map `ebpf:"nothing"`
 	PendingCalls   *ebpf.Map `ebpf:"pending_calls"`
@@ -787,6 +798,7 @@ func (m *bpfMaps) Close() error {
 		m.EdgeIndex,
 		m.Edges,
 		m.Fresh,
+		m.Heads,
 		m.Listeners,
 		m.Nothing,
 		m.PendingCalls,

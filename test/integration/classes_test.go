@@ -19,7 +19,7 @@ func TestMixedClasses(t *testing.T) {
 		{"http1", get, ok},
 		{"tls", clientHello, serverHello},
 		{"http2", http2Preface, frame},
-		{"other", "*1\r\n$4\r\nPING\r\n", "+PONG\r\n"},
+		{"redis", "*1\r\n$4\r\nPING\r\n", "+PONG\r\n"},
 		{"other", "\x00\x9f\x92\x11", "\x01"},
 		{"idle", "", ""},
 	}
@@ -37,9 +37,13 @@ func TestMixedClasses(t *testing.T) {
 		}
 		want["server class "+k.class]++
 		want["client class "+k.class]++
-		if k.class == "http1" {
+		switch k.class {
+		case "http1":
 			want["server GET 200"]++
 			want["client GET 200"]++
+		case "redis":
+			want["server PING ok"]++
+			want["client PING ok"]++
 		}
 	}
 	want[nobody+" class idle"] = want["server class idle"]
