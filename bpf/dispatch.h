@@ -9,6 +9,7 @@
 #include "bytes/passage.h"
 #include "http1/quick.h"
 #include "http1/step.h"
+#include "preamble.h"
 #include "redis/step.h"
 #include "socket/conn.h"
 #include "tls/caller.h"
@@ -19,7 +20,7 @@
 #define DRAIN_IOVECS 320
 
 /* The first bytes of a connection, or the first behind a gap, are of another CLASS. */
-static __always_inline void classify_other(struct conn *c, u8 class)
+static __always_inline void classify_other(struct conn *c, u8 class, u8 reason)
 {
 	http1_expect_message(http1_of(c, REQUEST));
 	if (class == CLASS_TLS && reads_tls) {
@@ -28,8 +29,10 @@ static __always_inline void classify_other(struct conn *c, u8 class)
 	}
 	if (class == CLASS_OTHER && c->after_gap) /* or the rest of a request */
 		try_again(c);
+	else if (class == CLASS_OTHER && !reason && c->tunnel)
+		classify(c->slot, class, COVERAGE_UPGRADED);
 	else
-		classify(c->slot, class, COVERAGE_NONE);
+		classify(c->slot, class, reason);
 }
 
 /* How many CR and LF are passed over in front of the first request. */
@@ -43,9 +46,12 @@ __noinline u64 recognise(u32 slot, u64 address, u32 length)
 	int used, verdict;
 	u32 blank, have;
 	bool fresh;
+	u64 event;
 
 	if (!c)
 		return EVENT(EVENT_NONE, 0, 0, length);
+	if (c->preamble)
+		return preamble_step(slot, address, length);
 	s = http1_of(c, REQUEST);
 	have = s->have;
 	/* which is no command of Redis yet */
@@ -53,9 +59,13 @@ __noinline u64 recognise(u32 slot, u64 address, u32 length)
 	used = scan_prefix(slot, REQUEST, address, length);
 	if (used < 0)
 		return EVENT(EVENT_FAULT, 0, 0, 0);
+	event = preamble_begun(c, s, have, fresh, length);
+	if (event)
+		return event;
 	blank = http1_blank(s->word[0], s->have);
 	if (blank && blank <= MAX_BLANK) { /* RFC 9112, section 2.2 */
 		http1_expect_message(s);
+		blank = blank > have ? blank - have : 0; /* the others came before */
 		return EVENT(EVENT_NONE, 0, 0, blank < length ? blank : length);
 	}
 	verdict = request_verdict(s->word[0], s->word[1], s->have);
@@ -97,11 +107,15 @@ __noinline u64 next_step(u32 slot, u64 address, u64 length, u32 seq)
 		return EVENT(EVENT_NONE, 0, 0, n);
 	if (c->class == CLASS_UNKNOWN && !is_response)
 		return recognise(slot, address, n);
+	if (c->class == CLASS_UNKNOWN && (c->asked || c->greets))
+		return preamble_answer(slot, address, n);
 	if (c->class == CLASS_REDIS)
 		return redis_step(slot, address, length);
 	if (c->class > CLASS_HTTP1)
 		return EVENT(EVENT_NONE, 0, 0, n);
 	s = http1_of(c, is_response);
+	if (!is_response && s->have && c->preamble)
+		return preamble_step(slot, address, n);
 	if (is_response && http1_awaits_method(s) && http1_resolve(slot, address, n))
 		return EVENT(EVENT_END, 0, 0, 0);
 	if (http1_has_body(s)) {
@@ -176,7 +190,7 @@ __noinline int apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
 		return redis_apply(c, is_response, event, seq, now);
 	switch (event_kind(event)) {
 	case EVENT_OTHER:
-		classify_other(c, event_operation(event));
+		classify_other(c, event_operation(event), event_status(event));
 		break;
 	case EVENT_PIECE:
 		start_clock(c, seq, now);
@@ -380,6 +394,10 @@ __noinline int count_unreadable(u32 slot, u64 direction_and_length, u32 fault, u
 
 	if (!c)
 		return 0;
+	if (c->class == CLASS_UNKNOWN && c->greets) { /* as nearly all that speak first do */
+		classify(slot, CLASS_OTHER, COVERAGE_SERVER_FIRST);
+		return 0;
+	}
 	if (c->class == CLASS_UNKNOWN) {
 		classify(slot, CLASS_UNREADABLE, COVERAGE_UNREADABLE + fault);
 		count_lost(LOST_UNREADABLE + fault, 1);
@@ -401,7 +419,7 @@ __noinline int server_spoke_first(u32 slot, u32 direction)
 	if (!c)
 		return true;
 	tp = cast(struct tcp_sock, c->sk);
-	if (c->class != CLASS_UNKNOWN || http1_of(c, REQUEST)->have)
+	if (c->class != CLASS_UNKNOWN || http1_of(c, REQUEST)->have || c->asked || c->greets)
 		return false;
 	if (direction == READ) {
 		if (write_pending(c))
@@ -414,15 +432,12 @@ __noinline int server_spoke_first(u32 slot, u32 direction)
 		try_again(c);
 		return true;
 	}
-	if (direction == READ) {
-		classify(c->slot, CLASS_OTHER, COVERAGE_SERVER_FIRST);
+	if (direction == WRITE && c->rx_known && load(tp, copied_seq) != c->rx_pos) {
+		try_again(c);
 		return true;
 	}
-	if (c->rx_known && load(tp, copied_seq) != c->rx_pos)
-		try_again(c);
-	else
-		classify(c->slot, CLASS_OTHER, COVERAGE_SERVER_FIRST);
-	return true;
+	c->greets = 1; /* what it says tells whether this is all */
+	return false;
 }
 
 /* If TLS was just recognised: up to 6.12 the stack is too short to do this where that was. */

@@ -401,6 +401,14 @@ enum gap {
 	GAP_FIRST, /* nothing was recognised before it */
 };
 
+/* What is passed over before the protocol of a connection is known. */
+enum preamble {
+	PREAMBLE_NONE,
+	PREAMBLE_UP_TO_LF, /* of which http1_side.left bytes may come */
+	PREAMBLE_REST,	   /* http1_side.left bytes */
+	PREAMBLE_GREETED,  /* the server has greeted as MySQL does: the client may ask for TLS */
+};
+
 /*
  * When bytes arrived: a queue of runs, each with its time and the sequence number of its
  * first byte. One producer (the arrival tap, with the socket's lock held, often on another
@@ -515,7 +523,11 @@ struct conn {
 	/* when what was received since the last plaintext or send began to arrive */
 	u64 tls_arrived;
 	u64 tls_time; /* the same of the plaintext that was read last */
-	u8 spare[48];
+	u8 preamble;  /* enum preamble: before the protocol is known, what comes from the client */
+	u8 asked;     /* and what from the server: an answer to PREAMBLE_QUESTION */
+	u8 greets;    /* it has spoken first */
+	u8 tunnel;    /* the connection began anew behind CONNECT */
+	u8 spare[44];
 };
 
 /* How conn_add() makes one. */

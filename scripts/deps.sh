@@ -21,11 +21,12 @@ test)
 		apache2 apache2-utils apt-utils haproxy libapache2-mod-svn nghttp2-client node-undici node-ws python3-aiohttp python3-requests
 		squid subversion
 		# test/redis
-		redis-server redis-tools)
+		node-redis python3-hiredis python3-redis redis-server redis-tools)
+	command -v npm >/dev/null || packages+=(npm) # other packages of Node than Debian's have it, and conflict with Debian's
 	;;
 generate) packages=("${compiler[@]}" protobuf-compiler) ;;
 lint) packages=(clang-format-19 shellcheck) ;;
-guests) packages=(gcc libc6-dev libgnutls28-dev libssl-dev liburing-dev) ;;
+guests) packages=(gcc libc6-dev libgnutls28-dev libssl-dev liburing-dev redis-server redis-tools) ;;
 bench) packages=(nginx nodejs redis-server redis-tools wrk) ;;
 prometheus) packages=(prometheus) ;;
 page) packages=(chromium-headless-shell fonts-dejavu-core node-typescript) ;;

@@ -51,12 +51,14 @@ static __always_inline u32 alloc_slot(u32 table, void *free, u32 limit)
 			if (slot <= limit)
 				return slot;
 		} else {
-			for (i = 0; i < CLAIM_ATTEMPTS; i++) {
-				slot = f->next[table] + 1;
+			for (i = 1; i <= CLAIM_ATTEMPTS; i++) {
+				/* who has claimed those before may not have said so yet */
+				slot = f->next[table] + i;
 				if (slot > limit)
 					break;
 				if (claim_here(0, CLAIM_FRESH + table, slot)) {
-					f->next[table] = slot;
+					if (f->next[table] < slot)
+						f->next[table] = slot;
 					return slot;
 				}
 			}

@@ -148,9 +148,24 @@ static __always_inline void settle_surely_over(struct conn *c)
 	settle_until(c, end, 0);
 }
 
-/* The connection speaks another protocol from here on. */
-static __always_inline void upgrade(struct conn *c)
+/*
+ * The connection speaks another protocol from here on. Behind 2xx to CONNECT it begins anew, with
+ * the same peers (RFC 9110, section 9.3.6): that is recognised by its first bytes. Within TLS the
+ * plaintext of another session cannot be told apart.
+ */
+static __always_inline void upgrade(struct conn *c, u16 status)
 {
+	if (status != 101 && !c->tls && !c->joined) {
+		if (open_exchanges(c) > 0) { /* what was sent ahead was taken for a request */
+			lose_until(c->slot, c->requests, LOST_GAP);
+			c->responses = c->requests;
+		}
+		http1_expect_message(http1_of(c, REQUEST));
+		http1_expect_message(http1_of(c, RESPONSE));
+		c->tunnel = 1;
+		c->class = CLASS_UNKNOWN;
+		return;
+	}
 	c->upgraded = 1;
 	c->reason = COVERAGE_UPGRADED;
 }
@@ -183,6 +198,7 @@ __noinline int resync(u32 slot, u32 reason)
 __noinline int lose_responses(u32 slot, u32 position, u32 reason)
 {
 	struct conn *c = conn_of(slot);
+	bool answered = false;
 	u32 end, i, open;
 
 	if (!c)
@@ -200,10 +216,12 @@ __noinline int lose_responses(u32 slot, u32 position, u32 reason)
 		if (x->id == number && (s32)(x->position - position) >= 0) {
 			end = number;
 			open = i;
+			/* who has always waited for the answers has them */
+			answered = !c->pipelines;
 			break;
 		}
 	}
-	if ((s32)open > 1)
+	if ((s32)open > 1 && !answered)
 		c->deep = 1;
 	c->owed = (s32)open == 1; /* if what went unseen was but an interim response */
 	lose_until_here(c, end, reason);
@@ -347,7 +365,7 @@ static __always_inline void http1_begin(struct conn *c, u8 method, u64 now)
 		if (c->request_time == now) /* else its first bytes had a call of their own */
 			x->start = start_of_answered(c, x);
 		if (answers_of(method, x->status) == HTTP1_ANSWERS_TUNNEL)
-			upgrade(c);
+			upgrade(c, x->status);
 	}
 	if (c->role == ROLE_SERVER && c->request_time)
 		queue_observe(c->workload, PROTOCOL_HTTP1, c->request_queue);
@@ -423,6 +441,7 @@ static __always_inline void http1_response_ends(struct conn *c, bool over, u32 e
 	struct http1_side *s = http1_of(c, RESPONSE);
 	u32 number = c->responses - 1;
 	u8 orphan = s->orphan;
+	u16 status;
 
 	if (over)
 		s->orphan = ORPHAN_NONE;
@@ -433,12 +452,13 @@ static __always_inline void http1_response_ends(struct conn *c, bool over, u32 e
 	c->answering = 0;
 	if (!over)
 		return;
-	if (s->answers == HTTP1_ANSWERS_TUNNEL)
-		upgrade(c);
+	status = exchange_of(c, number)->status;
 	if ((s32)(c->requests - number) > 0 && c->settled == number)
 		settle_one(c->slot, number, 0);
 	else
 		settle_over(c);
+	if (s->answers == HTTP1_ANSWERS_TUNNEL)
+		upgrade(c, status);
 }
 
 /* Bytes of a response whose status is known already. */

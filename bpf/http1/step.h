@@ -6,6 +6,7 @@
 #ifndef FATHOM_HTTP1_STEP_H
 #define FATHOM_HTTP1_STEP_H
 
+#include "../preamble.h"
 #include "../proto/event.h"
 #include "state.h"
 
@@ -40,26 +41,34 @@ __noinline int method_verdict(u64 lo, u32 length)
  * The first bytes of a message in the request direction, whatever they are: the server will take
  * them for a request.
  */
-static __always_inline u64 step_request_line(struct http1_side *s, u32 slot, u64 address,
-					     u32 length)
+static __always_inline u64 step_request_line(struct conn *c, struct http1_side *s, u32 slot,
+					     u64 address, u32 length)
 {
 	bool first = s->phase == HTTP1_START;
 	/* the clock was started when nobody knew what this is */
 	u8 begin = s->have ? EVENT_FIRST : EVENT_BEGIN;
+	u32 have = s->have, blank;
+	u64 event;
 	int used = scan_prefix(slot, REQUEST, address, length), verdict;
-	u32 blank;
 
 	if (used < 0)
 		return EVENT(EVENT_FAULT, 0, 0, 0);
+	if (first && !c->requests) { /* it was recognised by its response */
+		event = preamble_begun(c, s, have, !have, length);
+		if (event)
+			return event;
+	}
 	if (first) {
 		blank = http1_blank(s->word[0], s->have);
 		if (blank) { /* RFC 9112, section 2.2 */
 			http1_expect_message(s);
-			return EVENT(EVENT_NONE, 0, 0, blank);
+			return EVENT(EVENT_NONE, 0, 0, blank > have ? blank - have : 0);
 		}
 	}
 	if (first && s->framing & HTTP1_DOUBT) { /* the end of what may have been no body */
 		verdict = request_verdict(s->word[0], s->word[1], s->have);
+		if ((verdict & 0xff) == HTTP1_PARTIAL)
+			return EVENT(have ? EVENT_NONE : EVENT_PIECE, 0, 0, used);
 		if ((verdict & 0xff) != HTTP1_YES || verdict >> 8 == METHOD_OTHER) {
 			http1_distrust(s);
 			return EVENT(EVENT_NONE, 0, 0, 0);
@@ -162,7 +171,7 @@ static __always_inline u64 http1_step(u32 slot, u32 direction, u64 address, u32 
 	case HTTP1_START:
 	case HTTP1_LINE:
 		return is_response ? step_status_line(s, slot, address, length) :
-				     step_request_line(s, slot, address, length);
+				     step_request_line(c, s, slot, address, length);
 	case HTTP1_HEAD:
 	case HTTP1_TRAILER:
 		return step_head(c, s, slot, is_response, address, length);

@@ -216,6 +216,10 @@ static __always_inline u64 redis_reply_element(struct redis_side *side, struct r
 	case ',':
 	case '(':
 		return redis_reply_line(side, w, oldest);
+	case '\n': /* to keep a replica waiting (replicationCron() of Redis) */
+		if (!top)
+			return EVENT(EVENT_NOT_MINE, 0, 0, 0);
+		return EVENT(EVENT_NONE, 0, 0, 1);
 	case '$':
 	case '!':
 	case '=':

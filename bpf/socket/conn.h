@@ -278,9 +278,12 @@ static __always_inline void conn_classify_end(struct conn *c, struct sock *sk, u
 		classify(c->slot, CLASS_MPTCP, COVERAGE_NONE);
 	} else if (unseen || c->after_gap) {
 		classify(c->slot, CLASS_UNREADABLE, COVERAGE_UNTAPPED);
-	} else if (http1_of(c, REQUEST)->have || http1_of(c, RESPONSE)->have || c->attempts) {
+	} else if (c->greets) {
+		classify(c->slot, CLASS_OTHER, COVERAGE_SERVER_FIRST);
+	} else if (http1_of(c, REQUEST)->have || http1_of(c, RESPONSE)->have || c->attempts ||
+		   c->preamble || c->asked) {
 		classify(c->slot, CLASS_OTHER, COVERAGE_NONE);
-	} else {
+	} else if (!c->covered) {
 		if (c->joined)
 			c->reason = COVERAGE_JOINED;
 		key.workload = c->workload;

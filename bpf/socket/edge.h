@@ -170,7 +170,9 @@ __noinline int edge_sample(u32 slot)
 	if (!d_sent && !d_received)
 		return 0;
 	key.workload = c->workload;
-	key.class = c->class || !c->tls ? c->class : CLASS_TLS;
+	key.class = c->class;
+	if (key.class == CLASS_UNKNOWN && (c->tls || c->tunnel)) /* it began with CONNECT */
+		key.class = c->tls ? CLASS_TLS : CLASS_HTTP1;
 	key.reason = c->reason;
 	coverage_count(&key, 0, d_received, d_sent);
 	return 0;

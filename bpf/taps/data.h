@@ -23,6 +23,7 @@ __noinline int note_gap(u32 slot, u32 direction, u32 gap, u32 position)
 			http1_distrust(http1_of(c, RESPONSE));
 		} else if (!c->tls) { /* its plaintext is seen elsewhere */
 			c->after_gap = GAP_FIRST;
+			c->preamble = PREAMBLE_NONE;
 			http1_expect_message(http1_of(c, REQUEST));
 			http1_distrust(http1_of(c, RESPONSE));
 			try_again(c);

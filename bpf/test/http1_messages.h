@@ -74,6 +74,25 @@ static const struct response_text responses[] = {
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
+/* What may come in front of the first request of a connection. The first is nothing. */
+static const struct preamble_text {
+	const char *bytes;
+	u32 length;
+} preambles[] = {
+	{},
+#define PREAMBLE_TEXT(s) {s, sizeof(s) - 1}
+	PREAMBLE_TEXT("PROXY TCP4 192.0.2.1 192.0.2.2 56324 443\r\n"),
+	PREAMBLE_TEXT("PROXY TCP6 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff "
+		      "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n"),
+	PREAMBLE_TEXT("PROXY UNKNOWN\r\n"),
+	PREAMBLE_TEXT("\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"), /* LOCAL, without addresses */
+	PREAMBLE_TEXT("\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xc0\0\2\1\xc0\0\2\2\xdc\x04\0\x50"),
+	/* IPv4, and what looks like a request in what follows the addresses */
+	PREAMBLE_TEXT(
+		"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x1f\xc0\0\2\1\xc0\0\2\2\xdc\x04\0\x50\xe0\0\x10"
+		"GET / HTTP/1.1\r\n"),
+};
+
 #define FIRST_STATUS 210 /* of the responses that have one of their own */
 
 /* An exchange of a scenario: indexes of the tables above. */
@@ -197,15 +216,18 @@ static inline void add_exchange(struct scenario *sc, const struct choice *choice
 }
 
 /*
- * Makes the two streams. The client sends up to AT_ONCE requests before it waits for responses;
- * 0: all.
+ * Makes the two streams. The client sends up to AT_ONCE requests before it waits for responses; 0:
+ * all. In front of the first is one of the preambles.
  */
 static inline void build(struct scenario *sc, u8 role, const struct choice *choices, u32 n,
-			 u32 at_once)
+			 u32 at_once, u32 preamble)
 {
+	const struct preamble_text *p = &preambles[preamble];
 	u32 i;
 
 	begin_scenario(sc, role, at_once);
+	for (i = 0; i < p->length; i++)
+		requests_of(sc)->bytes[requests_of(sc)->length++] = p->bytes[i];
 	for (i = 0; i < n; i++)
 		add_exchange(sc, choices, i);
 }

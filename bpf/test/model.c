@@ -165,7 +165,7 @@ static void run_pairs(u32 left_out)
 			continue;
 		for (role = ROLE_SERVER; role <= ROLE_CLIENT; role++) {
 			for (pipelined = 0; pipelined < 2; pipelined++) {
-				build(&sc, role, c, 2, !pipelined);
+				build(&sc, role, c, 2, !pipelined, 0);
 				cut(&sc, &sc.in, true, NULL, 0);
 				cut(&sc, &sc.out, true, NULL, 0);
 				run_scenario(&sc,
@@ -190,7 +190,7 @@ static void run_batches(void)
 	for (role = ROLE_SERVER; role <= ROLE_CLIENT; role++) {
 		for (size = 2; size <= EXCHANGES / 2; size++) {
 			for (each = 0; each < 2; each++) {
-				build(&sc, role, c, 2 * size, size);
+				build(&sc, role, c, 2 * size, size, 0);
 				at[0] = messages_of(&sc, requests_of(&sc))->message[size].from;
 				cut(&sc, requests_of(&sc), false, at, 1);
 				at[0] = messages_of(&sc, responses_of(&sc))->message[size].from;
@@ -234,7 +234,9 @@ static void run_random(u32 n, u32 left_out, u64 most)
 				c[j].response = random_below(COUNT(responses));
 			}
 		} while (!fits(c, exchanges, left_out));
-		build(&sc, random_below(2) ? ROLE_SERVER : ROLE_CLIENT, c, exchanges, !pipelined);
+		/* Behind a preamble of which a part goes unseen, nobody knows that it was one. */
+		build(&sc, random_below(2) ? ROLE_SERVER : ROLE_CLIENT, c, exchanges, !pipelined,
+		      left_out ? 0 : i / 2 % COUNT(preambles));
 		/*
 		 * Requests that wait for a response are not in one call with what is sent before
 		 * it.
@@ -284,7 +286,7 @@ static void run_known(void)
 		const char *p;
 		u64 left_out = 0;
 
-		build(&sc, known[i].role, known[i].choices, known[i].exchanges, 1);
+		build(&sc, known[i].role, known[i].choices, known[i].exchanges, 1, 0);
 		sc.name = known[i].name;
 		cut(&sc, &sc.in, true, NULL, 0);
 		cut(&sc, &sc.out, true, NULL, 0);

@@ -336,7 +336,7 @@ static __always_inline void tls_plain(struct conn *c, u32 direction, u64 buffer,
 		c->class = CLASS_UNKNOWN;
 	if (c->class == CLASS_UNKNOWN && !(c->plain_read | c->plain_written)) {
 		process = bpf_map_lookup_elem(&tls_processes, &c->tls_process);
-		if (c->covered || (process && c->opened_at < process->attached_at))
+		if ((c->covered && !c->tunnel) || (process && c->opened_at < process->attached_at))
 			/* what passes first may be the middle of anything */
 			c->role = ROLE_UNKNOWN;
 	}

@@ -139,7 +139,11 @@ type bpfConn struct {
 	RedisPlace    [2]uint8
 	TlsArrived    uint64
 	TlsTime       uint64
-	Spare         [48]uint8
+	Preamble      uint8
+	Asked         uint8
+	Greets        uint8
+	Tunnel        uint8
+	Spare         [44]uint8
 }
 
 type bpfConnClass uint32

@@ -23,7 +23,7 @@
 //	FATHOM_AUTO_MODE    the mode that auto has to take on this kernel
 //	FATHOM_OUT          a folder that is brought back: build/guests/GUEST/out/MODE-PACKAGE
 //	FATHOM_PATHS        which of TestPaths run: test/integration/paths_where_test.go
-//	FATHOM_ALONE=1      there are no other programs in this guest: no nginx, no shell
+//	FATHOM_ALONE=1      there are no other programs in this guest than the job's: no nginx, no shell
 //
 // its package's testdata and objects in its working directory, and the agent at /work/fathom.
 //

@@ -10,6 +10,7 @@ import (
 	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/fathomhq/fathom/test/guests/vm"
@@ -35,7 +36,7 @@ func (s *suite) guest(ctx context.Context, g guest) (*guestResult, error) {
 		return nil, err
 	}
 	plan := s.plan(g)
-	files, err := s.files(plan, kernel.Arch)
+	files, err := s.files(ctx, plan, kernel.Arch)
 	if err != nil {
 		return nil, err
 	}
@@ -67,7 +68,7 @@ func (s *suite) guest(ctx context.Context, g guest) (*guestResult, error) {
 }
 
 // files returns what is in the guest.
-func (s *suite) files(plan []planned, arch string) (vm.Files, error) {
+func (s *suite) files(ctx context.Context, plan []planned, arch string) (vm.Files, error) {
 	files := vm.Files{
 		wire.Init:                      s.built[arch+initPackage],
 		path.Join(wire.Work, "fathom"): s.built[arch+fathomPackage],
@@ -77,8 +78,41 @@ func (s *suite) files(plan []planned, arch string) (vm.Files, error) {
 		if err := addPackage(files, p.dir(), filepath.Join(s.builder.root, p.pkg)); err != nil {
 			return nil, err
 		}
+		for _, program := range p.programs {
+			if err := addProgram(ctx, files, program); err != nil {
+				return nil, err
+			}
+		}
 	}
 	return files, nil
+}
+
+// addProgram adds a program of this machine, and the libraries that it needs at the paths that they have here.
+func addProgram(ctx context.Context, files vm.Files, name string) error {
+	program, err := exec.LookPath(name)
+	if err != nil {
+		return err
+	}
+	files[path.Join("/bin", name)] = program
+	out, err := exec.CommandContext(ctx, "ldd", program).Output()
+	if err != nil {
+		return fmt.Errorf("ask for the libraries of %s: %w", name, err)
+	}
+	for _, library := range libraries(string(out)) {
+		files[library] = library
+	}
+	return nil
+}
+
+// libraries are the paths that ldd prints: "NAME => PATH (ADDRESS)", and "PATH (ADDRESS)" for the loader.
+func libraries(ldd string) []string {
+	var all []string
+	for word := range strings.FieldsSeq(ldd) {
+		if path.IsAbs(word) {
+			all = append(all, word)
+		}
+	}
+	return all
 }
 
 // addPackage adds what a test finds in its working directory: testdata, and files other than Go's.

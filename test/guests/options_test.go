@@ -184,3 +184,15 @@ func TestNames(t *testing.T) {
 		}
 	}
 }
+
+func TestLibraries(t *testing.T) {
+	const ldd = `	linux-vdso.so.1 (0x00007f96270e3000)
+	libm.so.6 => /lib/x86_64-linux-gnu/libm.so.6 (0x00007f9626d20000)
+	libgone.so => not found
+	/lib64/ld-linux-x86-64.so.2 (0x00007f96270e5000)
+`
+	want := []string{"/lib/x86_64-linux-gnu/libm.so.6", "/lib64/ld-linux-x86-64.so.2"}
+	if got := libraries(ldd); !slices.Equal(got, want) {
+		t.Errorf("%q, want %q", got, want)
+	}
+}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/fathomhq/fathom/internal/kernel"
+	"github.com/fathomhq/fathom/test/process"
 )
 
 // switchRows leave HTTP/1 behind, or ask to.
@@ -71,8 +72,8 @@ func (r *run) tunnel(addr string) {
 	base := "http://" + r.node(server, nil)
 	c := r.curl("-p", "-x", "http://"+addr, base+"/200", base+"/404", base+"/size/50000").untimed()
 	tunnels := counts{"CONNECT 200": {n: 1, seconds: unknown}}
-	r.asked(client, tunnels) // what goes through it is not looked at
-	r.served(proxy, tunnels)
+	r.asked(client, plus(tunnels, c)) // the connection begins anew behind the first answer
+	r.served(proxy, plus(tunnels, c))
 	r.asked(proxy, c)
 	r.served(server, c)
 }
@@ -95,6 +96,22 @@ func proxyRows() []row {
 		{name: "Apache before Node", run: func(r *run) {
 			r.through(r.apache(proxy, []string{"proxy", "proxy_http"}, "AllowEncodedSlashes NoDecode\nProxyPass / http://"+r.node(server, nil)+"/ nocanon"), 8) // answers 502 to more
 		}},
+		{name: "PROXY header: curl, nginx", run: func(r *run) {
+			addr := r.nginxBehindProxy()
+			r.both(r.curl("--haproxy-protocol", "http://"+addr+"/200", "http://"+addr+"/404", "http://"+addr+"/large"))
+		}},
+		{name: "PROXY header: haproxy, nginx", run: func(r *run) {
+			addr := r.haproxy(proxy, r.nginxBehindProxy()+" send-proxy", "")
+			r.all(r.requests(addr, "/401", "/large", 2, 50))
+		}},
+		{name: "PROXY header, version 2: haproxy, nginx", run: func(r *run) {
+			addr := r.haproxy(proxy, r.nginxBehindProxy()+" send-proxy-v2 proxy-v2-options crc32c,unique-id", "")
+			r.all(r.requests(addr, "/401", "/large", 2, 50))
+		}},
+		{name: "PROXY header, and a connection each: haproxy, nginx", run: func(r *run) {
+			addr := r.haproxy(proxy, r.nginxBehindProxy()+" send-proxy-v2", "option httpclose")
+			r.all(r.curl(times(20, "http://"+addr+"/200", "http://"+addr+"/403")...))
+		}},
 		{name: "haproxy without a server behind it", run: func(r *run) {
 			addr := r.haproxy(server, nobody(r), "")
 			r.both(r.raw(addr, repeat(3, exchange("GET", "/200")...)))
@@ -104,6 +121,14 @@ func proxyRows() []row {
 			r.both(r.raw(addr, repeat(3, exchange("PUT", "/a")...)))
 		}},
 	}
+}
+
+// nginxBehindProxy is an nginx that expects the header of the PROXY protocol in front of all that it is asked.
+func (r *run) nginxBehindProxy() (addr string) {
+	r.Helper()
+	addr = process.FreeAddress(r)
+	r.nginx(server, "", "listen "+addr+" proxy_protocol;")
+	return addr
 }
 
 // through asks a server through a proxy that passes on each request, and so many interim responses at most.

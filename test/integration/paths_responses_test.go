@@ -76,7 +76,7 @@ func responsePaths() []path {
 			p.exchange(c, s, upgrade, switching+"\x81\x05hello")
 			p.exchange(c, s, "\x81\x05world", "\x81\x05hello")
 		}},
-		{name: "CONNECT and a tunnel", want: "CONNECT 200", run: func(p *pair) {
+		{name: "CONNECT and a tunnel", want: "CONNECT 200, 3 GET 200", run: func(p *pair) {
 			c, s := p.connect()
 			p.exchange(c, s, connect, "HTTP/1.1 200 Connection established\r\n\r\n")
 			for range 3 {

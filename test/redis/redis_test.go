@@ -1,51 +1,60 @@
 package redis
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
-	"time"
-
-	"github.com/redis/go-redis/v9"
 
 	"github.com/fathomhq/fathom/internal/kernel"
 	"github.com/fathomhq/fathom/internal/protocol"
 	"github.com/fathomhq/fathom/test/process"
 )
 
-// The names of the programs in a row, by which Fathom tells them apart.
+// What the names of programs begin with, by which Fathom tells them apart. Each row has names of its own, as Fathom keeps so many series
+// of a workload and no more.
 const (
 	server = "rd-server"
-	client = "rd-client"
+	client = "rd-client" // and whoever is a client beside it
+	busy   = "rd-busy"
 )
 
-// TestMain turns the binary into a Go client if it was started under the name of one.
+// TestMain turns the binary into a Go client, or into one that only takes CPU, if it was started under the name of one.
 func TestMain(m *testing.M) {
-	if filepath.Base(os.Args[0]) == client {
-		if err := goClient(os.Args[1], os.Args[2]); err != nil {
+	switch name := filepath.Base(os.Args[0]); {
+	case strings.HasPrefix(name, client):
+		answered, err := goClient(os.Args[1], os.Args[2])
+		if err == nil {
+			err = json.NewEncoder(os.Stdout).Encode(answered)
+		}
+		if err != nil {
 			fmt.Fprintf(os.Stderr, "%s: %v\n", os.Args[0], err)
 			os.Exit(1)
 		}
 		os.Exit(0)
+	case name == busy:
+		threads := 4 * runtime.NumCPU()
+		runtime.GOMAXPROCS(threads)
+		for range threads {
+			go func() {
+				for n := 0; ; n++ {
+					runtime.KeepAlive(n)
+				}
+			}()
+		}
+		select {}
 	}
 	os.Exit(m.Run())
-}
-
-// counts are exchanges by operation.
-type counts map[string]uint64
-
-func (c counts) sum() (n uint64) {
-	for _, v := range c {
-		n += v
-	}
-	return n
 }
 
 // row is a client that does its work against a server of its own.
@@ -53,41 +62,45 @@ type row struct {
 	name    string
 	program string // "": this binary
 	args    func(host, port string) []string
-	// deep: more requests are open at a time than Fathom keeps, and each end loses the rest as `pipelined`.
+	input   string // of the program
+	server  []string
+	// beside is another client, which begins before and is ended after.
+	beside *beside
+	// busy: many more threads want CPU than there are CPUs.
+	busy bool
+	// deep: more requests are open at a time than Fathom keeps, or more elements in one call than it follows: compareDeep.
 	deep bool
+	// replica: of REPLCONF only the two before PSYNC are answered. How many acknowledgements follow depends on the time.
+	replica bool
+	// answered is what the client is told to do, if it does not say itself what it did.
+	answered counts
+	// unknown is whose the errors are of which INFO commandstats does not say: it has no commands and subcommands that the server does
+	// not know. CLIENT without one, since drivers say what they are with CLIENT SETINFO, which came with Redis 7.2.
+	unknown string
+	// unasked is what the server says that it did and no message asked for, or answered; negative: what was answered though it does
+	// not say so. failures is the same for its errors by their first word.
+	unasked, failures map[string]int
+	// lost is what has to be lost at both ends together, by reason, as is what the server says of unasked.
+	lost counts
 }
 
-func benchmark(args ...string) func(host, port string) []string {
-	return func(host, port string) []string { return append([]string{"-h", host, "-p", port, "-q"}, args...) }
-}
-
-func rows() []row {
-	goRow := func(what string) row {
-		return row{name: "go-redis " + what, args: func(host, port string) []string { return []string{what, net.JoinHostPort(host, port)} }}
-	}
-	cli := func(args ...string) func(host, port string) []string {
-		return func(host, port string) []string { return append([]string{"-h", host, "-p", port}, args...) }
-	}
-	return []row{
-		{name: "redis-cli", program: "redis-cli", args: cli("SET", "a", "b")},
-		{name: "redis-cli RESP3", program: "redis-cli", args: cli("-3", "HSET", "h", "f", "v")},
-		{name: "redis-cli, many", program: "redis-cli", args: cli("-r", "500", "INCR", "n")},
-		{name: "redis-cli, an error", program: "redis-cli", args: cli("LPOP", "a", "b", "c")},
-		{name: "redis-benchmark -P 1", program: "redis-benchmark", args: benchmark("-t", "get,set", "-n", "20000", "-c", "10")},
-		{name: "redis-benchmark -P 16", program: "redis-benchmark", args: benchmark("-t", "incr,lpush,hset", "-n", "20000", "-c", "10", "-P", "16")},
-		{name: "redis-benchmark -P 64", program: "redis-benchmark", args: benchmark("-t", "sadd", "-n", "19200", "-c", "5", "-P", "64")},
-		{name: "redis-benchmark -P 100", program: "redis-benchmark", args: benchmark("-t", "sadd", "-n", "20000", "-c", "5", "-P", "100"), deep: true},
-		{name: "redis-benchmark, large values", program: "redis-benchmark", args: benchmark("-t", "set,get", "-n", "2000", "-c", "4", "-d", "50000")},
-		{name: "redis-benchmark, lists", program: "redis-benchmark", args: benchmark("-t", "lrange_100,mset", "-n", "2000", "-c", "4")},
-		goRow("plain"), goRow("pipeline"), goRow("transaction"), goRow("subscribe"), goRow("block"),
-	}
+// beside is a client that has to be there before the row's own begins.
+type beside struct {
+	program string
+	args    func(host, port string) []string
+	begun   func(s *redisServer) bool
 }
 
 func TestRows(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("loading BPF programs needs root")
 	}
-	for _, tool := range []string{"redis-server", "redis-cli", "redis-benchmark"} {
+	alone := os.Getenv("FATHOM_ALONE") == "1" // what is in a guest has no interpreters
+	tools := []string{"redis-server", "redis-cli", "redis-benchmark"}
+	if !alone {
+		tools = append(tools, "node", "npm", python)
+	}
+	for _, tool := range tools {
 		if _, err := exec.LookPath(tool); err != nil {
 			if os.Getenv("FATHOM_REQUIRE_TOOLS") == "1" {
 				t.Fatal(err)
@@ -104,8 +117,12 @@ func TestRows(t *testing.T) {
 			t.Errorf("close: %v", err)
 		}
 	})
-	for _, r := range rows() {
-		t.Run(r.name, func(t *testing.T) { r.run(t, k) })
+	all := slices.Concat(benchmarkRows(), cliRows(), goRows())
+	if !alone {
+		all = slices.Concat(all, pythonRows(), nodeRows(t))
+	}
+	for i, r := range all {
+		t.Run(r.name, func(t *testing.T) { r.run(t, k, strconv.Itoa(i)) })
 	}
 }
 
@@ -128,7 +145,8 @@ func link(t *testing.T, dir, program, name string) string {
 	return filepath.Join(dir, name)
 }
 
-func (r row) run(t *testing.T, k *kernel.Kernel) {
+func (r row) run(t *testing.T, k *kernel.Kernel, number string) {
+	server, client := server+number, client+number
 	dir := t.TempDir()
 	address := process.FreeAddress(t)
 	host, port, err := net.SplitHostPort(address)
@@ -139,46 +157,133 @@ func (r row) run(t *testing.T, k *kernel.Kernel) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := process.Start(t, link(t, dir, "redis-server", server), "--port", port, "--bind", host, "--save", "", "--appendonly", "no", "--dir", dir)
-	s.WaitListening(address)
-	out, err := exec.CommandContext(t.Context(), link(t, dir, r.program, client), r.args(host, port)...).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, out)
+	s := &redisServer{T: t, address: address}
+	args := []string{"--port", port, "--bind", host, "--save", "", "--appendonly", "no", "--dir", dir}
+	p := process.Start(t, link(t, dir, "redis-server", server), append(args, r.server...)...)
+	p.WaitListening(address)
+	if r.busy {
+		defer process.Start(t, link(t, dir, "", busy)).Stop()
 	}
-	want := commandStats(t, address)
-	s.Stop()
+	var other *process.Process
+	if r.beside != nil {
+		folder := filepath.Join(dir, "beside")
+		if err := os.Mkdir(folder, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		args := r.beside.args(host, port)
+		if r.beside.program == "redis-server" {
+			args = append(args, "--dir", folder)
+		}
+		other = process.Start(t, link(t, folder, r.beside.program, client), args...)
+		s.waitFor(r.beside.begun)
+	}
+	output := r.work(t, link(t, dir, r.program, client), host, port)
+	if other != nil {
+		other.Stop()
+	}
+	want, wantErrors := s.stats()
+	p.Stop()
 	after, err := k.Snapshot()
 	if err != nil {
 		t.Fatal(err)
 	}
-	served := grown(count(after, server, kernel.RoleServer), count(before, server, kernel.RoleServer))
-	delete(served, "INFO") // this test's own, and its HELLO
-	if served["HELLO"]--; served["HELLO"] == 0 {
-		delete(served, "HELLO")
-	}
-	asked := grown(count(after, client, kernel.RoleClient), count(before, client, kernel.RoleClient))
+	served, asked := count(after, server, kernel.RoleServer), count(after, client, kernel.RoleClient)
+	served.add("INFO", -s.asked)
 	lost := grown(losses(after), losses(before))
-	t.Logf("served %v, asked %v, lost %v, commandstats %v", served, asked, lost, want)
-	for end, got := range map[string]counts{"server": served, "client": asked} {
-		if !r.deep && !maps.Equal(got, want) {
-			t.Errorf("%s: %v, want %v", end, got, want)
-		}
+	t.Logf("served %v, asked %v, lost %v, the server says %v, errors %v", served, asked, lost, want, wantErrors)
+	for key, n := range r.unasked {
+		want.add(key, -n)
+	}
+	for key, n := range r.failures {
+		wantErrors.add(key, -n)
+	}
+	want.add(cmp.Or(r.unknown, "CLIENT")+" failed", wantErrors.sum()-want.by(failure).sum())
+	if r.replica {
+		want["REPLCONF"] = 2
+	}
+	if n := count(after, client, kernel.RoleServer); len(n) > 0 {
+		t.Errorf("the client has served %v", n)
 	}
 	if r.deep {
-		if n := served.sum() + asked.sum() + lost["pipelined"]; n != 2*want.sum() || len(lost) != 1 {
-			t.Errorf("counted and lost %d of both ends, want %d; lost %v", n, 2*want.sum(), lost)
+		compareDeep(t, want, served, asked, lost)
+		return
+	}
+	if !maps.Equal(lost, r.lost) {
+		t.Errorf("lost %v, want %v", lost, r.lost)
+	}
+	answered := r.answered
+	if answered == nil {
+		answered = said(t, output)
+	}
+	for end, got := range map[string]counts{"server": served, "client": asked} {
+		if byOutcome := got.by(outcome); !maps.Equal(byOutcome, want) {
+			t.Errorf("%s: %v, and the server says %v", end, byOutcome, want)
 		}
-	} else if len(lost) > 0 {
+		if errors := got.by(failure); !maps.Equal(errors, wantErrors) {
+			t.Errorf("%s: errors %v, and the server says %v", end, errors, wantErrors)
+		}
+		if own := got.by(application); !maps.Equal(own, answered.by(application)) {
+			t.Errorf("%s: %v, and the client says %v", end, own, answered)
+		}
+	}
+}
+
+// compareDeep compares where more is open at a time than Fathom keeps, or more is in one call than it follows. What is missing has to be lost
+// for one of the reasons that say so. How many requests there are in the rest of a call that is not followed, nobody knows: that is lost as one.
+func compareDeep(t *testing.T, want, served, asked, lost counts) {
+	t.Helper()
+	for end, got := range map[string]counts{"server": served.by(outcome), "client": asked.by(outcome)} {
+		for key, n := range got {
+			if n > want[key] {
+				t.Errorf("%s: %d %s, and the server says %d", end, n, key, want[key])
+			}
+		}
+	}
+	n, all := served.sum()+asked.sum()+lost.sum(), 2*want.sum()
+	if n > all || n < all && lost["unreadable_steps"] == 0 {
+		t.Errorf("counted and lost %d of both ends, want %d; lost %v", n, all, lost)
+	}
+	if said := lost["pipelined"] + lost["gap"] + lost["unreadable_steps"]; said == 0 || said != lost.sum() {
 		t.Errorf("lost %v", lost)
 	}
+}
+
+// work has the client do its work, and returns what it wrote.
+func (r row) work(t *testing.T, program, host, port string) string {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), program, r.args(host, port)...)
+	c.Stdin = strings.NewReader(r.input)
+	var wrong strings.Builder
+	c.Stderr = &wrong
+	output, err := c.Output()
+	if err != nil {
+		t.Fatalf("%v: %s%s", err, output, &wrong)
+	}
+	return string(output)
+}
+
+// said is what the client says in its last line.
+func said(t *testing.T, output string) counts {
+	t.Helper()
+	lines := strings.Split(strings.TrimSpace(output), "\n")
+	answered := counts{}
+	if err := json.Unmarshal([]byte(lines[len(lines)-1]), &answered); err != nil {
+		t.Fatalf("%v: %s", err, output)
+	}
+	return answered.by(func(operation, err string) string { return strings.TrimSpace(operation + " " + word(err)) })
 }
 
 func count(s *kernel.Snapshot, workload string, role kernel.Role) counts {
 	c := counts{}
 	for _, x := range s.Exchanges {
-		if x.Protocol == protocol.Redis && x.Role == role && s.Workloads[x.Workload].Command == workload {
-			c[x.Operation] += x.Duration.Count()
+		if x.Protocol != protocol.Redis || x.Role != role || s.Workloads[x.Workload].Command != workload {
+			continue
 		}
+		key := x.Operation
+		if status := protocol.Redis.Status(x.Status); status != "ok" {
+			key += " " + status
+		}
+		c[key] += int(x.Duration.Count()) //nolint:gosec // no test has as many
 	}
 	return c
 }
@@ -186,126 +291,16 @@ func count(s *kernel.Snapshot, workload string, role kernel.Role) counts {
 func losses(s *kernel.Snapshot) counts {
 	c := counts{}
 	for _, l := range s.Lost {
-		c[l.Reason] += l.Count
+		c[l.Reason] += int(l.Count) //nolint:gosec // no test has as many
 	}
 	return c
 }
 
 func grown(now, before counts) counts {
-	c := counts{}
-	for k, n := range now {
-		if n > before[k] {
-			c[k] = n - before[k]
-		}
+	c := maps.Clone(now)
+	for key, n := range before {
+		c.add(key, -n)
 	}
+	maps.DeleteFunc(c, func(_ string, n int) bool { return n == 0 })
 	return c
-}
-
-// commandStats asks a server what it has answered: calls, and what it rejected.
-func commandStats(t *testing.T, address string) counts {
-	t.Helper()
-	c := redis.NewClient(&redis.Options{Addr: address, Protocol: 2, DisableIndentity: true})
-	defer c.Close()
-	text, err := c.Info(t.Context(), "commandstats").Result()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out := counts{}
-	for line := range strings.Lines(text) {
-		name, values, ok := strings.Cut(strings.TrimPrefix(line, "cmdstat_"), ":")
-		if !ok || name == line {
-			continue
-		}
-		name, _, _ = strings.Cut(strings.ToUpper(name), "|")
-		for value := range strings.SplitSeq(strings.TrimSpace(values), ",") {
-			if key, n, _ := strings.Cut(value, "="); key == "calls" || key == "rejected_calls" {
-				calls, err := strconv.ParseUint(n, 10, 64)
-				if err != nil {
-					t.Fatal(err)
-				}
-				if calls > 0 {
-					out[name] += calls
-				}
-			}
-		}
-	}
-	// go-redis says HELLO for RESP2, too: that of this connection.
-	if out["HELLO"]--; out["HELLO"] == 0 {
-		delete(out, "HELLO")
-	}
-	return out
-}
-
-// goClient does one kind of work with go-redis.
-func goClient(what, address string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
-	defer cancel()
-	c := redis.NewClient(&redis.Options{Addr: address, PoolSize: 8, DisableIndentity: true})
-	defer c.Close()
-	switch what {
-	case "plain":
-		done := make(chan error)
-		for worker := range 8 {
-			go func() {
-				var err error
-				for i := 0; i < 500 && err == nil; i++ {
-					key := fmt.Sprintf("k%d-%d", worker, i)
-					if err = c.Set(ctx, key, strings.Repeat("v", i*17), 0).Err(); err == nil {
-						err = c.Get(ctx, key).Err()
-					}
-				}
-				done <- err
-			}()
-		}
-		for range 8 {
-			if err := <-done; err != nil {
-				return err
-			}
-		}
-	case "pipeline":
-		for range 50 {
-			p := c.Pipeline()
-			for i := range 20 {
-				p.Incr(ctx, fmt.Sprintf("n%d", i))
-			}
-			if _, err := p.Exec(ctx); err != nil {
-				return err
-			}
-		}
-	case "transaction":
-		for range 50 {
-			p := c.TxPipeline()
-			for i := range 10 {
-				p.LPush(ctx, "l", i)
-			}
-			if _, err := p.Exec(ctx); err != nil {
-				return err
-			}
-		}
-	case "subscribe":
-		s := c.Subscribe(ctx, "a", "b")
-		defer s.Close()
-		for range 2 {
-			if _, err := s.Receive(ctx); err != nil {
-				return err
-			}
-		}
-		for i := range 100 {
-			if err := c.Publish(ctx, "a", strings.Repeat("x", i*31)).Err(); err != nil {
-				return err
-			}
-			if _, err := s.ReceiveMessage(ctx); err != nil {
-				return err
-			}
-		}
-	case "block":
-		done := make(chan error)
-		go func() { done <- c.BLPop(ctx, 5*time.Second, "q").Err() }()
-		time.Sleep(200 * time.Millisecond)
-		if err := c.RPush(ctx, "q", "x").Err(); err != nil {
-			return err
-		}
-		return <-done
-	}
-	return nil
 }

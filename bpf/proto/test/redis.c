@@ -448,6 +448,10 @@ static void reference_replies(const u8 *data, size_t length, const u8 open[4], s
 		s.oldest = open[replies % 4];
 		s.push = s.confirms = s.shard = false;
 		s.status = REDIS_OK;
+		while (r.at < length && data[r.at] == '\n')
+			r.at++;
+		if (r.at == length)
+			break;
 		result = read_element(&r, &s, TOP);
 		if (result == MISSING)
 			break;
@@ -923,6 +927,7 @@ static void test_replies(void)
 		{{0},
 		 "-err x\r\n-\r\n-averylongwordthatgoeson x\r\n-\t\r\n!5\r\nERR x\r\n",
 		 "other other other other other"},
+		{{0}, "\n+OK\r\n\n\n-ERR x\r\n\n", "ok ERR"},
 		{{0}, "+a\x8a-ERR b\r\n*1\r\n!5\r\nERR x\r\n", "ok ok"},
 		{{0}, "*2\r\n-ERR x\r\n*1\r\n$1\r\na\r\n+OK\r\n", "ok ok"},
 		{{0},
