@@ -115,6 +115,11 @@ func (k *Kernel) load() error {
 	if err := l.maps.Assign(&k.variables); err != nil {
 		return fmt.Errorf("find the variables: %w", err)
 	}
+	// The programs keep it. It holds parts of the heads of requests, which nobody in this process is to read.
+	if err := k.objects.Heads.Close(); err != nil {
+		return fmt.Errorf("close the map of heads: %w", err)
+	}
+	k.objects.Heads = nil
 	k.arrays = arraysOf(&k.objects)
 	return nil
 }

@@ -183,7 +183,7 @@ var reasons = []struct{ metric, reason, meaning string }{
 	{"fathom_lost_bytes_total", "unreadable", "The head of a message was looked for in them, and they could not be read, or lie behind more messages in one buffer than are followed."},
 	{"fathom_connections_total", "(empty)", "Nothing special."},
 	{"fathom_connections_total", "joined", "The connection is older than the agent."},
-	{"fathom_connections_total", "upgraded", "It spoke HTTP until `101`, or 2xx to `CONNECT`."},
+	{"fathom_connections_total", "upgraded", "It spoke HTTP until `101`, or 2xx to `CONNECT` and then something unknown."},
 	{"fathom_connections_total", "server_first", "The server spoke first."},
 	{"fathom_connections_total", "untapped", "Bytes passed that no tap saw."},
 	{"fathom_connections_total", "attached_late", "TLS: opened before the probes were there, and nothing was exchanged since."},

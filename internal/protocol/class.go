@@ -30,7 +30,7 @@ func others() []Class {
 		{Name: "mptcp", Title: "Multipath TCP", Hides: true, enumerator: "CLASS_MPTCP",
 			Advice: "Multipath TCP cannot be read. A Go server speaks plain TCP with `GODEBUG=multipathtcp=0`."},
 		{Name: Other, Title: "another protocol", enumerator: "CLASS_OTHER",
-			Advice: "None that Fathom reads: SSH, for instance, or HTTP behind a PROXY protocol header. Nothing to do; its TCP numbers are complete."},
+			Advice: "None that Fathom reads: SSH, for instance. Nothing to do; its TCP numbers are complete."},
 		{Name: "unreadable", Title: "unreadable", Hides: true, enumerator: "CLASS_UNREADABLE",
 			Advice: "With `--attach-mode=trampoline` the agent sees more of them, where the kernel has it."},
 	}
