@@ -15,8 +15,12 @@
 #include "tls/caller.h"
 #include "unseen.h"
 
-/* How many steps through one buffer are followed, and how many buffers of a call. */
+/*
+ * How many steps through one buffer are followed, so many times where a call has but one, and how
+ * many buffers of a call.
+ */
 #define DRAIN_STEPS 768
+#define DRAIN_TIMES 8
 #define DRAIN_IOVECS 320
 
 /* The first bytes of a connection, or the first behind a gap, are of another CLASS. */
@@ -594,6 +598,25 @@ static __always_inline u32 take_first(struct conn *c, const struct passage *p, u
 			    (arguments & IS_RESPONSE) | p->seq, p->now);
 }
 
+/*
+ * drain() where the call P has no other buffer than that at ADDRESS. Of FLAGS_AND_LENGTH the length
+ * is how many bytes of it are left.
+ */
+static __always_inline u64 drain_all(const struct passage *p, u64 address, u64 flags_and_length)
+{
+	u64 rest = 0;
+	u32 i, done;
+
+	for (i = 0; i < DRAIN_TIMES; i++) {
+		done = p->length - (u32)flags_and_length;
+		rest = drain(p->slot, address + done, flags_and_length, p->seq + done, p->now);
+		if (rest >> 32 != FAULT_STEPS)
+			break;
+		flags_and_length = (flags_and_length & IS_RESPONSE) | (u32)rest;
+	}
+	return rest;
+}
+
 /* Looks at what passed on a connection that may carry a protocol that is read. */
 static __always_inline void look_at(struct conn *c, struct sock *sk, const struct passage *p,
 				    int flags)
@@ -650,7 +673,7 @@ static __always_inline void look_at(struct conn *c, struct sock *sk, const struc
 					    arguments | (u64)used << SKIPPED_SHIFT, p->seq + used,
 					    p->now);
 		else
-			rest = drain(p->slot, b.address + used, arguments, p->seq + used, p->now);
+			rest = drain_all(p, b.address, arguments);
 		fault = rest >> 32;
 	}
 	if (fault)

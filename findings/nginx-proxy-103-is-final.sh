@@ -6,7 +6,7 @@
 #
 # What happens: nginx takes the 103 for the final response, adds its own fields to it, and passes on the final response as
 # the body of the 103, up to the end of the upstream connection. A client that knows interim responses reads two of them as
-# one would expect; whoever counts at the proxy (its access log too) sees an exchange with status 103,.
+# one would expect; whoever counts at the proxy (its access log too) sees an exchange with status 103.
 #
 # Seen with nginx 1.22.1-9+deb12u11 (Debian 12, amd64) on 2026-11-29.
 set -euo pipefail
