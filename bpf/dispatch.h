@@ -118,6 +118,8 @@ __noinline u64 next_step(u32 slot, u64 address, u64 length, u32 seq)
 	if (c->class > CLASS_HTTP1)
 		return EVENT(EVENT_NONE, 0, 0, n);
 	s = http1_of(c, is_response);
+	if (c->deep && length & FIRST_OF_CALL)
+		http1_leaves_deep(slot, address, n, seq);
 	if (!is_response && s->have && c->preamble)
 		return preamble_step(slot, address, n);
 	if (is_response && http1_awaits_method(s) && http1_resolve(slot, address, n))
@@ -164,8 +166,10 @@ static __always_inline void begin_behind_gap(struct conn *c)
 	count_lost(LOST_GAP, 1);
 	if (!c->joined && !c->tls &&
 	    (c->role == ROLE_SERVER ? !load(tp, bytes_sent) :
-				      !load(tp, bytes_received) || read_pending(c)))
+				      !load(tp, bytes_received) || read_pending(c))) {
 		c->deep = 1;
+		c->pipelines = c->role == ROLE_SERVER;
+	}
 }
 
 /*

@@ -358,6 +358,7 @@ static __always_inline void http1_begin(struct conn *c, u8 method, u64 now)
 			lose_until(c->slot, number, LOST_PIPELINED);
 			count_lost(LOST_PIPELINED, 1);
 			c->deep = 1;
+			c->pipelines = 1;
 			return;
 		}
 		note_beyond_slots(c, number, method);

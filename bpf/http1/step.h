@@ -281,6 +281,38 @@ static __always_inline bool begins_request(u64 address, u32 length)
 }
 
 /*
+ * Whether all that was said before a call of the request direction is answered, on a connection
+ * whose client has always waited for its answers: LENGTH bytes at ADDRESS begin with a request, SEQ
+ * is the number of the first. At a server the hooks of all writes have run. (A server does not
+ * answer what a read brings before it returns.) At a client those of all reads have, and nothing of
+ * the request has reached the server, which could have answered it. Then it is no longer deep.
+ */
+__noinline int http1_leaves_deep(u32 slot, u64 address, u32 length, u32 seq)
+{
+	struct conn *c = conn_of(slot);
+	struct tcp_sock *tp;
+
+	if (!c || c->pipelines || c->tls || c->closed_at || !begins_request(address, length))
+		return false;
+	tp = cast(struct tcp_sock, c->sk);
+	if (c->role == ROLE_SERVER) {
+		if (!c->tx_known || write_pending(c))
+			return false;
+	} else if (!c->rx_known || read_pending(c) || load(tp, write_seq) != seq + length ||
+		   (s32)(load(tp, snd_una) - seq) > 0) {
+		return false;
+	}
+	resync(slot, LOST_GAP);
+	if ((s32)(c->responses - c->requests) > 0)
+		c->requests = c->responses;
+	http1_expect_message(http1_of(c, REQUEST));
+	http1_expect_message(http1_of(c, RESPONSE));
+	c->owed = 0;
+	c->deep = 0;
+	return true;
+}
+
+/*
  * A client asked by Expect whether it shall send its body, was answered by a final status, and
  * LENGTH bytes come at ADDRESS in a call of their own. Whether these are not the body but the next
  * request: they look like one, and do not end where the body would, nor does another request begin

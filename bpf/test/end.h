@@ -131,7 +131,7 @@ static inline void open_end(u8 role, u16 port)
 	end.socket.sk = sk;
 	end.socket.file = &end.file;
 	tp->copied_seq = tp->rcv_nxt = FIRST_READ;
-	tp->write_seq = tp->snd_nxt = FIRST_WRITTEN;
+	tp->write_seq = tp->snd_nxt = tp->snd_una = FIRST_WRITTEN;
 	tp->tcp_clock_cache = host_now;
 	if (role == ROLE_CLIENT) {
 		sk->__sk_common.skc_state = TCP_SYN_SENT;
@@ -197,6 +197,7 @@ static inline void run_call(const struct stream *s, u32 call, u32 direction)
 		tp->segs_in++;
 		data_arrived(the_socket());
 		tp->copied_seq = tp->rcv_nxt;
+		tp->snd_una = tp->write_seq; /* what is read came behind what was sent before */
 		return;
 	}
 	tp->bytes_sent += length;
