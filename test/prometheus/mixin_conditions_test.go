@@ -17,7 +17,7 @@ import (
 )
 
 // makeTrouble does, until the test ends, what the demonstration does not: this process is a workload that answers with
-// errors, talks TLS, cannot connect, is reset, does not accept, and does things that Fathom counts as lost.
+// errors, asks and answers as Redis does, talks TLS, cannot connect, is reset, does not accept, and does things that Fathom counts as lost.
 func makeTrouble(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -35,6 +35,7 @@ func makeTrouble(t *testing.T) {
 	client.Timeout = process.Patience
 	relay := newRelay(t, address)
 	crowded := newCrowded(t)
+	redis := newRedis(t)
 	closed := process.FreeAddress(t)
 
 	every := []struct {
@@ -46,6 +47,7 @@ func makeTrouble(t *testing.T) {
 		{100 * time.Millisecond, func() error { return fetch(client, secure.URL) }},
 		{100 * time.Millisecond, func() error { return pipeline(ctx, address, 100) }},
 		{100 * time.Millisecond, func() error { return hangUp(ctx, address) }},
+		{50 * time.Millisecond, func() error { return command(ctx, redis) }},
 		{200 * time.Millisecond, func() error { return pipeline(ctx, relay, 1) }},
 		{100 * time.Millisecond, func() error { return refused(ctx, closed) }},
 		{500 * time.Millisecond, func() error { return refused(ctx, crowded) }},
@@ -103,6 +105,62 @@ func pipeline(ctx context.Context, address string, n int) error {
 	r := bufio.NewReader(conn)
 	for range n {
 		if err := answer(r, http.StatusOK); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// What newRedis answers: a value, and an error.
+var redisExchanges = [...][2]string{
+	{"*2\r\n$3\r\nGET\r\n$1\r\na\r\n", "$1\r\nb\r\n"},
+	{"*2\r\n$4\r\nINCR\r\n$1\r\na\r\n", "-WRONGTYPE not a number\r\n"},
+}
+
+// newRedis answers, on each connection, redisExchanges in turns.
+func newRedis(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	go func() {
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			go func() {
+				defer conn.Close()
+				for i := 0; ; i++ {
+					e := redisExchanges[i%len(redisExchanges)]
+					if _, err := io.ReadFull(conn, make([]byte, len(e[0]))); err != nil {
+						return
+					}
+					if _, err := io.WriteString(conn, e[1]); err != nil {
+						return
+					}
+				}
+			}()
+		}
+	}()
+	return l.Addr().String()
+}
+
+// command is a client of newRedis.
+func command(ctx context.Context, address string) error {
+	conn, err := dial(ctx, address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	_ = conn.SetDeadline(time.Now().Add(process.Patience))
+	for _, e := range redisExchanges {
+		if _, err := io.WriteString(conn, e[0]); err != nil {
+			return err
+		}
+		if _, err := io.ReadFull(conn, make([]byte, len(e[1]))); err != nil {
 			return err
 		}
 	}
