@@ -93,6 +93,11 @@ func (h hierarchies) makeRoot(root string) error {
 	if root == "/" {
 		return nil
 	}
+	// A kubelet refuses a root without all controllers of v2. They come with the pods of another node's kubelet, if that is faster.
+	controllers, _ := os.ReadFile(filepath.Join(h.V2, "cgroup.controllers"))
+	for name := range strings.FieldsSeq(string(controllers)) {
+		_ = os.WriteFile(filepath.Join(h.V2, "cgroup.subtree_control"), []byte("+"+name), 0) // else the kubelet says which it lacks
+	}
 	for _, mount := range append([]string{h.V2}, h.V1...) {
 		dir := filepath.Join(mount, root)
 		if err := os.MkdirAll(dir, 0o755); err != nil {
