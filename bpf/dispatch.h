@@ -103,7 +103,7 @@ __noinline u64 recognise(u32 slot, u64 address, u32 length)
  */
 __noinline u64 next_step(u32 slot, u64 address, u64 length, u32 seq)
 {
-	u32 n = length, is_response = !!(length & IS_RESPONSE);
+	u32 n = length, is_response = !!(length & IS_RESPONSE), kept;
 	struct conn *c = conn_of(slot);
 	struct http1_side *s;
 
@@ -133,8 +133,15 @@ __noinline u64 next_step(u32 slot, u64 address, u64 length, u32 seq)
 	}
 	if (s->phase < HTTP1_CLOSE)
 		return http1_step(slot, is_response, address, n);
-	if (length & FIRST_OF_CALL && http1_finds_place(slot, is_response, address, n, seq))
-		return EVENT(EVENT_NONE, 0, 0, 0);
+	kept = http1_kept(s);
+	if (length & FIRST_OF_CALL || kept) {
+		switch (http1_finds_place(slot, is_response, address, n, seq)) {
+		case PLACE_FOUND:
+			return EVENT(EVENT_NONE, 0, 0, 0);
+		case PLACE_PARTIAL:
+			return EVENT(is_response || kept ? EVENT_NONE : EVENT_PIECE, 0, 0, n);
+		}
+	}
 	return EVENT(EVENT_REST, 0, 0, n);
 }
 

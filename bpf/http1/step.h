@@ -70,6 +70,9 @@ static __always_inline u64 step_request_line(struct conn *c, struct http1_side *
 		if ((verdict & 0xff) == HTTP1_PARTIAL)
 			return EVENT(have ? EVENT_NONE : EVENT_PIECE, 0, 0, used);
 		if ((verdict & 0xff) != HTTP1_YES || verdict >> 8 == METHOD_OTHER) {
+			/* if it is a request that is not answered, nothing else tells of it */
+			count_lost_bytes(c->role == ROLE_SERVER ? READ : WRITE, BYTES_UNREADABLE,
+					 length);
 			http1_distrust(s);
 			return EVENT(EVENT_NONE, 0, 0, 0);
 		}
@@ -208,33 +211,96 @@ static __always_inline void lose_before(struct conn *c, u32 seq)
 	c->responses = number;
 }
 
+/* What http1_finds_place() has found. */
+enum http1_place {
+	PLACE_UNKNOWN,
+	PLACE_PARTIAL, /* all bytes fit the first ones of a message, and were kept */
+	PLACE_FOUND,
+};
+
+/* How many bytes a direction whose place is not known has kept. */
+static __always_inline u32 http1_kept(const struct http1_side *s)
+{
+	return s->phase == HTTP1_UNKNOWN ? s->have & (HTTP1_PREFIX - 1) : 0;
+}
+
+/*
+ * A message begins, with the bytes that were kept if there are any, or VERDICT is another. WORDS: N
+ * bytes, among them what was kept.
+ */
+static __always_inline int place_of(struct http1_side *s, int verdict, const u64 words[2], u32 n)
+{
+	u32 have = http1_kept(s);
+	u64 lo = s->word[0], hi = s->word[1];
+
+	if ((verdict & 0xff) == HTTP1_PARTIAL && s->phase == HTTP1_UNKNOWN) {
+		s->word[0] = words[0];
+		s->word[1] = words[1];
+		s->have = n;
+		return PLACE_PARTIAL;
+	}
+	if ((verdict & 0xff) != HTTP1_YES) {
+		if (have)
+			s->have = 0;
+		return PLACE_UNKNOWN;
+	}
+	http1_expect_message(s);
+	if (have) {
+		s->word[0] = lo;
+		s->word[1] = hi;
+		s->have = have;
+	}
+	return PLACE_FOUND;
+}
+
 /*
  * Whether a message begins with the first bytes of a call, in a direction whose place is not known,
- * or whose body has no end. If so the phase is HTTP1_START. SEQ: the number of the first byte.
+ * or whose body has no end: PLACE_FOUND, and the phase is HTTP1_START. SEQ: the number of the first
+ * byte at ADDRESS. Bytes in earlier buffers or calls may have been kept.
  */
 __noinline int http1_finds_place(u32 slot, u32 is_response, u64 address, u32 length, u32 seq)
 {
 	struct conn *c = conn_of(slot);
-	u64 words[2] = {}, n = at_most(length, HTTP1_PREFIX);
+	u64 words[2] = {}, piece[2] = {}, n;
 	struct http1_side *s;
 	int verdict;
+	u32 have;
 	s32 open;
 
-	if (!c || c->deep || bpf_probe_read_user(words, n, (void *)address))
-		return false;
+	if (!c || c->deep)
+		return PLACE_UNKNOWN;
 	s = http1_of(c, is_response);
+	have = http1_kept(s);
+	n = HTTP1_PREFIX - have;
+	n = at_most(n < length ? n : length, HTTP1_PREFIX);
+	if (bpf_probe_read_user(piece, n, (void *)address))
+		return PLACE_UNKNOWN;
+	if (have) {
+		words[0] = s->word[0];
+		words[1] = s->word[1];
+	}
+	http1_append(words, have, piece);
+	n += have;
 	open = open_exchanges(c);
 	if (!is_response) {
 		verdict = request_verdict(words[0], words[1], n);
-		if ((verdict & 0xff) != HTTP1_YES || verdict >> 8 == METHOD_OTHER || open > 0 ||
-		    (c->role == ROLE_SERVER && write_pending(c)))
-			return false;
-		http1_expect_message(s);
-		return true;
+		if (open > 0 || (c->role == ROLE_SERVER && write_pending(c)) ||
+		    verdict == (HTTP1_YES | METHOD_OTHER << 8))
+			verdict = HTTP1_NO;
+		if (open < 0 && (verdict & 0xff) == HTTP1_NO) {
+			/* a client has read what answers this, whatever it is */
+			lose_until(slot, c->responses, LOST_GAP);
+			c->answering = 0;
+			if (c->pipelines)
+				c->deep = 1;
+			else
+				c->requests = c->responses;
+		}
+		return place_of(s, verdict, words, n);
 	}
 	verdict = response_verdict(words[0], words[1], n);
 	if ((verdict & 0xff) != HTTP1_YES || verdict >> 8 == STATUS_OTHER)
-		return false;
+		return place_of(s, (verdict & 0xff) == HTTP1_YES ? HTTP1_NO : verdict, words, n);
 	if (open > 0 && s->digits && c->role == ROLE_CLIENT && write_pending(c)) {
 		/* a client that waits has read the answers */
 		lose_until(slot, c->requests, LOST_GAP);
@@ -248,7 +314,7 @@ __noinline int http1_finds_place(u32 slot, u32 is_response, u64 address, u32 len
 		 */
 		if (c->pipelines) {
 			lose_responses(slot, response_position(c), LOST_GAP);
-			return false;
+			return PLACE_UNKNOWN;
 		}
 		lose_before(c, seq);
 	}
@@ -262,10 +328,10 @@ __noinline int http1_finds_place(u32 slot, u32 is_response, u64 address, u32 len
 			if (c->role == ROLE_CLIENT) /* at a server this hook may be late */
 				http1_expect_message(http1_of(c, REQUEST));
 		}
-		return false;
+		s->have = 0;
+		return PLACE_UNKNOWN;
 	}
-	http1_expect_message(s);
-	return true;
+	return place_of(s, verdict, words, n);
 }
 
 /* Whether a usual request begins at ADDRESS, where LENGTH bytes are. */

@@ -194,11 +194,11 @@ static __always_inline u64 redis_reply_array(struct redis_side *side, u8 type, u
 static __always_inline u64 redis_reply_element(struct redis_side *side, struct redis_window w,
 					       u32 oldest)
 {
-	u8 type = w.lo, flags = side->flags, top;
+	u8 type = w.lo, flags = side->flags, first = !side->left, top;
 	s64 number = 0;
 	u32 end;
 
-	if (!side->left)
+	if (first)
 		side->left = 1;
 	top = side->left == 1 && !(flags & REDIS_OPENED);
 	switch (type) {
@@ -217,8 +217,9 @@ static __always_inline u64 redis_reply_element(struct redis_side *side, struct r
 	case '(':
 		return redis_reply_line(side, w, oldest);
 	case '\n': /* to keep a replica waiting (replicationCron() of Redis) */
-		if (!top)
+		if (!first)
 			return EVENT(EVENT_NOT_MINE, 0, 0, 0);
+		side->left = 0;
 		return EVENT(EVENT_NONE, 0, 0, 1);
 	case '$':
 	case '!':

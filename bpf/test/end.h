@@ -84,10 +84,14 @@ static inline void forget_counts(void)
 {
 	static const struct histogram none;
 	struct host_map *index = HOST_MAP(&series_index);
+	static u32 most;
 	u32 i, zero = 0, *made;
 
 	made = &((struct fresh_slots *)bpf_map_lookup_elem(&fresh, &zero))->next[TABLE_SERIES];
-	for (i = 0; i <= *made; i++)
+	if (most < *made)
+		most = *made;
+	/* a connection whose end was missed may have counted in one that it knew from before */
+	for (i = 0; i <= most; i++)
 		*bpf_map_lookup_elem(&series, &i) = none;
 	*made = 0;
 	host_clear(index);

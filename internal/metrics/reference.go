@@ -180,7 +180,7 @@ var reasons = []struct{ metric, reason, meaning string }{
 	{"fathom_lost_bytes_total", "untapped", "TCP's sequence numbers moved on without a tap: `splice`, zero-copy receive, a missed run."},
 	{"fathom_lost_bytes_total", "late", "They belong to an exchange that is counted already: its response has no length, or its place is not known, and it paused for longer than `--settle-after`; or the exchange was counted as lost before they came."},
 	{"fathom_lost_bytes_total", "connections_full", "They belong to a connection that found the table full."},
-	{"fathom_lost_bytes_total", "unreadable", "The head of a message was looked for in them, and they could not be read, or lie behind more messages in one buffer than are followed."},
+	{"fathom_lost_bytes_total", "unreadable", "The head of a message was looked for in them, and they could not be read, lie behind more messages in one buffer than are followed, or are as likely the body that `Expect` had asked about as an unusual request."},
 	{"fathom_connections_total", "(empty)", "Nothing special."},
 	{"fathom_connections_total", "joined", "The connection is older than the agent."},
 	{"fathom_connections_total", "upgraded", "It spoke HTTP until `101`, or 2xx to `CONNECT` and then something unknown."},
