@@ -653,6 +653,15 @@ static __always_inline void look_at(struct conn *c, struct sock *sk, const struc
 			find_user_buffer(sk, p->direction, p->source, p->hint, p->length, &b);
 	if (!fault && b.batch > 1 && c->batch_buffer == b.messages)
 		fault = FAULT_BATCH;
+	if (!fault && b.iovs == 1 && !b.batch) { /* as read() has one up to Linux 5.19 */
+		struct user_iovec only;
+
+		if (read_iovec(&only, b.address, p->source != FROM_REGISTERS) ||
+		    only.length < p->length)
+			fault = FAULT_MEMORY;
+		b.address = only.base;
+		b.iovs = 0;
+	}
 	if (!fault) {
 		if (c->batch_buffer != b.messages)
 			c->batch_buffer = b.messages;
