@@ -38,7 +38,12 @@ static __always_inline void lose_unseen_request(struct conn *c, u32 reason)
 static __always_inline void requests_unseen(struct conn *c, struct http1_side *s, u32 length,
 					    u32 reason)
 {
-	if (s->phase == HTTP1_START && length < HTTP1_PREFIX && open_exchanges(c) >= 0)
+	if (s->phase == HTTP1_UNKNOWN && open_exchanges(c) < 0) {
+		/* what a client has read answers a request that is in these bytes, or the next */
+		lose_until(c->slot, c->responses, reason);
+		c->answering = 0;
+		c->deep = 1;
+	} else if (s->phase == HTTP1_START && length < HTTP1_PREFIX && open_exchanges(c) >= 0)
 		; /* no whole request: blank lines, or the rest will be answered, and tell */
 	else if (s->phase == HTTP1_START && c->deep)
 		count_lost(reason, 1);
