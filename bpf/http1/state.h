@@ -11,6 +11,7 @@
  * call, where
  * - a request of a well-known method begins while all is answered, or
  * - a response begins while exactly one request is open.
+ * Its first 16 bytes may come in several pieces, which are kept (http1_kept()).
  * What was open when responses went unseen is lost. Had several been open, it is not known which of
  * their answers are still to come: nothing of this connection is matched until it has rested
  * (`deep`).

@@ -43,14 +43,15 @@ static __always_inline void requests_unseen(struct conn *c, struct http1_side *s
 		lose_until(c->slot, c->responses, reason);
 		c->answering = 0;
 		c->deep = 1;
-	} else if (s->phase == HTTP1_START && length < HTTP1_PREFIX && open_exchanges(c) >= 0)
-		; /* no whole request: blank lines, or the rest will be answered, and tell */
-	else if (s->phase == HTTP1_START && c->deep)
+	} else if (s->phase == HTTP1_START && length < HTTP1_PREFIX && open_exchanges(c) >= 0) {
+		/* no whole request: blank lines, or the rest will be answered, and tell */
+	} else if (s->phase == HTTP1_START && c->deep) {
 		count_lost(reason, 1);
-	else if (s->phase == HTTP1_START)
+	} else if (s->phase == HTTP1_START) {
 		lose_unseen_request(c, reason);
-	else if (s->phase == HTTP1_LINE)
+	} else if (s->phase == HTTP1_LINE) {
 		lose_last_request(c, reason);
+	}
 	if (s->phase != HTTP1_UNKNOWN)
 		http1_distrust(s);
 }

@@ -120,6 +120,22 @@ var redisExchanges = [...][2]string{
 // newRedis answers, on each connection, redisExchanges in turns.
 func newRedis(t *testing.T) string {
 	t.Helper()
+	return serveEach(t, func(conn net.Conn) {
+		for i := 0; ; i++ {
+			e := redisExchanges[i%len(redisExchanges)]
+			if _, err := io.ReadFull(conn, make([]byte, len(e[0]))); err != nil {
+				return
+			}
+			if _, err := io.WriteString(conn, e[1]); err != nil {
+				return
+			}
+		}
+	})
+}
+
+// serveEach has each connection to the address that it returns served, and closed then, until the test ends.
+func serveEach(t *testing.T, serve func(net.Conn)) string {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -133,15 +149,7 @@ func newRedis(t *testing.T) string {
 			}
 			go func() {
 				defer conn.Close()
-				for i := 0; ; i++ {
-					e := redisExchanges[i%len(redisExchanges)]
-					if _, err := io.ReadFull(conn, make([]byte, len(e[0]))); err != nil {
-						return
-					}
-					if _, err := io.WriteString(conn, e[1]); err != nil {
-						return
-					}
-				}
+				serve(conn)
 			}()
 		}
 	}()
@@ -192,30 +200,15 @@ func refused(ctx context.Context, address string) error {
 // newRelay passes bytes on with splice(2), which shows no bytes to taps.
 func newRelay(t *testing.T, to string) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = l.Close() })
-	go func() {
-		for {
-			from, err := l.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				defer from.Close()
-				onward, err := net.Dial("tcp", to)
-				if err != nil {
-					return
-				}
-				defer onward.Close()
-				go func() { _, _ = io.Copy(onward, from) }()
-				_, _ = io.Copy(from, onward)
-			}()
+	return serveEach(t, func(from net.Conn) {
+		onward, err := net.Dial("tcp", to)
+		if err != nil {
+			return
 		}
-	}()
-	return l.Addr().String()
+		defer onward.Close()
+		go func() { _, _ = io.Copy(onward, from) }()
+		_, _ = io.Copy(from, onward)
+	})
 }
 
 // newCrowded listens, accepts nothing, and has as many connections as may wait.
