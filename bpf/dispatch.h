@@ -226,7 +226,8 @@ __noinline int apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
 		    http1_of(c, RESPONSE)->digits)
 			/* it was answered before, by something else */
 			lose_responses(slot, response_position(c), LOST_GAP);
-		c->owed = c->after_gap && c->role == ROLE_SERVER && write_pending(c);
+		c->owed = c->after_gap && c->role == ROLE_SERVER && write_pending(c) ? OWED_ONE :
+										       OWED_NONE;
 		c->after_gap = GAP_NONE;
 		break;
 	case EVENT_BEGIN:
@@ -244,6 +245,8 @@ __noinline int apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
 		http1_of(c, !!is_response)->digits = 1;
 		if (is_response)
 			continue_response(c, event_used(event), end, now);
+		else
+			c->owed = OWED_NONE;
 		break;
 	case EVENT_INTERIM:
 		recognise_by_response(c);

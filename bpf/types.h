@@ -116,6 +116,13 @@ enum lost_bytes {
 	BYTES_COUNT,
 };
 
+/* Responses that may still come, of exchanges that were lost. */
+enum owed {
+	OWED_NONE,
+	OWED_ONE,
+	OWED_ALL, /* until another request begins, or may have begun */
+};
+
 enum direction {
 	READ,
 	WRITE,
@@ -476,7 +483,7 @@ struct conn {
 	u8 upgraded;  /* nor those that are encrypted: no HTTP any more */
 	/* the response that began last has an end that is known, and has not come */
 	u8 answering;
-	u8 owed; /* responses that may still come, of exchanges that were lost */
+	u8 owed; /* enum owed */
 	/*
 	 * several were open when bytes went unseen: nothing is matched until the connection has
 	 * rested

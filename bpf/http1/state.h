@@ -180,9 +180,12 @@ __noinline int resync(u32 slot, u32 reason)
 	if (!c)
 		return 0;
 	end = c->requests;
-	if ((s32)(c->responses - end) > 0)
+	if (!c->deep && (s32)(c->responses - end) > 0)
 		end = c->responses;
 	lose_until(slot, end, reason);
+	/* Where a connection is deep each request that begins is counted as lost then. */
+	if ((s32)(c->responses - c->settled) > 0)
+		c->responses = c->settled;
 	/* A client's requests whose hooks are still to run will have the numbers that were lost. */
 	if ((s32)(end - c->responses) > 0)
 		c->responses = end;
@@ -224,7 +227,8 @@ __noinline int lose_responses(u32 slot, u32 position, u32 reason)
 	}
 	if ((s32)open > 1 && !answered)
 		c->deep = 1;
-	c->owed = (s32)open == 1; /* if what went unseen was but an interim response */
+	c->owed = (s32)open == 1 ? OWED_ONE :
+				   OWED_NONE; /* if what went unseen was but an interim response */
 	lose_until_here(c, end, reason);
 	if ((s32)(end - c->responses) > 0)
 		c->responses = end;
@@ -320,10 +324,11 @@ static __always_inline void http1_method_shown(struct conn *c, u32 number, u8 me
 	if ((s32)(c->responses - number) <= 0)
 		return;
 	if (method == METHOD_HEAD && c->assumed >> (number & 63) & 1) {
-		/* what followed its head was the next response */
+		/* what followed its head was the next response, of a client that did not wait */
 		lose_until(c->slot, c->requests, LOST_GAP);
 		c->answering = 0;
 		c->deep = 1;
+		c->pipelines = 1;
 		return;
 	}
 	settle_answered(c, number);
@@ -346,7 +351,7 @@ static __always_inline void http1_begin(struct conn *c, u8 method, u64 now)
 			count_lost(LOST_GAP, 1);
 		return;
 	}
-	c->owed = 0;
+	c->owed = OWED_NONE;
 	if (open_exchanges(c) > 0 && http1_of(c, RESPONSE)->phase != HTTP1_UNKNOWN && !c->tls &&
 	    !(c->role == ROLE_SERVER ? write_pending(c) : read_pending(c)))
 		c->pipelines = 1;
@@ -426,7 +431,8 @@ static __always_inline void http1_status(struct conn *c, u16 status, u32 seq, u3
 		if (s->answers == HTTP1_ANSWERS_USUAL &&
 		    (c->owed || http1_of(c, REQUEST)->phase == HTTP1_UNKNOWN))
 			s->answers = HTTP1_ANSWERS_UNKNOWN;
-		c->owed = 0;
+		if (c->owed == OWED_ONE)
+			c->owed = OWED_NONE;
 		return;
 	}
 	method = method_of(c, number);

@@ -65,7 +65,8 @@ static __always_inline u64 step_request_line(struct conn *c, struct http1_side *
 			return EVENT(EVENT_NONE, 0, 0, blank > have ? blank - have : 0);
 		}
 	}
-	if (first && s->framing & HTTP1_DOUBT) { /* the end of what may have been no body */
+	if (first && s->framing & HTTP1_DOUBT && open_exchanges(c) >= 0) {
+		/* behind what may have been no body; a client that has read an answer tells */
 		verdict = request_verdict(s->word[0], s->word[1], s->have);
 		if ((verdict & 0xff) == HTTP1_PARTIAL)
 			return EVENT(have ? EVENT_NONE : EVENT_PIECE, 0, 0, used);
@@ -263,6 +264,7 @@ __noinline int http1_finds_place(u32 slot, u32 is_response, u64 address, u32 len
 	struct conn *c = conn_of(slot);
 	u64 words[2] = {}, piece[2] = {}, n;
 	struct http1_side *s;
+	bool interim;
 	int verdict;
 	u32 have;
 	s32 open;
@@ -273,8 +275,11 @@ __noinline int http1_finds_place(u32 slot, u32 is_response, u64 address, u32 len
 	have = http1_kept(s);
 	n = HTTP1_PREFIX - have;
 	n = at_most(n < length ? n : length, HTTP1_PREFIX);
-	if (bpf_probe_read_user(piece, n, (void *)address))
+	if (bpf_probe_read_user(piece, n, (void *)address)) {
+		if (have) /* nothing goes on behind what was not read */
+			s->have = 0;
 		return PLACE_UNKNOWN;
+	}
 	if (have) {
 		words[0] = s->word[0];
 		words[1] = s->word[1];
@@ -291,7 +296,7 @@ __noinline int http1_finds_place(u32 slot, u32 is_response, u64 address, u32 len
 			/* a client has read what answers this, whatever it is */
 			lose_until(slot, c->responses, LOST_GAP);
 			c->answering = 0;
-			http1_distrust(http1_of(c, RESPONSE)); /* it may have been to HEAD */
+			http1_distrust_place(http1_of(c, RESPONSE)); /* it may have been to HEAD */
 			if (c->pipelines)
 				c->deep = 1;
 			else
@@ -300,6 +305,7 @@ __noinline int http1_finds_place(u32 slot, u32 is_response, u64 address, u32 len
 		return place_of(s, verdict, words, n);
 	}
 	verdict = response_verdict(words[0], words[1], n);
+	interim = verdict >> 8 < 200 && verdict >> 8 != 101;
 	if ((verdict & 0xff) != HTTP1_YES || verdict >> 8 == STATUS_OTHER)
 		return place_of(s, (verdict & 0xff) == HTTP1_YES ? HTTP1_NO : verdict, words, n);
 	if (open > 0 && s->digits && c->role == ROLE_CLIENT && write_pending(c)) {
@@ -320,17 +326,22 @@ __noinline int http1_finds_place(u32 slot, u32 is_response, u64 address, u32 len
 		lose_before(c, seq);
 	}
 	if (open <= 0 && !(c->role == ROLE_CLIENT && write_pending(c))) {
-		if (!c->owed && s->phase == HTTP1_UNKNOWN)
-			count_lost(LOST_REQUEST, 1);
-		c->owed = 0;
+		if (!interim) {
+			if (!c->owed && s->phase == HTTP1_UNKNOWN)
+				count_lost(LOST_REQUEST, 1);
+			if (c->owed == OWED_ONE)
+				c->owed = OWED_NONE;
+		}
 		if (c->after_gap) {
 			/* this answers what was hidden, and the rest of that is no request */
 			c->after_gap = GAP_NONE;
 			if (c->role == ROLE_CLIENT) /* at a server this hook may be late */
 				http1_expect_message(http1_of(c, REQUEST));
 		}
-		s->have = 0;
-		return PLACE_UNKNOWN;
+		if (!interim) { /* behind one that is there is the one to count */
+			s->have = 0;
+			return PLACE_UNKNOWN;
+		}
 	}
 	return place_of(s, verdict, words, n);
 }
@@ -374,7 +385,7 @@ __noinline int http1_leaves_deep(u32 slot, u64 address, u32 length, u32 seq)
 		c->requests = c->responses;
 	http1_expect_message(http1_of(c, REQUEST));
 	http1_expect_message(http1_of(c, RESPONSE));
-	c->owed = 0;
+	c->owed = OWED_NONE;
 	c->deep = 0;
 	return true;
 }

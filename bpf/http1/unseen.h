@@ -38,6 +38,7 @@ static __always_inline void lose_unseen_request(struct conn *c, u32 reason)
 static __always_inline void requests_unseen(struct conn *c, struct http1_side *s, u32 length,
 					    u32 reason)
 {
+	c->owed = OWED_NONE;
 	if (s->phase == HTTP1_UNKNOWN && open_exchanges(c) < 0) {
 		/* what a client has read answers a request that is in these bytes, or the next */
 		lose_until(c->slot, c->responses, reason);
@@ -135,6 +136,8 @@ __noinline u32 http1_unseen(u32 slot, u64 direction_and_length, u32 end, u32 rea
 	}
 	if (!length)
 		return 0;
+	if (s->phase == HTTP1_UNKNOWN) /* what was kept does not go on behind these */
+		s->have = 0;
 	if (is_response)
 		responses_unseen(c, s, reason, end, now);
 	else

@@ -77,6 +77,20 @@ static __always_inline void http1_distrust(struct http1_side *s)
 	s->phase = HTTP1_UNKNOWN;
 }
 
+/* The same, but if it had the first bytes of a message they are kept, as they may be that. */
+static __always_inline void http1_distrust_place(struct http1_side *s)
+{
+	u32 have = s->phase == HTTP1_LINE || s->phase == HTTP1_UNKNOWN ? s->have : 0;
+	u64 lo = s->word[0], hi = s->word[1];
+
+	http1_distrust(s);
+	if (have) {
+		s->word[0] = lo;
+		s->word[1] = hi;
+		s->have = have;
+	}
+}
+
 /* Its head begins, or goes on behind the first line. */
 static __always_inline void http1_expect_head(struct http1_side *s)
 {

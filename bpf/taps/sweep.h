@@ -40,15 +40,19 @@ static __always_inline void sweep_answered(struct conn *c, struct tcp_sock *tp, 
 static __always_inline void sweep_deep(struct conn *c, u64 now)
 {
 	u32 moved = c->rx_pos + c->tx_pos + c->plain_read + c->plain_written;
+	u8 phase;
 
 	if (c->heads != moved) {
 		c->heads = moved;
 		c->request_time = now;
 		return;
 	}
-	if ((s64)(now - c->request_time) < (s64)settle_after_ns)
+	phase = http1_of(c, REQUEST)->phase;
+	if ((s64)(now - c->request_time) < (s64)settle_after_ns ||
+	    (phase != HTTP1_START && phase != HTTP1_UNKNOWN))
 		return;
 	resync(c->slot, LOST_GAP);
+	c->owed = OWED_ALL;
 	c->deep = 0;
 }
 
