@@ -486,7 +486,7 @@ struct conn {
 	u8 owed; /* enum owed */
 	/*
 	 * several were open when bytes went unseen: nothing is matched until the connection has
-	 * rested
+	 * rested, or at all if its client pipelines
 	 */
 	u8 deep;
 	u8 after_gap; /* enum gap */

@@ -1,18 +1,25 @@
 #!/usr/bin/env bash
 # Tests the C of bpf/ on the host, under AddressSanitizer and UBSan: the parsers of bpf/proto by their unit tests, the whole
-# of the engine by a model of connections (bpf/test/model.c), and both by the committed corpora and by fuzzing for
-# $FUZZTIME (10s; 0 for the corpora alone). A finding is written to the corpus; commit it with the fix.
+# of the engine by a model of connections (bpf/test/model.c), and both by the committed corpora and by fuzzing. That is the
+# same at each run of the same sources, so that a change fails by what it does; with FUZZTIME (such as 5m) it is at random, for
+# so long (0: the corpora alone). A finding is written to the corpus; commit it with the fix.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 parsers=(request response head framing preface redis)
 
-time=${FUZZTIME:-10s}
-if [[ ! $time =~ ^([0-9]+)(s|m|)$ ]]; then
+time=${FUZZTIME-}
+if [[ ! $time =~ ^([0-9]+)(s|m|)$|^$ ]]; then
 	echo "$0: FUZZTIME is seconds or minutes, such as 30s or 5m, not $time" >&2
 	exit 2
 fi
 seconds=$((BASH_REMATCH[1] * $([[ ${BASH_REMATCH[2]} == m ]] && echo 60 || echo 1)))
+declare -A runs=([engine]=100000) # where no time is given; 20000 of the others
+# The fuzzer's choices depend on addresses.
+same=(env -i "PATH=$PATH")
+if setarch -R true 2>/dev/null; then
+	same+=(setarch -R)
+fi
 
 case $(uname -m) in
 x86_64) arch=x86 ;;
@@ -64,11 +71,6 @@ compile_engine -fsanitize=address,undefined bpf/test/model_redis.c -o "$build/mo
 run_tests model_redis
 
 # The corpus of each target, and from there on what the fuzzer makes of it.
-if ((seconds)); then
-	bound=-max_total_time=$seconds
-else
-	bound=-runs=0
-fi
 declare -A corpora=()
 for parser in "${parsers[@]}"; do
 	compile -fsanitize=address,undefined,fuzzer -DFUZZ "bpf/proto/test/$parser.c" -o "$build/$parser.fuzz"
@@ -78,7 +80,16 @@ compile_engine -fsanitize=address,undefined,fuzzer bpf/test/fuzz_engine.c -o "$b
 corpora[engine]=bpf/test/corpus/engine
 for target in "${!corpora[@]}"; do
 	mkdir "$build/$target.found"
-	"$build/$target.fuzz" -max_len=256 "$bound" -artifact_prefix="${corpora[$target]}/" \
+	with=()
+	if [[ -z $time ]]; then
+		with=("${same[@]}")
+		bound=(-seed=1 "-runs=${runs[$target]-20000}")
+	elif ((seconds)); then
+		bound=("-max_total_time=$seconds")
+	else
+		bound=(-runs=0)
+	fi
+	"${with[@]}" "$build/$target.fuzz" -max_len=256 "${bound[@]}" -artifact_prefix="${corpora[$target]}/" \
 		"$build/$target.found" "${corpora[$target]}" >"$build/$target.log" 2>&1 &
 	fuzzers[$!]=$target
 done
@@ -95,7 +106,7 @@ for pid in "${!fuzzers[@]}"; do
 	else
 		passed=$((passed + 1))
 		seeds=$(find "${corpora[$target]}" -type f | wc -l)
-		echo "$target: $seeds seeds, $seconds s: $(grep '^Done' "$build/$target.log")"
+		echo "$target: $seeds seeds: $(grep '^Done' "$build/$target.log")"
 	fi
 done
 

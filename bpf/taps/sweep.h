@@ -36,12 +36,17 @@ static __always_inline void sweep_answered(struct conn *c, struct tcp_sock *tp, 
 		settle_until(c, answered, 0);
 }
 
-/* Nothing is matched on this connection: from the beginning, once it has rested. */
+/*
+ * Nothing is matched on this connection: from the beginning, once it has rested. Of a client that
+ * pipelines responses may be owed still, and would be taken for those to what it sends next.
+ */
 static __always_inline void sweep_deep(struct conn *c, u64 now)
 {
 	u32 moved = c->rx_pos + c->tx_pos + c->plain_read + c->plain_written;
 	u8 phase;
 
+	if (c->pipelines)
+		return;
 	if (c->heads != moved) {
 		c->heads = moved;
 		c->request_time = now;
