@@ -80,6 +80,15 @@ static __always_inline void ordered(u32 *any)
 	barrier();
 }
 
+/* The same for stores before loads, which x86 does not keep in order without a locked operation. */
+static __always_inline void fenced(u32 *any)
+{
+#if defined(__bpf__) && defined(__TARGET_ARCH_x86)
+	__sync_fetch_and_add(any, 0);
+#endif
+	ordered(any);
+}
+
 static __always_inline u64 load_pointer(const void *address)
 {
 	u64 value = 0;

@@ -387,7 +387,15 @@ __noinline int http1_leaves_deep(u32 slot, u64 address, u32 length, u32 seq)
 	http1_expect_message(http1_of(c, RESPONSE));
 	c->owed = OWED_NONE;
 	c->deep = 0;
-	return true;
+	if (c->role == ROLE_SERVER)
+		return true;
+	/* If it was answered meanwhile, some of that may have passed while this was deep. */
+	fenced(&c->settled);
+	if ((s32)(load(tp, snd_una) - seq) <= 0)
+		return true;
+	c->deep = 1;
+	http1_distrust(http1_of(c, RESPONSE));
+	return false;
 }
 
 /*
