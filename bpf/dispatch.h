@@ -260,6 +260,13 @@ __noinline int apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
 			http1_of(c, RESPONSE)->digits = 1;
 			break;
 		}
+		if (c->unseen && event_kind(event) == EVENT_NOT_MINE) {
+			/* or the place is another than it seems */
+			http1_distrust(http1_of(c, RESPONSE));
+			http1_of(c, RESPONSE)->digits = 1;
+			continue_response(c, event_used(event), end, now);
+			break;
+		}
 		recognise_by_response(c);
 		http1_status(c,
 			     event_kind(event) == EVENT_STATUS ? event_status(event) : STATUS_OTHER,

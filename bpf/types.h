@@ -534,7 +534,8 @@ struct conn {
 	u8 asked;     /* and what from the server: an answer to PREAMBLE_QUESTION */
 	u8 greets;    /* it has spoken first */
 	u8 tunnel;    /* the connection began anew behind CONNECT */
-	u8 spare[44];
+	u8 unseen;    /* HTTP/1 passed that was not looked at */
+	u8 spare[43];
 };
 
 /* How conn_add() makes one. */

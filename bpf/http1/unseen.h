@@ -115,7 +115,10 @@ __noinline u32 http1_unseen(u32 slot, u64 direction_and_length, u32 end, u32 rea
 	u32 length = direction_and_length, n;
 	struct http1_side *s;
 
-	if (!c || (c->deep && is_response))
+	if (!c)
+		return 0;
+	c->unseen = 1;
+	if (c->deep && is_response)
 		return 0;
 	s = http1_of(c, is_response);
 	if (is_response && http1_awaits_method(s) && http1_resolve(slot, 0, 0)) {

@@ -143,7 +143,8 @@ type bpfConn struct {
 	Asked         uint8
 	Greets        uint8
 	Tunnel        uint8
-	Spare         [44]uint8
+	Unseen        uint8
+	Spare         [43]uint8
 }
 
 type bpfConnClass uint32
