@@ -13,8 +13,8 @@
  * - a response begins while exactly one request is open.
  * Its first 16 bytes may come in several pieces, which are kept (http1_kept()).
  * What was open when responses went unseen is lost. Had several been open, it is not known which of
- * their answers are still to come: nothing of this connection is matched until it has rested
- * (`deep`).
+ * their answers are still to come: nothing of this connection is matched until it has rested,
+ * or at all if its client pipelines (`deep`).
  */
 #ifndef FATHOM_HTTP1_STATE_H
 #define FATHOM_HTTP1_STATE_H
@@ -227,8 +227,8 @@ __noinline int lose_responses(u32 slot, u32 position, u32 reason)
 	}
 	if ((s32)open > 1 && !answered)
 		c->deep = 1;
-	c->owed = (s32)open == 1 ? OWED_ONE :
-				   OWED_NONE; /* if what went unseen was but an interim response */
+	/* if what went unseen was but an interim response */
+	c->owed = (s32)open == 1 ? OWED_ONE : OWED_NONE;
 	lose_until_here(c, end, reason);
 	if ((s32)(end - c->responses) > 0)
 		c->responses = end;

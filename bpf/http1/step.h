@@ -296,7 +296,8 @@ __noinline int http1_finds_place(u32 slot, u32 is_response, u64 address, u32 len
 			/* a client has read what answers this, whatever it is */
 			lose_until(slot, c->responses, LOST_GAP);
 			c->answering = 0;
-			http1_distrust_place(http1_of(c, RESPONSE)); /* it may have been to HEAD */
+			http1_distrust_but_keep(
+				http1_of(c, RESPONSE)); /* it may have been to HEAD */
 			if (c->pipelines)
 				c->deep = 1;
 			else

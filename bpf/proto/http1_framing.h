@@ -78,7 +78,7 @@ static __always_inline void http1_distrust(struct http1_side *s)
 }
 
 /* The same, but if it had the first bytes of a message they are kept, as they may be that. */
-static __always_inline void http1_distrust_place(struct http1_side *s)
+static __always_inline void http1_distrust_but_keep(struct http1_side *s)
 {
 	u32 have = s->phase == HTTP1_LINE || s->phase == HTTP1_UNKNOWN ? s->have : 0;
 	u64 lo = s->word[0], hi = s->word[1];
