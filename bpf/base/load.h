@@ -84,7 +84,11 @@ static __always_inline void ordered(u32 *any)
 static __always_inline void fenced(u32 *any)
 {
 #if defined(__bpf__) && defined(__TARGET_ARCH_x86)
-	__sync_fetch_and_add(any, 0);
+	u32 nothing = 0;
+
+	/* The compiler makes an addition of 0 an OR, which kernels before 5.12 do not have. */
+	asm volatile("" : "+r"(nothing));
+	__sync_fetch_and_add(any, nothing);
 #endif
 	ordered(any);
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/cilium/ebpf"
+	"github.com/cilium/ebpf/asm"
 )
 
 // An object of another version may lack maps, constants and programs; this version's may not.
@@ -91,5 +92,25 @@ func TestOpenNoObject(t *testing.T) {
 	if k, err := Open(t.Context(), Options{Object: []byte("no ELF file")}); err == nil {
 		_ = k.Close()
 		t.Error("what is no object was loaded")
+	}
+}
+
+// Kernels before 5.12 know no atomic instruction but an addition that returns nothing, and refuse a
+// program with another, even where it does not run (check_xadd() and resolve_pseudo_ldimm64() of
+// kernel/bpf/verifier.c in 5.10).
+func TestAtomicsOfOldKernels(t *testing.T) {
+	for _, object := range []string{"bpf_x86_bpfel.o", "bpf_arm64_bpfel.o"} {
+		spec, err := ebpf.LoadCollectionSpec(object)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dropFetchingAtomics(spec)
+		for name, p := range spec.Programs {
+			for _, ins := range p.Instructions {
+				if op := ins.OpCode.AtomicOp(); op != asm.InvalidAtomic && op != asm.AddAtomic {
+					t.Errorf("%s: %s has %v (%v), which kernels before 5.12 do not know", object, name, ins, ins.Source())
+				}
+			}
+		}
 	}
 }
