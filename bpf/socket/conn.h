@@ -70,17 +70,30 @@ __noinline int conn_add(u64 sk, u32 role, u32 flags)
 	return 0;
 }
 
-static __always_inline void conn_remove(struct conn *c, u64 sk)
+static __always_inline void conn_release(struct conn *c)
 {
 	u32 slot = c->slot;
 
-	if (!bpf_map_delete_elem(&conn_index, &sk)) {
-		c->sk = 0;
-		give_back_pipeline(c);
-		/* nothing of the payload is kept */
-		__builtin_memset(c->http1, 0, sizeof(c->http1));
-		free_slot(&conn_free, slot);
-	}
+	c->sk = 0;
+	give_back_pipeline(c);
+	/* nothing of the payload is kept */
+	__builtin_memset(c->http1, 0, sizeof(c->http1));
+	free_slot(&conn_free, slot);
+}
+
+static __always_inline void conn_remove(struct conn *c, u64 sk)
+{
+	if (!bpf_map_delete_elem(&conn_index, &sk))
+		conn_release(c);
+}
+
+/*
+ * Whether a slot still is this socket's. The sweep may be preempted at any time, and when it goes on
+ * find the connection over, and its slot given to another one.
+ */
+static __always_inline bool conn_is_of(struct conn *c, struct sock *sk)
+{
+	return *(volatile u64 *)&c->sk == (u64)sk;
 }
 
 /* Whether the pointer is that of another socket now: the end of this one was missed. */
@@ -95,19 +108,21 @@ static __always_inline bool conn_is_stale(struct conn *c, struct sock *sk)
 	return c->ports && ((ports >> 16 && differ >> 16) || ((u16)ports && (u16)differ));
 }
 
-/* Gives up a connection whose end was missed. */
-__noinline int conn_give_up(u32 slot)
+/* Gives up the connection of a socket, in SLOT, whose end was missed, unless it is seen meanwhile. */
+__noinline int conn_give_up(u32 slot, u64 sk)
 {
 	struct conn *c = conn_of(slot);
+	u32 *known;
 
-	if (!c || !c->sk)
+	known = bpf_map_lookup_elem(&conn_index, &sk);
+	if (!c || !known || *known != slot || bpf_map_delete_elem(&conn_index, &sk))
 		return 0;
 	count_lost(LOST_DESTROY, 1);
 	if (c->class == CLASS_HTTP1)
 		resync(slot, LOST_GAP);
 	else if (c->class == CLASS_REDIS && !c->upgraded)
 		redis_distrust(slot, RESPONSE, 0, LOST_GAP);
-	conn_remove(c, c->sk);
+	conn_release(c);
 	return 0;
 }
 

@@ -54,7 +54,7 @@ static __always_inline struct conn *join_for_data(struct sock *sk, u32 direction
 static __always_inline struct conn *rejoin_for_data(struct conn *c, struct sock *sk, u32 direction,
 						    u32 length)
 {
-	conn_give_up(c->slot);
+	conn_give_up(c->slot, (u64)sk);
 	return join_for_data(sk, direction, length);
 }
 

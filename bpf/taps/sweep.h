@@ -31,8 +31,9 @@ static __always_inline void sweep_answered(struct conn *c, struct tcp_sock *tp, 
 		return;
 	phase = http1_of(c, RESPONSE)->phase;
 	x = exchange_of(c, answered - 1);
-	if (phase < HTTP1_CLOSE ||
-	    ((s64)(now - x->last) > (s64)settle_after_ns && !is_response_moving(c, tp)))
+	if ((phase < HTTP1_CLOSE ||
+	     ((s64)(now - x->last) > (s64)settle_after_ns && !is_response_moving(c, tp))) &&
+	    conn_is_of(c, (struct sock *)tp))
 		settle_until(c, answered, 0);
 }
 
@@ -40,7 +41,7 @@ static __always_inline void sweep_answered(struct conn *c, struct tcp_sock *tp, 
  * Nothing is matched on this connection: from the beginning, once it has rested. Of a client that
  * pipelines responses may be owed still, and would be taken for those to what it sends next.
  */
-static __always_inline void sweep_deep(struct conn *c, u64 now)
+static __always_inline void sweep_deep(struct conn *c, struct sock *sk, u64 now)
 {
 	u32 moved = c->rx_pos + c->tx_pos + c->plain_read + c->plain_written;
 	u8 phase;
@@ -54,7 +55,7 @@ static __always_inline void sweep_deep(struct conn *c, u64 now)
 	}
 	phase = http1_of(c, REQUEST)->phase;
 	if ((s64)(now - c->request_time) < (s64)settle_after_ns ||
-	    (phase != HTTP1_START && phase != HTTP1_UNKNOWN))
+	    (phase != HTTP1_START && phase != HTTP1_UNKNOWN) || !conn_is_of(c, sk))
 		return;
 	resync(c->slot, LOST_GAP);
 	c->owed = OWED_ALL;
@@ -69,7 +70,7 @@ static __always_inline void sweep_http1(struct conn *c, struct sock *sk, u64 now
 	u64 start;
 
 	if (c->deep) {
-		sweep_deep(c, now);
+		sweep_deep(c, sk, now);
 		return;
 	}
 	sweep_answered(c, cast(struct tcp_sock, sk), now);
@@ -120,10 +121,12 @@ __noinline int sweep_slot(u32 slot, u64 now)
 		return 0;
 	sk = (struct sock *)c->sk;
 	if (is_gone(c, sk)) {
+		if (!conn_is_of(c, sk))
+			return 0;
 		/* How what is not answered ended is not known: it is lost, not aborted. */
 		if (c->class && c->class <= LAST_CLASS_READ && !c->upgraded)
 			settle_over(c);
-		conn_give_up(slot);
+		conn_give_up(slot, (u64)sk);
 		return 0;
 	}
 	census = bpf_map_lookup_elem(&censuses, &c->workload);

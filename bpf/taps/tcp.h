@@ -34,7 +34,7 @@ static __always_inline void connecting(struct sock *sk)
 		conn_finish(c->slot);
 		conn_remove(c, (u64)sk);
 	} else if (c) {
-		conn_give_up(c->slot);
+		conn_give_up(c->slot, (u64)sk);
 	}
 	slot = conn_add((u64)sk, ROLE_CLIENT, 0);
 	c = conn_of(slot);
@@ -62,7 +62,7 @@ static __always_inline void established(struct sock *sk, u8 role)
 	u32 slot;
 
 	if (c && (c->closed_at || conn_is_stale(c, sk))) {
-		conn_give_up(c->slot);
+		conn_give_up(c->slot, (u64)sk);
 		c = NULL;
 	}
 	if (!c) {
@@ -111,7 +111,7 @@ static __always_inline void closed(struct sock *sk, int old)
 	if (!c || c->closed_at) /* by the other program, or the end of an earlier socket */
 		return;
 	if (conn_is_stale(c, sk)) {
-		conn_give_up(c->slot);
+		conn_give_up(c->slot, (u64)sk);
 		return;
 	}
 	if (c->role == ROLE_LISTENER) {
@@ -162,7 +162,7 @@ static __always_inline void destroyed(struct sock *sk)
 	began = run_begins(bpf_ktime_get_ns());
 	if (!c->closed_at && conn_is_stale(c, sk)) {
 		/* TCP's numbers are not read any more where it is closed */
-		conn_give_up(c->slot);
+		conn_give_up(c->slot, (u64)sk);
 	} else if (c->role == ROLE_LISTENER) {
 		listener_remove(c, (u64)sk);
 	} else {
