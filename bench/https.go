@@ -153,7 +153,7 @@ func (s *httpsStates) enter(name string) error {
 		return err
 	}
 	s.entered = taps
-	if err := k.TellTLS(uint32(s.server), kernel.TLSProcess{Opaque: tlsIsRead}); err != nil {
+	if err := k.TellTLS(uint32(s.server), kernel.TLSProcess{Opaque: tlsIsRead, Libraries: []tlslib.Library{library}}); err != nil {
 		return err
 	}
 	var err error

@@ -89,6 +89,12 @@ __noinline u64 recognise(u32 slot, u64 address, u32 length)
 		if (verdict == REDIS_YES)
 			return EVENT(EVENT_FIRST, have, CLASS_REDIS, 0);
 		class = preface_class(s->word[0], s->word[1], s->have);
+		if (class == CLASS_TLS && reads_tls) {
+			if (s->have <= TLS_RECORD_HEAD) /* as OpenSSL reads: the rest is next */
+				return EVENT(fresh ? EVENT_PIECE : EVENT_NONE, 0, 0, length);
+			tls_hello(slot, s->word[0], address, (u64)have << 32 | length);
+			tls_records(slot, address, length);
+		}
 		return EVENT(class == CLASS_UNKNOWN ? EVENT_NONE : EVENT_OTHER, class, 0, length);
 	}
 	s->framing = 0;

@@ -212,22 +212,47 @@ struct {
 } pending_calls SEC(".maps");
 
 /*
- * TLS, see tls.h. User space makes these larger if it is read. Where one is full, the least
- * recently used entry goes: what a thread or a session did that is silent for longest.
+ * TLS, see tls.h. User space makes these larger if it is read. The threads that have called a
+ * library, and the goroutines that are in a call. Full: counted as lost.
  */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
 	__type(key, struct tls_caller);
 	__type(value, struct tls_call);
 } tls_calls SEC(".maps");
 
+/* Where one of these is full, the least recently used entry goes. Goroutines that shake hands: */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct tls_caller);
+	__type(value, struct tls_shaken);
+} tls_shaking SEC(".maps");
+
+/* Sessions: that which was not used for longest has to be bound anew. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, 1);
 	__type(key, struct tls_handle);
 	__type(value, struct tls_session);
 } tls_sessions SEC(".maps");
+
+/* Of use from a ClientHello until its session's first plaintext. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1);
+	__type(key, struct tls_random);
+	__type(value, struct tls_hello);
+} tls_hellos SEC(".maps");
+
+/* By the cookie of a library's probes, which is not 0. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, u32);
+	__type(value, struct tls_places);
+} tls_libraries SEC(".maps");
 
 /* By process id. Full: processes are not asked about, and stay opaque as `not_yet`. */
 struct {

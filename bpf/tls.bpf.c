@@ -25,6 +25,14 @@ static __always_inline void stay_on_task_stack(void *ctx)
 		bpf_tail_call(ctx, &nothing, 0);
 }
 
+/* The library that a probe is in, as an index of tls_libraries; 0 if the kernel does not tell. */
+static __always_inline u32 library_of(void *ctx)
+{
+	if (!bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_attach_cookie))
+		return 0;
+	return bpf_get_attach_cookie(ctx);
+}
+
 /* Goroutines' system calls are to be told apart from the first one on. */
 static __always_inline void note_goroutines(void)
 {
@@ -51,7 +59,7 @@ int tls_read(struct pt_regs *ctx)
 	struct tls_caller who = calling_thread();
 
 	stay_on_task_stack(ctx);
-	tls_call_begins(&who, TLS_READ, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx),
+	tls_call_begins(&who, library_of(ctx), TLS_READ, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx),
 			THIRD_ARGUMENT(ctx), 0);
 	return 0;
 }
@@ -63,7 +71,7 @@ int tls_read_ex(struct pt_regs *ctx)
 	struct tls_caller who = calling_thread();
 
 	stay_on_task_stack(ctx);
-	tls_call_begins(&who, TLS_READ, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx),
+	tls_call_begins(&who, library_of(ctx), TLS_READ, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx),
 			THIRD_ARGUMENT(ctx), FOURTH_ARGUMENT(ctx));
 	return 0;
 }
@@ -75,7 +83,7 @@ int tls_write(struct pt_regs *ctx)
 	struct tls_caller who = calling_thread();
 
 	stay_on_task_stack(ctx);
-	tls_call_begins(&who, TLS_WRITE, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx),
+	tls_call_begins(&who, library_of(ctx), TLS_WRITE, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx),
 			THIRD_ARGUMENT(ctx), 0);
 	return 0;
 }
@@ -87,7 +95,7 @@ int tls_write_ex(struct pt_regs *ctx)
 	struct tls_caller who = calling_thread();
 
 	stay_on_task_stack(ctx);
-	tls_call_begins(&who, TLS_WRITE, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx),
+	tls_call_begins(&who, library_of(ctx), TLS_WRITE, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx),
 			THIRD_ARGUMENT(ctx), FOURTH_ARGUMENT(ctx));
 	return 0;
 }
@@ -99,7 +107,7 @@ int tls_write_ex2(struct pt_regs *ctx)
 	struct tls_caller who = calling_thread();
 
 	stay_on_task_stack(ctx);
-	tls_call_begins(&who, TLS_WRITE, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx),
+	tls_call_begins(&who, library_of(ctx), TLS_WRITE, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx),
 			THIRD_ARGUMENT(ctx), FIFTH_ARGUMENT(ctx));
 	return 0;
 }
@@ -137,10 +145,8 @@ int tls_free(struct pt_regs *ctx)
 	key.handle = FIRST_ARGUMENT(ctx);
 	key.process = who.process;
 	bpf_map_delete_elem(&tls_sessions, &key);
-	if (call && call->handle == key.handle) {
-		call->pending = 0; /* never sent */
+	if (call && call->handle == key.handle)
 		call->slot = 0;
-	}
 	return 0;
 }
 
@@ -152,7 +158,7 @@ int go_read(struct pt_regs *ctx)
 
 	stay_on_task_stack(ctx);
 	note_goroutines();
-	tls_call_begins(&who, TLS_READ, GO_RECEIVER(ctx), GO_BUFFER(ctx), GO_LENGTH(ctx), 0);
+	tls_call_begins(&who, 0, TLS_READ, GO_RECEIVER(ctx), GO_BUFFER(ctx), GO_LENGTH(ctx), 0);
 	return 0;
 }
 
@@ -164,7 +170,7 @@ int go_write(struct pt_regs *ctx)
 
 	stay_on_task_stack(ctx);
 	note_goroutines();
-	tls_call_begins(&who, TLS_WRITE, GO_RECEIVER(ctx), GO_BUFFER(ctx), GO_LENGTH(ctx), 0);
+	tls_call_begins(&who, 0, TLS_WRITE, GO_RECEIVER(ctx), GO_BUFFER(ctx), GO_LENGTH(ctx), 0);
 	return 0;
 }
 
@@ -212,7 +218,10 @@ SEC("raw_tp/sched_process_exit")
 int raw_exit(struct bpf_raw_tracepoint_args *ctx)
 {
 	u64 thread = bpf_get_current_pid_tgid();
+	struct tls_caller who = calling_thread();
 
+	if (reads_tls)
+		tls_caller_goes(&who);
 	if ((u32)thread == thread >> 32) /* the leader, which is the last that user space sees */
 		tls_process_ends(thread >> 32);
 	return 0;

@@ -63,6 +63,7 @@ enum opaque {
 	OPAQUE_JAVA,
 	OPAQUE_NOT_PERMITTED, /* the probes could not be attached */
 	OPAQUE_ELF,	      /* its files could not be understood */
+	OPAQUE_NO_SESSION, /* the process is read, and none of its sessions uses the connection */
 	OPAQUE_COUNT,
 };
 
@@ -92,6 +93,7 @@ enum lost {
 	LOST_DESTROY,	 /* connection whose end was missed */
 	LOST_TLS_SOCKET, /* a call of a TLS library whose socket is not known */
 	LOST_TLS_ASKED,	 /* a process that could not be asked about: the queue was full */
+	LOST_TLS_CALLER, /* a call of a TLS library that found the table of callers full */
 	LOST_UNREADABLE, /* + enum buffer_fault: a message's head */
 	LOST_MAP = LOST_UNREADABLE + FAULT_COUNT, /* + enum map_errno */
 	LOST_COUNT = LOST_MAP + 6,
@@ -153,6 +155,7 @@ enum table {
 	TABLE_COVERAGE,
 	TABLE_LISTENERS,
 	TABLE_PIPELINES,
+	TABLE_TLS_CALLERS,
 	TABLE_COUNT,
 };
 
@@ -322,16 +325,21 @@ struct tls_call {
 	u64 sent_first; /* within the call */
 	u64 sent_last;
 	u64 received_id;
-	u64 received_at;
-	u64 prefix[2]; /* the first bytes of what was written before its socket was known */
-	u32 received;  /* from which it received last */
-	u32 slot;      /* 0: look into tls_sessions */
+	u32 received; /* from which it has received, within the call; 0: none */
+	u32 slot;     /* 0: look into tls_sessions */
+	u32 library;  /* the index in tls_libraries; 0: it is not known */
 	u32 length;
-	u32 pending; /* bytes that were written so */
 	u8 function; /* enum tls_function */
 	u8 sent;
 	u8 fed; /* what it writes was looked at when it was sent */
 	u8 pad[5];
+};
+
+/* What a goroutine has received on when it was in no call: it may have shaken hands. */
+struct tls_shaken {
+	u64 id;
+	u32 slot;
+	u32 pad;
 };
 
 struct tls_handle {
@@ -340,10 +348,55 @@ struct tls_handle {
 	u32 pad;
 };
 
+/* Why a session is taken to use a connection. */
+enum tls_evidence {
+	TLS_NESTED = 1, /* a call of it has received or sent there */
+	TLS_RANDOM,	/* its ClientHello went over it */
+};
+
 struct tls_session {
 	u64 id;
-	u32 slot;
-	u32 against; /* how many calls in a row used another socket */
+	u32 slot;    /* 0: it is not bound */
+	u8 evidence; /* enum tls_evidence */
+	u8 against;  /* how many calls in a row used another socket */
+	u8 missed;   /* plaintext passed before it was bound */
+	u8 pad;
+};
+
+/* Half of the random bytes of a ClientHello, and the process that sent or received it. */
+struct tls_random {
+	u64 bytes[2];
+	u32 process;
+	u32 pad;
+};
+
+/* Which connection a ClientHello was sent on, and which it was received on. */
+struct tls_hello {
+	u64 id[2];
+	u32 slot[2];
+};
+
+enum tls_place_kind {
+	TLS_PLACE_NONE,
+	TLS_PLACE_DIRECT,   /* at handle + first */
+	TLS_PLACE_INDIRECT, /* second bytes behind where the pointer at handle + first points to */
+};
+
+/* Where a library keeps the client random of a session: tlslib.Place. */
+struct tls_place {
+	u16 first;
+	u16 second;
+	/* where the lowest bit tells whether it is a server's, and 1 more; 0: that is not known */
+	u16 server;
+	u8 kind; /* enum tls_place_kind */
+	u8 pad;
+};
+
+#define TLS_PLACES 4
+
+/* Those of a library, or of all in a process; the first of no kind ends them. */
+struct tls_places {
+	struct tls_place place[TLS_PLACES];
 };
 
 /* What user space knows of a process that speaks TLS. */
@@ -351,6 +404,7 @@ struct tls_process {
 	u64 attached_at; /* connections that were opened before are understood from the middle on */
 	u32 opaque;	 /* enum opaque */
 	u32 goroutines;	 /* its calls are told apart by goroutine */
+	struct tls_places places; /* for kernels that do not tell a probe its library */
 };
 
 /* Counts per CPU. */
@@ -358,6 +412,7 @@ struct cpu_counters {
 	u64 lost[LOST_COUNT];
 	u64 lost_bytes[2][BYTES_COUNT];
 	u64 overflows[TABLE_COUNT];
+	u64 tls_callers; /* those put into the table, less those taken out of it on this CPU */
 	struct run_stats runs[PROG_COUNT];
 };
 
@@ -529,13 +584,17 @@ struct conn {
 	u8 redis_place[2]; /* enum redis_place, of each direction; without a role: redis_joins() */
 	/* when what was received since the last plaintext or send began to arrive */
 	u64 tls_arrived;
-	u64 tls_time; /* the same of the plaintext that was read last */
-	u8 preamble;  /* enum preamble: before the protocol is known, what comes from the client */
-	u8 asked;     /* and what from the server: an answer to PREAMBLE_QUESTION */
-	u8 greets;    /* it has spoken first */
-	u8 tunnel;    /* the connection began anew behind CONNECT */
-	u8 unseen;    /* HTTP/1 passed that was not looked at */
-	u8 spare[43];
+	u64 tls_time;  /* the same of the plaintext that was read last */
+	u8 preamble;   /* enum preamble: before the protocol is known, what comes from the client */
+	u8 asked;      /* and what from the server: an answer to PREAMBLE_QUESTION */
+	u8 greets;     /* it has spoken first */
+	u8 tunnel;     /* the connection began anew behind CONNECT */
+	u32 tls_left;  /* of the record that a server receives, up to the first plaintext */
+	u8 unseen;     /* HTTP/1 passed that was not looked at */
+	u8 tls_used;   /* a session of a library is known to use it */
+	u8 tls_data;   /* a server has received records that may hold plaintext */
+	u8 tls_missed; /* plaintext passed before the session was bound */
+	u8 spare[36];
 };
 
 /* How conn_add() makes one. */

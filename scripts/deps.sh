@@ -17,6 +17,8 @@ case ${1:-} in
 test)
 	packages=("${compiler[@]}" libclang-rt-19-dev binutils curl default-jdk-headless gcc libc6-dev libgnutls28-dev libssl-dev
 		iproute2 liburing-dev nginx nodejs prometheus python3 wrk
+		# test/integration
+		python3-openssl python3-service-identity python3-twisted python3-uvloop
 		# test/http1
 		apache2 apache2-utils apt-utils haproxy libapache2-mod-svn nghttp2-client node-undici node-ws python3-aiohttp python3-requests
 		squid subversion

@@ -38,6 +38,15 @@ __noinline int count_lost_bytes(u32 direction, u32 reason, u64 n)
 	return 0;
 }
 
+/* An entry was put into the table of callers (1) or taken out of it (-1). */
+static __always_inline void count_callers(u64 more)
+{
+	struct cpu_counters *c = my_counters();
+
+	if (c)
+		__sync_fetch_and_add(&c->tls_callers, more);
+}
+
 static __always_inline void count_overflow(u64 table)
 {
 	struct cpu_counters *c = my_counters();

@@ -31,12 +31,11 @@ struct user_iovec {
 };
 
 /*
- * The file behind a descriptor of the current process, or anything at all behind a number that is
- * none: a process in a system call with it has it open.
+ * The file behind a descriptor of a process with these FILES, or anything at all behind a number
+ * that is none: a process in a system call with it has it open.
  */
-static __always_inline u64 file_of(struct task_struct *current, u32 fd)
+static __always_inline u64 file_of(struct files_struct *files, u32 fd)
 {
-	struct files_struct *files = cast(struct files_struct, current->files);
 	struct fdtable *fdt = cast(struct fdtable, load(files, fdt));
 
 	return load_pointer((void *)((u64)load(fdt, fd) + 8ULL * fd));
@@ -90,7 +89,7 @@ static __noinline u32 find_by_registers(struct sock *sk, u32 direction, struct u
 	file = (u64)load(socket, file);
 	if (!file)
 		return FAULT_KERNEL;
-	if (file_of(current, call.args[0]) != file)
+	if (file_of(cast(struct files_struct, current->files), call.args[0]) != file)
 		return FAULT_SOCKET;
 	return FAULT_NONE;
 }

@@ -107,6 +107,8 @@ __noinline u64 http1_quick(u32 slot, u32 is_response, u64 address, u32 length)
 	if (!h)
 		return 0;
 	event = quick_head(http1_of(c, is_response), h, is_response, address, length);
+	if (c->tls) /* nothing of the plaintext stays: what cannot be read is filled with zeros */
+		bpf_probe_read_kernel(h->bytes, sizeof(h->bytes), NULL);
 	give_head(h);
 	return event;
 }

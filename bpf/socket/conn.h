@@ -88,8 +88,8 @@ static __always_inline void conn_remove(struct conn *c, u64 sk)
 }
 
 /*
- * Whether a slot still is this socket's. The sweep may be preempted at any time, and when it goes on
- * find the connection over, and its slot given to another one.
+ * Whether a slot still is this socket's. The sweep may be preempted at any time, and find when it
+ * goes on that the connection is over, and its slot another's.
  */
 static __always_inline bool conn_is_of(struct conn *c, struct sock *sk)
 {
@@ -108,7 +108,7 @@ static __always_inline bool conn_is_stale(struct conn *c, struct sock *sk)
 	return c->ports && ((ports >> 16 && differ >> 16) || ((u16)ports && (u16)differ));
 }
 
-/* Gives up the connection of a socket, in SLOT, whose end was missed, unless it is seen meanwhile. */
+/* Gives up a socket's connection, in SLOT, whose end was missed, if it has not come meanwhile. */
 __noinline int conn_give_up(u32 slot, u64 sk)
 {
 	struct conn *c = conn_of(slot);
@@ -276,6 +276,8 @@ static __always_inline u32 opaque_reason(struct conn *c)
 		return OPAQUE_NOT_YET;
 	if (p->opaque == OPAQUE_READ && c->opened_at < p->attached_at)
 		return OPAQUE_LATE;
+	if (p->opaque == OPAQUE_READ && !c->tls_used)
+		return OPAQUE_NO_SESSION;
 	return at_most(p->opaque, OPAQUE_COUNT - 1);
 }
 

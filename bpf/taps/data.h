@@ -58,6 +58,29 @@ static __always_inline struct conn *rejoin_for_data(struct conn *c, struct sock 
 	return join_for_data(sk, direction, length);
 }
 
+/* Finds out whether a server has received whole records, as long as that matters. */
+static __always_inline void tls_follow(struct conn *c, struct sock *sk, const struct passage *p)
+{
+	struct user_buffer b;
+	struct user_iovec first;
+
+	if (c->role != ROLE_SERVER || !tls_is_new(c) || c->tls_left == TLS_LEFT_UNKNOWN)
+		return;
+	if (find_user_buffer(sk, READ, p->source, p->hint, p->length, &b)) {
+		c->tls_left = TLS_LEFT_UNKNOWN;
+		return;
+	}
+	if (b.iovs) {
+		if (read_iovec(&first, b.address, p->source != FROM_REGISTERS) ||
+		    first.length < p->length) {
+			c->tls_left = TLS_LEFT_UNKNOWN;
+			return;
+		}
+		b.address = first.base;
+	}
+	tls_records(p->slot, b.address, p->length);
+}
+
 static __always_inline void data_read(struct sock *sk, int length, int flags, enum source source,
 				      const void *hint)
 {
@@ -109,8 +132,10 @@ static __always_inline void data_read(struct sock *sk, int length, int flags, en
 		c->rx_known = 1;
 	if (c->class <= LAST_CLASS_READ && ((!c->encrypted && !c->upgraded) || is_ktls(c, READ)))
 		look_at(c, sk, &p, flags);
-	else if (c->tls)
-		tls_received(p.slot, p.seq, p.now);
+	else if (c->tls) {
+		tls_received(p.slot, p.seq);
+		tls_follow(c, sk, &p);
+	}
 	if (c->role == ROLE_SERVER)
 		arrivals_read(c, end);
 	count_run(PROG_READ, run_is_counted(p.now) ? p.now : 0);

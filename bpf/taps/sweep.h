@@ -88,13 +88,20 @@ static __always_inline void sweep_http1(struct conn *c, struct sock *sk, u64 now
 
 /* TLS of which no plaintext came: it is named before its connection ends, which may be never. */
 #define OPAQUE_AFTER_NS 2000000000ULL
+/* A handshake is smaller, behind which a client may wait for long before its session is used. */
+#define OPAQUE_AFTER_BYTES 65536
 
-static __always_inline void sweep_opaque(struct conn *c, u64 now)
+static __always_inline void sweep_opaque(struct conn *c, struct sock *sk, u64 now)
 {
+	struct tcp_sock *tp = cast(struct tcp_sock, sk);
 	u32 reason = opaque_reason(c);
 
-	if (reason != OPAQUE_READ && (s64)(now - c->opened_at - OPAQUE_AFTER_NS) > 0)
-		classify(c->slot, CLASS_TLS, COVERAGE_OPAQUE + reason);
+	if (reason == OPAQUE_READ || (s64)(now - c->opened_at - OPAQUE_AFTER_NS) <= 0)
+		return;
+	if (reason == OPAQUE_NO_SESSION &&
+	    load(tp, bytes_received) + load(tp, bytes_acked) < OPAQUE_AFTER_BYTES)
+		return;
+	classify(c->slot, CLASS_TLS, COVERAGE_OPAQUE + reason);
 }
 
 /*
@@ -147,7 +154,7 @@ __noinline int sweep_slot(u32 slot, u64 now)
 		}
 	}
 	if (c->tls && c->class == CLASS_UNKNOWN)
-		sweep_opaque(c, now);
+		sweep_opaque(c, sk, now);
 	if (c->class == CLASS_HTTP1 && !c->upgraded)
 		sweep_http1(c, sk, now);
 	else if (c->class == CLASS_REDIS && !c->upgraded)

@@ -9,6 +9,26 @@
 
 /* In place of a time. */
 #define TLS_ARRIVAL_MISSED 1
+/*
+ * In a time: what arrived then is over if anything is received from now on. It may have been the
+ * end of a handshake, or what was answered.
+ */
+#define TLS_ARRIVAL_OLD (1ULL << 63)
+
+/* A record's head (RFC 8446, section 5.1), and where in one with a ClientHello the random is. */
+#define TLS_RECORD_HEAD 5
+#define TLS_RANDOM_AT 11
+
+/* A record's type, and a handshake message's. */
+#define TLS_HANDSHAKE 22
+#define TLS_APPLICATION_DATA 23
+#define TLS_CLIENT_HELLO 1
+
+/* How many records of one receive are followed. */
+#define TLS_RECORDS 16
+
+/* Where in a record is not known. */
+#define TLS_LEFT_UNKNOWN (~0U)
 
 static __always_inline u32 current_process(void)
 {
@@ -85,6 +105,12 @@ static __always_inline struct tls_caller calling_kernel(void)
 	return caller_of(calling_process());
 }
 
+/* Whether a connection has passed no plaintext yet: what was received may be of the handshake. */
+static __always_inline bool tls_is_new(struct conn *c)
+{
+	return !(c->plain_read | c->plain_written);
+}
+
 static __always_inline struct tls_call *tls_call_of(struct tls_caller *who)
 {
 	struct tls_call *call = bpf_map_lookup_elem(&tls_calls, who);
@@ -93,23 +119,118 @@ static __always_inline struct tls_call *tls_call_of(struct tls_caller *who)
 		struct tls_call none = {};
 		int err = bpf_map_update_elem(&tls_calls, who, &none, BPF_NOEXIST);
 
-		if (err && err != -EEXIST)
+		if (!err)
+			count_callers(1);
+		else if (err == -E2BIG)
+			count_overflow(TABLE_TLS_CALLERS);
+		else if (err != -EEXIST)
 			count_map_error(err);
 		call = bpf_map_lookup_elem(&tls_calls, who);
 	}
 	return call;
 }
 
-/* The caller has received bytes of a connection. */
-static __always_inline void tls_note_received(struct tls_caller *who, struct conn *c, u64 now)
+static __always_inline void tls_caller_goes(struct tls_caller *who)
 {
-	struct tls_call *call = tls_call_of(who);
+	if (!bpf_map_delete_elem(&tls_calls, who))
+		count_callers(-1);
+}
 
-	if (!call)
+/*
+ * The caller has received bytes of a connection: of use within a call, and for a goroutine, which
+ * has shaken hands, in the call behind it.
+ */
+static __always_inline void tls_note_received(struct tls_caller *who, struct conn *c)
+{
+	struct tls_call *call = bpf_map_lookup_elem(&tls_calls, who);
+	struct tls_shaken shaken = {};
+	int err;
+
+	if (call && call->function) {
+		call->received = c->slot;
+		call->received_id = c->opened_at;
 		return;
-	call->received = c->slot;
-	call->received_id = c->opened_at;
-	call->received_at = now;
+	}
+	if (!who->goroutine || !tls_is_new(c))
+		return;
+	shaken.id = c->opened_at;
+	shaken.slot = c->slot;
+	err = bpf_map_update_elem(&tls_shaking, who, &shaken, BPF_ANY);
+	if (err)
+		count_map_error(err);
+}
+
+/*
+ * Follows the records of what a server has received at ADDRESS, so that it is known whether more of
+ * one is to come, and whether there was any but those of a handshake (RFC 8446, section 5.1).
+ */
+__noinline int tls_records(u32 slot, u64 address, u32 length)
+{
+	struct conn *c = conn_of(slot);
+	u8 head[TLS_RECORD_HEAD];
+	u32 left, i;
+
+	if (!c)
+		return 0;
+	left = c->tls_left;
+	c->tls_left = TLS_LEFT_UNKNOWN;
+	for (i = 0; i < TLS_RECORDS && left != TLS_LEFT_UNKNOWN; i++) {
+		if (left >= length) {
+			c->tls_left = left - length;
+			return 0;
+		}
+		address += left;
+		length -= left;
+		if (length < sizeof(head) ||
+		    bpf_probe_read_user(head, sizeof(head), (void *)address) || head[1] != 3)
+			return 0;
+		left = sizeof(head) + (head[3] << 8 | head[4]);
+		if (head[0] == TLS_APPLICATION_DATA)
+			c->tls_data = 1;
+	}
+	return 0;
+}
+
+/*
+ * The first bytes that a connection's client sends are those of a ClientHello: PREFIX, the first
+ * 16, of which HAVE were not at ADDRESS but before. Its random bytes name the connection (RFC 8446,
+ * section 4.1.2), if all of them are among the LENGTH bytes that are there.
+ */
+__noinline int tls_hello(u32 slot, u64 prefix, u64 address, u64 have_and_length)
+{
+	u32 have = have_and_length >> 32, length = have_and_length, sent;
+	struct tls_hello first = {}, *hello;
+	struct conn *c = conn_of(slot), *other;
+	struct tls_random key = {};
+
+	if (!c || c->tls || have > TLS_RECORD_HEAD) /* what is within TLS is not on the wire */
+		return 0;
+	c->tls_left = TLS_RECORD_HEAD + (prefix >> 16 & 0xff00) + (prefix >> 32 & 0xff) - have;
+	if ((u8)prefix != TLS_HANDSHAKE || (u8)(prefix >> 40) != TLS_CLIENT_HELLO ||
+	    length < TLS_RANDOM_AT - have + sizeof(key.bytes) ||
+	    bpf_probe_read_user(key.bytes, sizeof(key.bytes),
+				(void *)(address + TLS_RANDOM_AT - have)))
+		return 0;
+	key.process = current_process();
+	sent = c->role == ROLE_CLIENT ? 0 : 1;
+	hello = bpf_map_lookup_elem(&tls_hellos, &key);
+	if (hello) { /* a process that talks to itself, or a client that has to begin anew */
+		other = conn_of(hello->slot[sent]);
+		if (hello->slot[sent] && other && other != c && other->sk &&
+		    (!hello->id[sent] || other->opened_at == hello->id[sent])) {
+			hello->id[sent] = 0; /* no random at all: it names neither */
+			return 0;
+		}
+		hello->slot[sent] = slot;
+		hello->id[sent] = c->opened_at;
+		return 0;
+	}
+	first.slot[sent] = slot;
+	first.id[sent] = c->opened_at;
+	sent = bpf_map_update_elem(&tls_hellos, &key, &first, BPF_ANY);
+	if (sent)
+		count_map_error(sent);
+	return 0;
 }
 
 /* The first bytes of a connection are a TLS record, and TLS is read. */
@@ -126,7 +247,8 @@ __noinline int tls_begins(u32 slot)
 	c->tls_process = process;
 	if (c->joined) { /* this may be a request already, not a handshake */
 		c->tls_arrived = TLS_ARRIVAL_MISSED;
-		tls_note_received(&who, c, bpf_ktime_get_ns());
+		c->tls_left = TLS_LEFT_UNKNOWN;
+		tls_note_received(&who, c);
 	}
 	p = bpf_map_lookup_elem(&tls_processes, &process);
 	if (p)

@@ -1,13 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
- * TLS: which connection a library's session uses, without a look into the library's structures.
+ * TLS: which connection a library's session uses.
  *
- * The library's functions say what passes, and by which session (a pointer, the handle). The
- * sockets' taps say on which connections a thread receives and sends. What a thread read from a
- * session was received from the socket that it received from last; what it writes goes to the first
- * socket that it sends on within the call or, if the library encrypts into memory, behind it.
- * Goroutines move between threads: their calls are told apart by the pointer that Go keeps in a
- * register (src/cmd/compile/abi-internal.md), in the call and in the system calls inside it.
+ * The library's functions say what passes, and by which session (a pointer, the handle). What binds
+ * the session to a connection is evidence that cannot be another's:
+ *
+ * - the client random, which both ends keep for a session's life and which went over the connection
+ *   in clear: tls_hello() notes it, and internal/tlslib finds in a library's own accessor where a
+ *   session has it;
+ * - a receive or a send within a call of the session, by the same thread or goroutine;
+ * - for Go, which shakes hands before the first call: what the goroutine received on last, if that
+ *   is the socket in the session's net.Conn.
+ *
+ * What is bound by none of these is lost, and never another connection's. Goroutines move between
+ * threads: their calls are told apart by the pointer that Go keeps in a register
+ * (src/cmd/compile/abi-internal.md), in the call and in the system calls inside it.
  *
  * The exchanges of a connection that is encrypted live in its struct conn, as those of plain ones
  * do.
@@ -20,12 +27,109 @@
 /* So many calls in a row on another socket let a session change over: one may be an accident. */
 #define TLS_REBIND 4
 
+/* No process has more (fs.nr_open is 2^20 at most by default). */
+#define GO_DESCRIPTORS (1U << 20)
+
 /* The connection of a slot, if it is still the one with this ID. */
 static __always_inline struct conn *tls_conn(u32 slot, u64 id)
 {
 	struct conn *c = conn_of(slot);
 
 	return slot && c && c->sk && c->opened_at == id && c->tls ? c : NULL;
+}
+
+/* The client random of a session, from where a library may keep it. */
+static __always_inline bool tls_random_at(const struct tls_place *place, u64 handle,
+					  struct tls_random *random)
+{
+	u64 at = handle + place->first;
+
+	if (place->kind == TLS_PLACE_INDIRECT) {
+		if (bpf_probe_read_user(&at, sizeof(at), (void *)at))
+			return false;
+		at += place->second;
+	}
+	return !bpf_probe_read_user(random->bytes, sizeof(random->bytes), (void *)at) &&
+	       (random->bytes[0] | random->bytes[1]); /* zero before there is a ClientHello */
+}
+
+/* Notes that a session is bound to a connection. */
+static __always_inline void tls_note(struct tls_handle *key, struct tls_session *next,
+				     struct tls_session *last, struct conn *c)
+{
+	int err;
+
+	if (last && last->missed)
+		c->tls_missed = 1;
+	c->tls_used = 1;
+	err = bpf_map_update_elem(&tls_sessions, key, next, BPF_ANY);
+	if (err)
+		count_map_error(err);
+}
+
+/* Where the session of a call may keep its client random. */
+static __always_inline struct tls_places *tls_places_of(u32 library)
+{
+	struct tls_process *p;
+
+	if (library)
+		return bpf_map_lookup_elem(&tls_libraries, &library);
+	p = calling_process();
+	if (!p)
+		return NULL;
+	asm volatile(""
+		     : "+r"(p)); /* or the address is computed before the verifier sees the test */
+	return &p->places;
+}
+
+/*
+ * Binds a session to the connection that its ClientHello went over. Returns the connection's slot,
+ * or 0: that is not known, or not yet. In a process that talks to itself both ends have the same
+ * random, and the session has to say which of them it is.
+ */
+__noinline u32 tls_bind(u64 handle, u32 library)
+{
+	struct tls_places *places = tls_places_of(library);
+	struct tls_session session = {.evidence = TLS_RANDOM};
+	struct tls_random random = {};
+	struct tls_handle key = {};
+	struct tls_hello *hello;
+	struct conn *c;
+	u32 i, received;
+	u8 flag;
+
+	if (!places)
+		return 0;
+	random.process = current_process();
+	key.handle = handle;
+	key.process = random.process;
+	for (i = 0; i < TLS_PLACES; i++) {
+		const struct tls_place *place = &places->place[i];
+
+		if (!place->kind)
+			break;
+		if (!tls_random_at(place, handle, &random))
+			continue;
+		hello = bpf_map_lookup_elem(&tls_hellos, &random);
+		if (!hello)
+			continue;
+		received = !tls_conn(hello->slot[0], hello->id[0]);
+		if (!received && tls_conn(hello->slot[1], hello->id[1])) {
+			if (!place->server ||
+			    bpf_probe_read_user(&flag, sizeof(flag),
+						(void *)(handle + place->server - 1)))
+				continue;
+			received = flag & 1;
+		}
+		session.slot = hello->slot[received & 1];
+		session.id = hello->id[received & 1];
+		c = tls_conn(session.slot, session.id);
+		if (!c)
+			continue;
+		tls_note(&key, &session, bpf_map_lookup_elem(&tls_sessions, &key), c);
+		return session.slot;
+	}
+	return 0;
 }
 
 /* The connection of a call's session, NULL if none is known. */
@@ -40,25 +144,32 @@ static __always_inline struct conn *tls_session_conn(struct tls_call *call)
 	key.handle = call->handle;
 	key.process = current_process();
 	s = bpf_map_lookup_elem(&tls_sessions, &key);
-	if (!s)
+	if (s) {
+		call->id = s->id;
+		call->slot = s->slot;
+		c = tls_conn(s->slot, s->id);
+		if (c)
+			return c;
+	}
+	call->slot = tls_bind(call->handle, call->library);
+	c = conn_of(call->slot);
+	if (!call->slot || !c)
 		return NULL;
-	call->id = s->id;
-	call->slot = s->slot;
-	return tls_conn(s->slot, s->id);
+	call->id = c->opened_at;
+	return c;
 }
 
 /*
  * A call of a session used the connection in SLOT. Returns the slot of the session's connection.
  * Another one than before is a mistake, or it is another session with the same address: at once, if
  * this connection is younger and has none yet (a goroutine may still write to the former when it is
- * closed).
+ * closed). What the client random says stands.
  */
 __noinline int tls_vote(u64 handle, u32 slot, u64 id)
 {
 	struct conn *c = conn_of(slot);
-	struct tls_session next = {}, *s;
+	struct tls_session next = {.evidence = TLS_NESTED}, *s;
 	struct tls_handle key = {};
-	int err;
 
 	if (!c)
 		return 0;
@@ -71,14 +182,13 @@ __noinline int tls_vote(u64 handle, u32 slot, u64 id)
 			s->against = 0;
 			return slot;
 		}
-		if (++s->against < TLS_REBIND && (id < s->id || c->plain_read | c->plain_written))
+		if (s->evidence == TLS_RANDOM ||
+		    (++s->against < TLS_REBIND && (id < s->id || c->plain_read | c->plain_written)))
 			return s->slot;
 	}
 	next.id = id;
 	next.slot = slot;
-	err = bpf_map_update_elem(&tls_sessions, &key, &next, BPF_ANY);
-	if (err)
-		count_map_error(err);
+	tls_note(&key, &next, s, c);
 	return slot;
 }
 
@@ -95,8 +205,29 @@ static __always_inline u32 tls_vote_of(struct tls_call *call, u32 slot, u64 id)
 	return agreed;
 }
 
-/* Bytes were received on an encrypted connection; SEQ is that of the first. */
-__noinline int tls_received(u32 slot, u32 seq, u64 now)
+/* What a server has received so far is over, unless it is the beginning of a record. */
+static __always_inline void tls_arrival_ends(struct conn *c)
+{
+	if (!c->tls_arrived)
+		return;
+	if (c->tls_left == TLS_LEFT_UNKNOWN)
+		c->tls_arrived = TLS_ARRIVAL_MISSED;
+	else if (!c->tls_left)
+		c->tls_arrived |= TLS_ARRIVAL_OLD;
+}
+
+/* Whether a call that is to read has not received yet since it began. */
+static __always_inline bool tls_begins_to_read(struct tls_call *call)
+{
+	return call && call->function == TLS_READ && !call->received;
+}
+
+/*
+ * Bytes were received on an encrypted connection; SEQ is that of the first. They begin to arrive
+ * then, or go on to: for plaintext the last that is not over counts. A session whose first read has
+ * returned nothing waits for a request from the next one on.
+ */
+__noinline int tls_received(u32 slot, u32 seq)
 {
 	struct tls_process *p = calling_process();
 	struct tls_caller who = caller_of(p);
@@ -104,53 +235,22 @@ __noinline int tls_received(u32 slot, u32 seq, u64 now)
 
 	if (!c)
 		return 0;
-	if (!c->tls_arrived && c->role != ROLE_CLIENT)
-		c->tls_arrived = arrival_of(c, seq) ?: TLS_ARRIVAL_MISSED;
-	tls_note_received(&who, c, now);
+	if (c->role != ROLE_CLIENT) {
+		/* A handshake may end in the call that waits for the request, up to TLS 1.2. */
+		if (tls_is_new(c) && (!(c->tls_left | c->tls_data) ||
+				      tls_begins_to_read(bpf_map_lookup_elem(&tls_calls, &who))))
+			tls_arrival_ends(c);
+		if (!c->tls_arrived || c->tls_arrived & TLS_ARRIVAL_OLD)
+			c->tls_arrived = arrival_of(c, seq) ?: TLS_ARRIVAL_MISSED;
+	}
+	tls_note_received(&who, c);
 	if (!p || p->opaque == OPAQUE_NOT_YET) {
 		/* it may be Go, and have received its first request here */
 		who.id = goroutine_in_kernel();
 		who.goroutine = 1;
-		tls_note_received(&who, c, now);
+		tls_note_received(&who, c);
 	}
 	return 0;
-}
-
-/*
- * What was written before its connection was known has begun to be sent: only its first bytes are
- * there.
- */
-static __always_inline void tls_sent_pending(struct conn *c, struct tls_call *call, u64 now)
-{
-	u32 length = call->pending, n = at_most(length, HTTP1_PREFIX);
-	int verdict;
-
-	call->pending = 0;
-	if (c->class > LAST_CLASS_READ || c->upgraded)
-		return;
-	if (c->class == CLASS_UNKNOWN &&
-	    redis_verdict(call->prefix[0], call->prefix[1], n) == REDIS_YES) {
-		classify(c->slot, CLASS_REDIS, COVERAGE_NONE);
-		redis_expect_connection(c);
-	}
-	if (c->class == CLASS_REDIS) {
-		redis_unseen(c->slot, length, LOST_GAP, now);
-		c->plain_written += length;
-		return;
-	}
-	verdict = request_verdict(call->prefix[0], call->prefix[1], n);
-	if ((verdict & 0xff) != HTTP1_YES) {
-		if (c->class == CLASS_UNKNOWN && n == HTTP1_PREFIX)
-			classify(c->slot, preface_class(call->prefix[0], call->prefix[1], n),
-				 COVERAGE_NONE);
-		return;
-	}
-	if (c->class == CLASS_UNKNOWN)
-		classify(c->slot, CLASS_HTTP1, COVERAGE_NONE);
-	c->request_time = now;
-	http1_begin(c, verdict >> 8, now);
-	http1_distrust(http1_of(c, REQUEST)); /* the rest of it is gone */
-	c->plain_written += length;
 }
 
 /*
@@ -166,28 +266,29 @@ __noinline int tls_sent(u32 slot, u64 now)
 
 	if (!c)
 		return false;
-	c->tls_arrived = 0; /* of the handshake, or of what was answered */
+	/*
+	 * Tickets are sent behind the client's Finished (RFC 8446, section 4.6.1), with which a
+	 * request may have come.
+	 */
+	if (c->tls_arrived)
+		c->tls_arrived |= TLS_ARRIVAL_OLD;
 	call = bpf_map_lookup_elem(&tls_calls, &who);
 	/* nobody saw its end: what shakes hands is another one */
 	if (!call || (who.goroutine && call->began < c->opened_at))
 		return false;
-	if (call->function == TLS_WRITE) {
-		if (!call->sent)
-			call->sent_first = now;
-		call->sent = 1;
-		call->sent_last = now;
-		if (tls_vote_of(call, slot, c->opened_at) != slot)
-			return false;
-		c->plain_writing = call->length;
-		if (!who.goroutine || c->role != ROLE_CLIENT || call->fed)
-			return false;
-		call->fed = 1;
-		return true;
-	} else if (call->pending) {
-		tls_vote_of(call, slot, c->opened_at);
-		tls_sent_pending(c, call, now);
-	}
-	return false;
+	if (call->function != TLS_WRITE)
+		return false;
+	if (tls_vote_of(call, slot, c->opened_at) != slot)
+		return false;
+	if (!call->sent)
+		call->sent_first = now;
+	call->sent = 1;
+	call->sent_last = now;
+	c->plain_writing = call->length;
+	if (!who.goroutine || c->role != ROLE_CLIENT || call->fed)
+		return false;
+	call->fed = 1;
+	return true;
 }
 
 /* Has P, of what was sent on a socket, mean the plaintext of the call instead. */
@@ -206,35 +307,113 @@ static __always_inline bool tls_plain_of_call(struct conn *c, struct passage *p)
 }
 
 /*
+ * Whether a connection's socket is that of a crypto/tls.Conn, or of what is no such thing: its
+ * first field is a net.Conn, and of a net.TCPConn the first is a pointer to a netFD, in which the
+ * descriptor follows the 16 bytes of an fdMutex (internal/poll/fd_unix.go).
+ */
+__noinline int go_uses(u64 handle, u32 slot, u64 id)
+{
+	struct task_struct *current = cast(struct task_struct, bpf_get_current_task());
+	struct files_struct *files = cast(struct files_struct, load(current, files));
+	struct conn *c = tls_conn(slot, id);
+	struct socket *socket;
+	u64 at = 0, file;
+	u32 fd = 0;
+
+	if (!c || bpf_probe_read_user(&at, sizeof(at), (void *)(handle + 8)) ||
+	    bpf_probe_read_user(&at, sizeof(at), (void *)at) ||
+	    bpf_probe_read_user(&fd, sizeof(fd), (void *)(at + 16)) || fd >= GO_DESCRIPTORS)
+		return false;
+	socket = cast(struct socket, load_as(struct sock, c->sk, sk_socket));
+	file = (u64)load(socket, file);
+	return file && file_of(files, fd) == file;
+}
+
+/* The connection that a goroutine has shaken hands on, if its session uses it. */
+static __always_inline struct conn *go_bind(struct tls_caller *who, struct tls_call *call)
+{
+	struct tls_shaken *shaken = bpf_map_lookup_elem(&tls_shaking, who);
+
+	if (!shaken || !go_uses(call->handle, shaken->slot, shaken->id))
+		return NULL;
+	return conn_of(tls_vote_of(call, shaken->slot, shaken->id));
+}
+
+/* Notes that plaintext of a session passes before it is bound to a connection. */
+static __always_inline void tls_note_unbound(struct tls_handle *key, struct tls_session *last)
+{
+	struct tls_session unbound = {.missed = 1};
+	int err;
+
+	if (last && !last->slot)
+		return;
+	err = bpf_map_update_elem(&tls_sessions, key, &unbound, BPF_ANY);
+	if (err)
+		count_map_error(err);
+}
+
+/*
+ * A call of a session will move what nobody sees: there is no room for its caller. What is open on
+ * its connection is lost, and the rest of that stays unread.
+ */
+__noinline int tls_overlooked(u64 handle)
+{
+	struct tls_handle key = {};
+	struct tls_session *s;
+	struct conn *c;
+
+	key.handle = handle;
+	key.process = current_process();
+	count_lost(LOST_TLS_CALLER, 1);
+	s = bpf_map_lookup_elem(&tls_sessions, &key);
+	c = s ? tls_conn(s->slot, s->id) : NULL;
+	if (!c) {
+		tls_note_unbound(&key, s);
+	} else if (c->class == CLASS_UNKNOWN) {
+		c->tls_missed = 1;
+	} else if (c->class <= LAST_CLASS_READ && !c->upgraded) {
+		lose_until(c->slot, c->requests, LOST_TLS_CALLER);
+		c->upgraded = 1;
+	}
+	return 0;
+}
+
+/*
  * A function of a library is entered. It may be noted twice: Go begins anew when it has made its
  * stack larger.
  */
-static __always_inline void tls_call_begins(struct tls_caller *who, u32 function, u64 handle,
-					    u64 buffer, u32 length, u64 moved_at)
+static __always_inline void tls_call_begins(struct tls_caller *who, u32 library, u32 function,
+					    u64 handle, u64 buffer, u32 length, u64 moved_at)
 {
-	struct tls_call *call = attached ? tls_call_of(who) : NULL;
+	struct tls_call *call;
 	struct conn *c;
 
-	if (!call)
+	if (!attached)
 		return;
-	if (call->handle != handle) {
-		/* Node may write, then try to read, then send what it wrote */
-		call->pending = 0;
-		call->slot = 0;
+	call = tls_call_of(who);
+	if (!call) {
+		tls_overlooked(handle);
+		return;
 	}
+	if (call->handle != handle)
+		call->slot = 0;
 	call->handle = handle;
+	call->library = library;
 	call->buffer = buffer;
 	call->length = length;
 	call->moved_at = moved_at;
 	call->began = bpf_ktime_get_ns();
 	call->sent = 0;
 	call->fed = 0;
+	call->received = 0;
 	call->function = function;
-	if (function == TLS_WRITE) {
-		c = tls_session_conn(call);
-		if (c)
-			c->plain_writing = length;
-	}
+	c = tls_session_conn(call);
+	if (!c && who->goroutine)
+		c = go_bind(who, call);
+	if (c && function == TLS_WRITE)
+		c->plain_writing = length;
+	if (c && function == TLS_READ && tls_is_new(c))
+		tls_arrival_ends(c);
 	count_run(PROG_TLS_CALL, run_is_counted(call->began) ? call->began : 0);
 }
 
@@ -253,17 +432,32 @@ static __always_inline s64 tls_moved(struct tls_call *call, s64 result)
 /* The connection that a call used, NULL if it is not known. */
 static __always_inline struct conn *tls_conn_of_call(struct tls_call *call, u32 function)
 {
-	struct conn *received = NULL, *c;
+	struct conn *received, *c = tls_session_conn(call);
 
 	if (function == TLS_WRITE) /* what it sent on has its vote */
-		return tls_session_conn(call);
+		return c;
 	received = tls_conn(call->received, call->received_id);
-	if (received && call->received_at >= call->began) /* within the call */
-		return conn_of(tls_vote_of(call, call->received, call->received_id));
-	c = tls_session_conn(call);
-	if (c || !received)
+	if (!received || received == c)
 		return c;
 	return conn_of(tls_vote_of(call, call->received, call->received_id));
+}
+
+/* A call has passed plaintext, maybe a request, and it is not known on which connection. */
+static __always_inline void tls_lose(struct tls_call *call, s64 moved)
+{
+	u64 prefix[2] = {}, n = at_most(moved, HTTP1_PREFIX);
+	struct tls_handle key = {};
+	int verdict;
+
+	key.handle = call->handle;
+	key.process = current_process();
+	tls_note_unbound(&key, bpf_map_lookup_elem(&tls_sessions, &key));
+	if (bpf_probe_read_user(prefix, n, (void *)call->buffer))
+		return;
+	verdict = request_verdict(prefix[0], prefix[1], n);
+	if (((verdict & 0xff) == HTTP1_YES && verdict >> 8 != METHOD_OTHER) ||
+	    redis_verdict(prefix[0], prefix[1], n) == REDIS_YES)
+		count_lost(LOST_TLS_SOCKET, 1);
 }
 
 /*
@@ -336,12 +530,15 @@ static __always_inline void tls_plain(struct conn *c, u32 direction, u64 buffer,
 		c->class = CLASS_UNKNOWN;
 	if (c->class == CLASS_UNKNOWN && !(c->plain_read | c->plain_written)) {
 		process = bpf_map_lookup_elem(&tls_processes, &c->tls_process);
-		if ((c->covered && !c->tunnel) || (process && c->opened_at < process->attached_at))
+		if ((c->covered && !c->tunnel) || c->tls_missed ||
+		    (process && c->opened_at < process->attached_at))
 			/* what passes first may be the middle of anything */
 			c->role = ROLE_UNKNOWN;
 	}
 	if (c->tls_arrived) {
-		c->tls_time = c->tls_arrived == TLS_ARRIVAL_MISSED ? 0 : c->tls_arrived;
+		c->tls_time = c->tls_arrived & ~TLS_ARRIVAL_OLD;
+		if (c->tls_time == TLS_ARRIVAL_MISSED)
+			c->tls_time = 0;
 		c->tls_arrived = 0;
 	}
 	p.now = now;
@@ -377,30 +574,19 @@ static __always_inline u64 tls_written_at(struct conn *c, struct tls_call *call)
 }
 
 /* What a call of a library has moved becomes plaintext of its connection. */
-static __always_inline void tls_call_moved(struct tls_caller *who, struct tls_call *call,
-					   u32 function, s64 moved)
+static __always_inline void tls_call_moved(struct tls_call *call, u32 function, s64 moved)
 {
 	struct conn *c = tls_conn_of_call(call, function);
 	u64 at;
 
-	if (c) {
-		at = function == TLS_WRITE ? tls_written_at(c, call) : bpf_ktime_get_ns();
-		tls_plain(c, function == TLS_WRITE ? WRITE : READ, call->buffer, moved, at,
-			  function == TLS_WRITE && call->fed);
-	} else if (function == TLS_WRITE && !who->goroutine) { /* Go sends within the call */
-		if (call->pending) {			       /* more of it */
-			call->pending += moved;
-			return;
-		}
-		call->prefix[0] = 0;
-		call->prefix[1] = 0;
-		call->pending = moved;
-		moved = at_most(moved, HTTP1_PREFIX);
-		if (bpf_probe_read_user(call->prefix, moved, (void *)call->buffer))
-			call->pending = 0;
-	} else if (function == TLS_READ) {
-		count_lost(LOST_TLS_SOCKET, 1);
+	if (!c) {
+		if (!(function == TLS_WRITE && call->fed))
+			tls_lose(call, moved);
+		return;
 	}
+	at = function == TLS_WRITE ? tls_written_at(c, call) : bpf_ktime_get_ns();
+	tls_plain(c, function == TLS_WRITE ? WRITE : READ, call->buffer, moved, at,
+		  function == TLS_WRITE && call->fed);
 }
 
 /* A function of a library returns. */
@@ -419,13 +605,15 @@ static __always_inline void tls_call_ends(struct tls_caller *who, s64 result)
 	call->function = TLS_NONE;
 	moved = tls_moved(call, result);
 	if (moved > 0 && moved <= 0x7fffffff) {
-		tls_call_moved(who, call, function, moved);
+		tls_call_moved(call, function, moved);
 	} else if (function == TLS_WRITE) {
 		/* Nothing was sent of this session, or nothing but the handshake. */
 		c = tls_session_conn(call);
 		if (c)
 			c->plain_writing = 0;
 	}
+	if (who->goroutine) /* there may be any number of them, and nobody sees them end */
+		tls_caller_goes(who);
 	count_run(PROG_TLS_RETURN, began);
 }
 

@@ -30,7 +30,7 @@ func (p probes) Attach(path string, library tlslib.Library) (io.Closer, error) {
 
 // Tell is part of [tlswatch.Probes].
 func (p probes) Tell(pid uint32, about tlswatch.Process) error {
-	return p.k.TellTLS(pid, kernel.TLSProcess{Opaque: uint32(about.Opaque), AttachedAt: about.AttachedAt, Goroutines: about.Goroutines})
+	return p.k.TellTLS(pid, kernel.TLSProcess{Opaque: uint32(about.Opaque), AttachedAt: about.AttachedAt, Goroutines: about.Goroutines, Libraries: about.Libraries})
 }
 
 // Forget is part of [tlswatch.Probes].

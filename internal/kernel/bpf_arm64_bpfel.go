@@ -143,8 +143,12 @@ type bpfConn struct {
 	Asked         uint8
 	Greets        uint8
 	Tunnel        uint8
+	TlsLeft       uint32
 	Unseen        uint8
-	Spare         [43]uint8
+	TlsUsed       uint8
+	TlsData       uint8
+	TlsMissed     uint8
+	Spare         [36]uint8
 }
 
 type bpfConnClass uint32
@@ -188,11 +192,12 @@ type bpfCovered struct {
 }
 
 type bpfCpuCounters struct {
-	_         structs.HostLayout
-	Lost      [25]uint64
-	LostBytes [2][4]uint64
-	Overflows [7]uint64
-	Runs      [12]struct {
+	_          structs.HostLayout
+	Lost       [26]uint64
+	LostBytes  [2][4]uint64
+	Overflows  [8]uint64
+	TlsCallers uint64
+	Runs       [12]struct {
 		_       structs.HostLayout
 		Samples uint64
 		Ns      uint64
@@ -238,7 +243,7 @@ type bpfExchange struct {
 
 type bpfFreshSlots struct {
 	_    structs.HostLayout
-	Next [7]uint32
+	Next [8]uint32
 }
 
 type bpfHistogram struct {
@@ -293,9 +298,10 @@ const (
 	bpfLostLOST_DESTROY    bpfLost = 5
 	bpfLostLOST_TLS_SOCKET bpfLost = 6
 	bpfLostLOST_TLS_ASKED  bpfLost = 7
-	bpfLostLOST_UNREADABLE bpfLost = 8
-	bpfLostLOST_MAP        bpfLost = 19
-	bpfLostLOST_COUNT      bpfLost = 25
+	bpfLostLOST_TLS_CALLER bpfLost = 8
+	bpfLostLOST_UNREADABLE bpfLost = 9
+	bpfLostLOST_MAP        bpfLost = 20
+	bpfLostLOST_COUNT      bpfLost = 26
 )
 
 type bpfLostBytes uint32
@@ -330,7 +336,8 @@ const (
 	bpfOpaqueOPAQUE_JAVA            bpfOpaque = 5
 	bpfOpaqueOPAQUE_NOT_PERMITTED   bpfOpaque = 6
 	bpfOpaqueOPAQUE_ELF             bpfOpaque = 7
-	bpfOpaqueOPAQUE_COUNT           bpfOpaque = 8
+	bpfOpaqueOPAQUE_NO_SESSION      bpfOpaque = 8
+	bpfOpaqueOPAQUE_COUNT           bpfOpaque = 9
 )
 
 type bpfPendingCall struct {
@@ -403,7 +410,8 @@ const (
 	bpfTableTABLE_COVERAGE    bpfTable = 4
 	bpfTableTABLE_LISTENERS   bpfTable = 5
 	bpfTableTABLE_PIPELINES   bpfTable = 6
-	bpfTableTABLE_COUNT       bpfTable = 7
+	bpfTableTABLE_TLS_CALLERS bpfTable = 7
+	bpfTableTABLE_COUNT       bpfTable = 8
 )
 
 type bpfTlsCall struct {
@@ -416,12 +424,10 @@ type bpfTlsCall struct {
 	SentFirst  uint64
 	SentLast   uint64
 	ReceivedId uint64
-	ReceivedAt uint64
-	Prefix     [2]uint64
 	Received   uint32
 	Slot       uint32
+	Library    uint32
 	Length     uint32
-	Pending    uint32
 	Function   uint8
 	Sent       uint8
 	Fed        uint8
@@ -442,18 +448,54 @@ type bpfTlsHandle struct {
 	Pad     uint32
 }
 
+type bpfTlsHello struct {
+	_    structs.HostLayout
+	Id   [2]uint64
+	Slot [2]uint32
+}
+
+type bpfTlsPlaces struct {
+	_     structs.HostLayout
+	Place [4]struct {
+		_      structs.HostLayout
+		First  uint16
+		Second uint16
+		Server uint16
+		Kind   uint8
+		Pad    uint8
+	}
+}
+
 type bpfTlsProcess struct {
 	_          structs.HostLayout
 	AttachedAt uint64
 	Opaque     uint32
 	Goroutines uint32
+	Places     bpfTlsPlaces
+}
+
+type bpfTlsRandom struct {
+	_       structs.HostLayout
+	Bytes   [2]uint64
+	Process uint32
+	Pad     uint32
 }
 
 type bpfTlsSession struct {
-	_       structs.HostLayout
-	Id      uint64
-	Slot    uint32
-	Against uint32
+	_        structs.HostLayout
+	Id       uint64
+	Slot     uint32
+	Evidence uint8
+	Against  uint8
+	Missed   uint8
+	Pad      uint8
+}
+
+type bpfTlsShaken struct {
+	_    structs.HostLayout
+	Id   uint64
+	Slot uint32
+	Pad  uint32
 }
 
 type bpfWorkload struct {
@@ -502,8 +544,11 @@ const (
 	bpfMapSeriesIndex           = "series_index"
 	bpfMapTlsAsked              = "tls_asked"
 	bpfMapTlsCalls              = "tls_calls"
+	bpfMapTlsHellos             = "tls_hellos"
+	bpfMapTlsLibraries          = "tls_libraries"
 	bpfMapTlsProcesses          = "tls_processes"
 	bpfMapTlsSessions           = "tls_sessions"
+	bpfMapTlsShaking            = "tls_shaking"
 	bpfMapWorkloadFree          = "workload_free"
 	bpfMapWorkloadIndex         = "workload_index"
 	bpfMapWorkloads             = "workloads"
@@ -694,8 +739,11 @@ type bpfMapSpecs struct {
 	SeriesIndex    *ebpf.MapSpec `ebpf:"series_index"`
 	TlsAsked       *ebpf.MapSpec `ebpf:"tls_asked"`
 	TlsCalls       *ebpf.MapSpec `ebpf:"tls_calls"`
+	TlsHellos      *ebpf.MapSpec `ebpf:"tls_hellos"`
+	TlsLibraries   *ebpf.MapSpec `ebpf:"tls_libraries"`
 	TlsProcesses   *ebpf.MapSpec `ebpf:"tls_processes"`
 	TlsSessions    *ebpf.MapSpec `ebpf:"tls_sessions"`
+	TlsShaking     *ebpf.MapSpec `ebpf:"tls_shaking"`
 	WorkloadFree   *ebpf.MapSpec `ebpf:"workload_free"`
 	WorkloadIndex  *ebpf.MapSpec `ebpf:"workload_index"`
 	Workloads      *ebpf.MapSpec `ebpf:"workloads"`
@@ -782,8 +830,11 @@ type bpfMaps struct {
 	SeriesIndex    *ebpf.Map `ebpf:"series_index"`
 	TlsAsked       *ebpf.Map `ebpf:"tls_asked"`
 	TlsCalls       *ebpf.Map `ebpf:"tls_calls"`
+	TlsHellos      *ebpf.Map `ebpf:"tls_hellos"`
+	TlsLibraries   *ebpf.Map `ebpf:"tls_libraries"`
 	TlsProcesses   *ebpf.Map `ebpf:"tls_processes"`
 	TlsSessions    *ebpf.Map `ebpf:"tls_sessions"`
+	TlsShaking     *ebpf.Map `ebpf:"tls_shaking"`
 	WorkloadFree   *ebpf.Map `ebpf:"workload_free"`
 	WorkloadIndex  *ebpf.Map `ebpf:"workload_index"`
 	Workloads      *ebpf.Map `ebpf:"workloads"`
@@ -817,8 +868,11 @@ func (m *bpfMaps) Close() error {
 		m.SeriesIndex,
 		m.TlsAsked,
 		m.TlsCalls,
+		m.TlsHellos,
+		m.TlsLibraries,
 		m.TlsProcesses,
 		m.TlsSessions,
+		m.TlsShaking,
 		m.WorkloadFree,
 		m.WorkloadIndex,
 		m.Workloads,

@@ -23,7 +23,9 @@ func sizeMaps(spec *ebpf.CollectionSpec, o Options, f *facts) error {
 		"coverage": 4 * o.MaxWorkloads,
 	}
 	if o.TLS {
-		sizes["tls_calls"], sizes["tls_sessions"], sizes["tls_processes"] = tlsCallers, o.MaxConnections, tlsProcesses
+		sizes["tls_calls"], sizes["tls_sessions"], sizes["tls_processes"] = o.MaxTLSCallers, o.MaxConnections, tlsProcesses
+		sizes["tls_hellos"], sizes["tls_shaking"] = tlsHandshakes, tlsHandshakes
+		sizes["tls_libraries"] = tlsLibraries
 	}
 	if f.fetchingAtomics {
 		sizes["claims"] = 1 // unused

@@ -12,7 +12,7 @@ var (
 		"", "kernel", "io_uring", "compat32", "syscall", "socket", "batch", "truncated", "iovecs", "memory", "steps",
 	}
 	opaqueNames = [bpfOpaqueOPAQUE_COUNT]string{
-		"not_yet", "idle", "attached_late", "unknown_library", "no_symbols", "java", "not_permitted", "malformed_file",
+		"not_yet", "idle", "attached_late", "unknown_library", "no_symbols", "java", "not_permitted", "malformed_file", "no_session",
 	}
 	mapErrnoNames  = [...]string{"e2big", "ebusy", "enomem", "edeadlk", "etimedout", "other"}
 	lostBytesNames = [bpfLostBytesBYTES_COUNT]string{"untapped", "late", "connections_full", "unreadable"}
@@ -22,7 +22,7 @@ var (
 		"retransmit_synack", "reset_received", "reset_sent", "sweep", "tls_call", "tls_return",
 	}
 	tableNames = [bpfTableTABLE_COUNT]string{
-		"connections", "workloads", "http_series", "edges", "coverage", "listeners", "pipelines",
+		"connections", "workloads", "http_series", "edges", "coverage", "listeners", "pipelines", "tls_callers",
 	}
 )
 
@@ -37,6 +37,7 @@ func lostNames() [bpfLostLOST_COUNT]string {
 		bpfLostLOST_DESTROY:    "missed_end",
 		bpfLostLOST_TLS_SOCKET: "tls_socket",
 		bpfLostLOST_TLS_ASKED:  "tls_asked",
+		bpfLostLOST_TLS_CALLER: "tls_caller",
 	}
 	for i, fault := range faultNames {
 		if fault != "" {

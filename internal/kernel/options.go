@@ -32,6 +32,9 @@ type Options struct {
 	Mode Mode
 	// TLS prepares for probes in TLS libraries: see [Kernel.Asked] and [Kernel.AttachTLS].
 	TLS bool
+	// MaxTLSCallers bounds the threads that have called a TLS library and the goroutines that are in a call of one
+	// (default 131,072; there is no such table without TLS).
+	MaxTLSCallers int
 	// Empty attaches programs of the same kinds that do nothing: the floor that
 	// benchmarks compare with.
 	Empty bool
@@ -90,6 +93,7 @@ func (o Options) withDefaults() (Options, error) {
 		{"series per workload", &o.MaxSeriesPerWorkload, 256, 1 << 18},
 		{"peers", &o.MaxPeers, 4096, 1 << 18},
 		{"peers per workload", &o.MaxPeersPerWorkload, 128, 1 << 18},
+		{"callers of TLS libraries", &o.MaxTLSCallers, 131072, 1 << 22},
 	} {
 		if *limit.value == 0 {
 			*limit.value = limit.unset

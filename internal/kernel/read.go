@@ -313,7 +313,13 @@ func (k *Kernel) readCounters(s *Snapshot) error {
 		}
 	}
 	for i, table := range tableNames {
+		if bpfTable(i) == bpfTableTABLE_TLS_CALLERS && k.tls == nil {
+			continue
+		}
 		s.Tables = append(s.Tables, Table{Name: table, Overflowed: sum.Overflows[i]})
+	}
+	if k.tls != nil {
+		k.tls.callers.added.Store(sum.TlsCallers)
 	}
 	missed, err := k.missed()
 	if err != nil {
@@ -343,6 +349,7 @@ func (c *bpfCpuCounters) add(o *bpfCpuCounters) {
 	for i := range c.Overflows {
 		c.Overflows[i] += o.Overflows[i]
 	}
+	c.TlsCallers += o.TlsCallers
 	for i := range c.Runs {
 		c.Runs[i].Samples += o.Runs[i].Samples
 		c.Runs[i].Ns += o.Runs[i].Ns
@@ -408,7 +415,11 @@ func (k *Kernel) readTables(s *Snapshot) error {
 		{len(s.Coverage), int(o.Coverage.MaxEntries()), []*ebpf.Map{o.Coverage}},
 		{len(s.Listeners), int(o.Listeners.MaxEntries()), []*ebpf.Map{o.Listeners}},
 		{int(pipelines), int(o.PipelineFree.MaxEntries()), []*ebpf.Map{o.Pipelines, o.PipelineFree}},
+		{k.tls.count(), int(o.TlsCalls.MaxEntries()), []*ebpf.Map{o.TlsCalls, o.TlsShaking, o.TlsSessions, o.TlsHellos, o.TlsProcesses, o.TlsLibraries}},
 	} {
+		if i == len(s.Tables) {
+			break // TLS is not read
+		}
 		s.Tables[i].Used, s.Tables[i].Limit = t.used, t.limit
 		for _, m := range t.maps {
 			bytes, err := memoryOf(m)

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"sync"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/link"
@@ -15,14 +17,25 @@ import (
 	"github.com/fathomhq/fathom/internal/tlslib"
 )
 
-// Sizes of the tables of TLS: threads that use it, of which a process has hundreds at most; and processes.
+// Sizes of the tables of TLS: processes; handshakes whose session has passed nothing yet; and libraries that are probed at a time,
+// of which the first is none.
 const (
-	tlsCallers   = 16384
-	tlsProcesses = 8192
+	tlsProcesses  = 8192
+	tlsHandshakes = 16384
+	tlsLibraries  = 4096
+)
+
+// enum tls_place_kind of bpf/types.h
+const (
+	placeDirect   = 1
+	placeIndirect = 2
 )
 
 // multiProbes is the function behind links of many uprobes, of Linux 6.6: they need no capability once the program is loaded.
 const multiProbes = "bpf_uprobe_multi_link_attach"
+
+// probeCookies is the function with which a uprobe learns what it was attached with, of Linux 5.15.
+const probeCookies = "bpf_get_attach_cookie_pe"
 
 var (
 	tlsProgramNames    = []string{"tls_read", "tls_read_ex", "tls_write", "tls_write_ex", "tls_write_ex2", "tls_return_int", "tls_return_size", "tls_free", "go_read", "go_write", "go_return", "go_close"}
@@ -36,12 +49,18 @@ type tlsProbes struct {
 	asked    *ringbuf.Reader
 	multi    bool // one link for many places
 	returns  bool // return probes do no harm here
+	cookies  bool // a probe can tell which library it is in
+	callers  callers
+
+	mu        sync.Mutex
+	libraries [tlsLibraries]bool // which indexes of the map tls_libraries are in use
 }
 
 // loadTLS loads the programs for probes in TLS libraries.
 func (k *Kernel) loadTLS(l *loader) (err error) {
 	t := &tlsProbes{programs: make(map[string]*ebpf.Program), multi: l.facts.hasFunction(multiProbes)}
 	t.returns = l.facts.harmlessReturns
+	t.cookies = l.facts.hasFunction(probeCookies)
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, t.close())
@@ -68,11 +87,13 @@ func (k *Kernel) loadTLS(l *loader) (err error) {
 	if t.asked, err = ringbuf.NewReader(l.maps.Maps["tls_asked"]); err != nil {
 		return fmt.Errorf("read which processes speak TLS: %w", err)
 	}
+	t.callers.table = l.maps.Maps["tls_calls"]
 	k.tls = t
 	return nil
 }
 
 func (t *tlsProbes) close() error {
+	t.callers.close()
 	var errs []error
 	if t.asked != nil {
 		errs = append(errs, t.asked.Close())
@@ -113,6 +134,9 @@ type TLSProcess struct {
 	Opaque     uint32 // enum opaque of bpf/types.h
 	AttachedAt uint64 // since when its libraries are probed: CLOCK_MONOTONIC, ns
 	Goroutines bool   // its calls are told apart by goroutine
+	// Libraries are those that are probed. They are needed before Linux 5.15, where a probe does not know which library it is
+	// in: of all places of a client random that they have, the first four count.
+	Libraries []tlslib.Library
 }
 
 // TellTLS says what was found out about a process. What is opaque carries the reason from then on.
@@ -120,15 +144,44 @@ func (k *Kernel) TellTLS(process uint32, about TLSProcess) error {
 	p := bpfTlsProcess{AttachedAt: about.AttachedAt, Opaque: about.Opaque}
 	if about.Goroutines {
 		p.Goroutines = 1
+		if k.tls != nil {
+			k.tls.callers.begin(process)
+		}
 	}
+	p.Places = placesOf(about.Libraries)
 	if err := k.objects.TlsProcesses.Put(process, p); err != nil {
 		return fmt.Errorf("note what is known of process %d: %w", process, err)
 	}
 	return nil
 }
 
+// placesOf are the places where a session of these libraries may keep its client random: the first four.
+func placesOf(libraries []tlslib.Library) (all bpfTlsPlaces) {
+	n := 0
+	for _, l := range libraries {
+		for _, place := range l.Random {
+			if n == len(all.Place) {
+				return all
+			}
+			at := &all.Place[n]
+			n++
+			at.First, at.Second, at.Kind = uint16(place.First), uint16(place.Second), placeDirect
+			if place.Indirect {
+				at.Kind = placeIndirect
+			}
+			if l.Server != nil {
+				at.Server = uint16(l.Server.First + 1)
+			}
+		}
+	}
+	return all
+}
+
 // ForgetTLS forgets what was known of a process: it is gone.
 func (k *Kernel) ForgetTLS(process uint32) error {
+	if k.tls != nil {
+		k.tls.callers.end(process)
+	}
 	if err := k.objects.TlsProcesses.Delete(process); err != nil && !errors.Is(err, ebpf.ErrKeyNotExist) {
 		return fmt.Errorf("forget process %d: %w", process, err)
 	}
@@ -149,27 +202,62 @@ func (k *Kernel) AttachTLS(path string, library tlslib.Library) (io.Closer, erro
 	if err != nil {
 		return nil, fmt.Errorf("open %s for probes: %w", path, err)
 	}
-	var all probes
+	index, err := k.noteLibrary(library)
+	if err != nil {
+		return nil, err
+	}
+	all := &probes{tls: k.tls, library: index}
 	for _, p := range k.tls.plan(library) {
-		if p.returns && !k.tls.returns {
-			return nil, errReturns
+		err := errReturns
+		if k.tls.returns || !p.returns {
+			if err = k.tls.attach(file, p, all); err == nil {
+				continue
+			}
+			err = explainProbe(fmt.Errorf("attach %s: %w", p.program, err))
 		}
-		if err := k.tls.attach(file, p, &all); err != nil {
-			return nil, errors.Join(explainProbe(fmt.Errorf("attach %s: %w", p.program, err)), all.Close())
-		}
+		return nil, errors.Join(err, all.Close())
 	}
 	return all, nil
 }
 
+// noteLibrary puts what is known of a library where its probes find it, and returns the index; 0 if they find it by process, or
+// have no use for it.
+func (k *Kernel) noteLibrary(library tlslib.Library) (uint32, error) {
+	if !k.tls.cookies || len(library.Random) == 0 {
+		return 0, nil
+	}
+	k.tls.mu.Lock()
+	defer k.tls.mu.Unlock()
+	for i := 1; i < tlsLibraries; i++ {
+		if k.tls.libraries[i] {
+			continue
+		}
+		if err := k.objects.TlsLibraries.Put(uint32(i), placesOf([]tlslib.Library{library})); err != nil {
+			return 0, fmt.Errorf("note where a library keeps the random of a session: %w", err)
+		}
+		k.tls.libraries[i] = true
+		return uint32(i), nil
+	}
+	return 0, nil
+}
+
 // probes are what is attached to one library.
-type probes []link.Link
+type probes struct {
+	tls     *tlsProbes
+	library uint32 // its index in the map tls_libraries
+	links   []link.Link
+}
 
 // Close detaches them.
-func (p probes) Close() error {
+func (p *probes) Close() error {
 	var errs []error
-	for _, l := range p {
+	for _, l := range p.links {
 		errs = append(errs, l.Close())
 	}
+	p.links = nil
+	p.tls.mu.Lock()
+	p.tls.libraries[p.library] = false
+	p.tls.mu.Unlock()
 	return errors.Join(errs...)
 }
 
@@ -253,11 +341,15 @@ func (t *tlsProbes) attach(file *link.Executable, p placed, all *probes) error {
 		if p.returns {
 			attach = file.UretprobeMulti
 		}
-		l, err := attach(nil, program, &link.UprobeMultiOptions{Addresses: p.offsets})
+		o := &link.UprobeMultiOptions{Addresses: p.offsets}
+		if all.library != 0 {
+			o.Cookies = slices.Repeat([]uint64{uint64(all.library)}, len(p.offsets))
+		}
+		l, err := attach(nil, program, o)
 		if err != nil {
 			return err
 		}
-		*all = append(*all, l)
+		all.links = append(all.links, l)
 		return nil
 	}
 	attach := file.Uprobe
@@ -265,11 +357,11 @@ func (t *tlsProbes) attach(file *link.Executable, p placed, all *probes) error {
 		attach = file.Uretprobe
 	}
 	for _, offset := range p.offsets {
-		l, err := attach("", program, &link.UprobeOptions{Address: offset, TraceFSPrefix: probePrefix})
+		l, err := attach("", program, &link.UprobeOptions{Address: offset, TraceFSPrefix: probePrefix, Cookie: uint64(all.library)})
 		if err != nil {
 			return err
 		}
-		*all = append(*all, l)
+		all.links = append(all.links, l)
 	}
 	return nil
 }

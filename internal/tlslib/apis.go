@@ -7,6 +7,10 @@ type api struct {
 	// forwards lists functions that do nothing but call another of the list: probing both would
 	// count twice. It is by version which of them there are.
 	forwards map[string]string
+	// random names the function that hands out the client random of a session, the first argument.
+	random string
+	// server names the one that tells whether a session is a server's.
+	server string
 	// wraps lists beginnings of names of libraries: a file that needs one of them passes the
 	// plaintext on to it, where it is seen.
 	wraps []string
@@ -30,6 +34,8 @@ var apis = []api{
 			{"SSL_write", RoleWrite}, {"SSL_write_ex", RoleWriteEx}, {"SSL_write_ex2", RoleWriteEx2},
 			{"SSL_sendfile", RoleSendFile}, {"SSL_free", RoleFree},
 		},
+		random:   "SSL_get_client_random",
+		server:   "SSL_is_server",
 		forwards: map[string]string{"SSL_write_ex": "SSL_write_ex2"}, // since 3.3
 		wraps:    []string{"libssl.so", "libgnutls.so"},              // such as libgnutls-openssl.so.27
 	},
@@ -40,6 +46,7 @@ var apis = []api{
 			{"gnutls_record_send", RoleWrite}, {"gnutls_record_send2", RoleWrite},
 			{"gnutls_deinit", RoleFree},
 		},
+		random:   "gnutls_session_get_random",
 		forwards: map[string]string{"gnutls_record_send": "gnutls_record_send2"}, // since 3.6.3
 		wraps:    []string{"libgnutls.so"},
 	},
@@ -69,6 +76,10 @@ func wantedNames() []string {
 	for _, a := range apis {
 		for _, r := range a.roles {
 			names = append(names, r.name)
+		}
+		names = append(names, a.random)
+		if a.server != "" {
+			names = append(names, a.server)
 		}
 	}
 	for name := range foreign {

@@ -2,6 +2,8 @@ package tlslib
 
 import (
 	"bytes"
+	"encoding/hex"
+	"strings"
 	"testing"
 )
 
@@ -42,9 +44,25 @@ func FuzzCode(f *testing.F) {
 	f.Add([]byte{0x55, 0x5d, 0xc3}, []byte{0})
 	f.Add([]byte("\x31\xff\xb8\x01\x00\x00\x00\x85\xff\x74\x01\xc3\xc3"), []byte{1, 0, 1})
 	f.Add([]byte("\x89\xd8\x48\x8b\x54\x24\x08\x64\x48\x2b\x14\x25\x28\x00\x00\x00\x75\x01\xc3\xe8\x00\x10\x00\x00"), []byte{1})
+	for _, a := range accessors {
+		code, err := hex.DecodeString(strings.ReplaceAll(a.code, " ", ""))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(code, []byte{})
+	}
 	f.Fuzz(func(t *testing.T, code, choices []byte) {
 		if len(code) > 4096 {
 			return
+		}
+		for machine, step := range steps {
+			a := accessor{code: code, step: step}
+			a.run(0, start(machine))
+			for _, p := range append(a.found, a.returned...) {
+				if p.First < 0 || p.First > maxOffset || p.Second < 0 || p.Second > maxOffset {
+					t.Errorf("machine %v: %+v", machine, p)
+				}
+			}
 		}
 		for _, m := range isas {
 			m.sweep(code)

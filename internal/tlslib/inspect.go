@@ -85,6 +85,12 @@ func (img *image) fromSymbols(d *dynamic, all symbols) ([]Library, error) {
 		if err := img.dropForwards(&library, a); err != nil {
 			return nil, err
 		}
+		for _, s := range all.get(a.random) {
+			library.Random = append(library.Random, img.places(s)...)
+		}
+		for _, s := range all.get(a.server) {
+			library.Server = img.flagPlace(s)
+		}
 		if library.complete() {
 			found = append(found, library)
 		}

@@ -62,6 +62,12 @@ type Library struct {
 	// toolchain's version; empty where it is not cheaply known.
 	Version   string
 	Functions []Function
+	// Random is where the 32 bytes of a session's client random may be (RFC 8446, section 4.1.2),
+	// which were in clear on its connection. Empty if the accessor is missing or of an unknown shape.
+	Random []Place
+	// Server is where the lowest bit tells whether the session is a server's; nil if that is not
+	// known.
+	Server *Place
 }
 
 // Function is a function to be probed. Entry fires once a call (in Go once more each time the

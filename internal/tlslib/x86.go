@@ -10,7 +10,7 @@ import (
 const (
 	rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi = 0, 1, 2, 3, 4, 5, 6, 7
 
-	r8, r14 = 8, 14
+	r8, r12, r14 = 8, 12, 14
 )
 
 // endbr64 is what x86asm takes for nothing; it begins functions that indirect jumps may reach.

@@ -42,6 +42,8 @@ type Process struct {
 	AttachedAt uint64
 	// Goroutines tells that calls are told apart by goroutine, not by thread: Go's crypto/tls.
 	Goroutines bool
+	// Libraries are those that are probed.
+	Libraries []tlslib.Library
 }
 
 // Opaque says whether the TLS of a process is read, and if not, why. The numbers are those of enum
@@ -66,10 +68,12 @@ const (
 	NotPermitted
 	// ELF: the file of the program or of its library contradicts itself or cannot be read.
 	ELF
+	// NoSession: no session of a process that is read uses the connection. Only the kernel side says so.
+	NoSession
 )
 
 var opaqueNames = [...]string{
-	"not_yet", "read", "attached_late", "unknown_library", "no_symbols", "java", "not_permitted", "malformed_file",
+	"not_yet", "read", "attached_late", "unknown_library", "no_symbols", "java", "not_permitted", "malformed_file", "no_session",
 }
 
 // String returns a name fit for a metric's label.

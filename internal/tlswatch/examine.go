@@ -118,6 +118,7 @@ func readBy(held []*attachment) Process {
 		about.AttachedAt = max(about.AttachedAt, a.at)
 		for _, l := range a.libs {
 			about.Goroutines = about.Goroutines || l.Kind == tlslib.Go
+			about.Libraries = append(about.Libraries, l)
 		}
 	}
 	return about

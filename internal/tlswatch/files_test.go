@@ -35,6 +35,20 @@ func TestReplaced(t *testing.T) {
 	}
 }
 
+// TestUnlinkedBelow4GiB has a program deleted that is not position-independent.
+func TestUnlinkedBelow4GiB(t *testing.T) {
+	f := newFake()
+	f.start(t, nil)
+	path := compileGo(t)
+	p := run(t, path)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if about := f.ask(t, p.pid()); about.Opaque != Read || !about.Goroutines {
+		t.Errorf("%+v", about)
+	}
+}
+
 // TestUnlinkedLater attaches once to a file whose ctime changes.
 func TestUnlinkedLater(t *testing.T) {
 	f := newFake()
@@ -254,7 +268,7 @@ func TestParseMaps(t *testing.T) {
 		"1-2 r-xp 0 zz:01 7 /x\n" +
 		"\n   x\nr-x\n" +
 		"ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]\n" +
-		"1-2 r-xp 00000000 00:02 8 "
+		"00400000-0040c000 r-xp 00000000 00:02 8 "
 	found, err := parseMaps(strings.NewReader(text))
 	if err != nil || len(found) != 3 {
 		t.Fatalf("%+v, %v", found, err)
@@ -265,7 +279,7 @@ func TestParseMaps(t *testing.T) {
 	if m := found[1]; m.name != "/a b (deleted)" || m.base() != "a b" || m.dev != unix.Mkdev(0x103, 0xfffff) {
 		t.Errorf("%+v", m)
 	}
-	if m := found[2]; m.name != "" || m.base() != "" || m.ino != 8 {
+	if m := found[2]; m.span != "400000-40c000" || m.name != "" || m.base() != "" || m.ino != 8 {
 		t.Errorf("%+v", m)
 	}
 }

@@ -20,7 +20,7 @@ const (
 
 // mapping is the first executable mapping of a file.
 type mapping struct {
-	span string // "start-end" as the line has it, which is also its name in map_files
+	span string // "start-end", its name in map_files
 	dev  uint64 // as the line has it; see [status.isFile] for where it differs from what stat says
 	ino  uint64
 	// name is the path as the line has it: relative to the reader's root directory or, if that
@@ -63,22 +63,23 @@ func parseMapping(line []byte) (m mapping, executable, ok bool) {
 	if len(fields) < 6 || len(fields[1]) != 4 {
 		return m, false, false
 	}
-	m.span = fields[0]
 	m.name = strings.TrimLeft(fields[5], " ")
 	major, minor, _ := strings.Cut(fields[3], ":")
 	hi, err1 := strconv.ParseUint(major, 16, 32)
 	lo, err2 := strconv.ParseUint(minor, 16, 32)
 	ino, err3 := strconv.ParseUint(fields[4], 10, 64)
 	m.dev, m.ino = unix.Mkdev(uint32(hi), uint32(lo)), ino
-	return m, true, err1 == nil && err2 == nil && err3 == nil && isSpan(m.span)
+	m.span, ok = spanOf(fields[0])
+	return m, true, ok && err1 == nil && err2 == nil && err3 == nil
 }
 
-// isSpan keeps anything but two addresses out of a path under map_files.
-func isSpan(s string) bool {
-	start, end, ok := strings.Cut(s, "-")
-	_, err1 := strconv.ParseUint(start, 16, 64)
-	_, err2 := strconv.ParseUint(end, 16, 64)
-	return ok && err1 == nil && err2 == nil
+// spanOf returns the name that a mapping has in map_files. Addresses below 4 GiB are filled up with zeros in maps (show_vma_header_prefix
+// in fs/proc/task_mmu.c), and must not be there (proc_map_files_readdir and dname_to_vma_addr in fs/proc/base.c).
+func spanOf(addresses string) (span string, ok bool) {
+	start, end, ok := strings.Cut(addresses, "-")
+	from, err1 := strconv.ParseUint(start, 16, 64)
+	to, err2 := strconv.ParseUint(end, 16, 64)
+	return fmt.Sprintf("%x-%x", from, to), ok && err1 == nil && err2 == nil
 }
 
 // paths returns what the name may mean: with a newline, or with a backslash and digits.

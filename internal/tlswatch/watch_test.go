@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"syscall"
 	"testing"
 	"time"
@@ -81,13 +82,13 @@ func TestOnceForAll(t *testing.T) {
 	path := libssl(t, "libssl.so.3")
 	first, second := loads(t, path), loads(t, path)
 	one, two := f.ask(t, first.pid()), f.ask(t, second.pid())
-	if one != two || one.Opaque != Read || f.attaches != 1 {
+	if !reflect.DeepEqual(one, two) || one.Opaque != Read || f.attaches != 1 {
 		t.Fatalf("%+v, %+v, attached %d times", one, two, f.attaches)
 	}
 	first.end()
 	f.await(t, "the first end", func() bool { return f.forgets[first.pid()] == 1 })
 	third := loads(t, path)
-	if about := f.ask(t, third.pid()); about != one {
+	if about := f.ask(t, third.pid()); !reflect.DeepEqual(about, one) {
 		t.Errorf("%+v before, %+v now", one, about)
 	}
 	second.end()

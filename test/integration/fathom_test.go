@@ -6,10 +6,12 @@ import (
 	"maps"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/fathomhq/fathom/internal/kernel"
+	"github.com/fathomhq/fathom/internal/tlslib"
 )
 
 // settleAfter is short, so that tests of paused streams need not wait long.
@@ -23,6 +25,8 @@ type fathom struct {
 	t testing.TB
 	k *kernel.Kernel
 	place
+	mu     sync.Mutex
+	probed map[string][]tlslib.Library // by path; set in TLS's tests
 }
 
 // load attaches a Fathom of the test's own, until the test ends.

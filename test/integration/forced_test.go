@@ -16,6 +16,7 @@ var unforced = map[string]struct {
 	"lost write bytes connections_full": {anywhere, "TestConnectionLimit"},
 	"lost tls_asked":                    {anywhere, "TestTLSLosses"},
 	"lost tls_socket":                   {anywhere, "TestTLSLosses"},
+	"lost tls_caller":                   {anywhere, "TestTLSCallersOverflow"},
 	"lost unreadable_kernel":            {anywhere, "needs a socket that the kernel itself reads (NBD, NFS, SMB)"},
 	"lost map_e2big":                    {anywhere, "slots are handed out before, so that no map is full"},
 	"lost map_ebusy":                    {anywhere, "depends on races inside the kernel"},

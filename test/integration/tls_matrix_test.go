@@ -94,6 +94,14 @@ func tlsRows() []tlsRow {
 		{name: "python asyncio server", serve: servePythonAsyncio, ask: askGo(16)},
 		{name: "python http.client", serve: serveGoPeer, ask: askPython},
 		{name: "python asyncio server, python http.client", serve: servePythonAsyncio, ask: askPython},
+		{name: "python threads server, a database by TLS", serve: servePythonApp("threads"), ask: askGo(16)},
+		{name: "python asyncio server, a database by TLS", serve: servePythonApp("asyncio"), ask: askGo(16)},
+		{name: "python uvloop server, a database by TLS", serve: servePythonApp("uvloop"), ask: askGo(16)},
+		{name: "python asyncio client", serve: serveGoPeer, ask: askPythonBurst("asyncio")},
+		{name: "python uvloop client", serve: serveGoPeer, ask: askPythonBurst("uvloop")},
+		{name: "python twisted client", serve: serveGoPeer, ask: askPythonBurst("twisted")},
+		{name: "python asyncio server, python asyncio client", serve: servePythonAsyncio, ask: askPythonBurst("asyncio")},
+		{name: "node server, a database by TLS", serve: serveNodeApp, ask: askGo(16)},
 		{name: "curl", serve: serveGoPeer, ask: askCurl},
 		{name: "curl, nginx server", serve: serveNginxPeer, ask: askCurl},
 		{name: "node server, 40 sockets", serve: serveNodePeer, ask: askGo(40)},
@@ -231,9 +239,9 @@ var tlsLibraries = []tlsLibrary{
 func (l tlsLibrary) styles() []string {
 	switch {
 	case l.name == boringSSL.name:
-		return []string{"plain"} // it has no SSL_read_ex
+		return []string{"plain", "memory"} // it has no SSL_read_ex
 	case l.driver == "openssl":
-		return []string{"plain", "ex"}
+		return []string{"plain", "ex", "memory"}
 	}
 	return []string{"plain", "apart"}
 }

@@ -6,12 +6,18 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
-// python returns the interpreter, with the OpenSSL that it uses probed.
-func python(b *tlsBench) string {
-	out, err := exec.Command(program(b.T, "python3"), "-c", `
+// python returns the interpreter of PATH, with the OpenSSL that it uses probed.
+func python(b *tlsBench) string { return interpreter(b, program(b.T, "python3")) }
+
+// distributionPython has the distribution's modules.
+func distributionPython(b *tlsBench) string { return interpreter(b, program(b.T, "/usr/bin/python3")) }
+
+func interpreter(b *tlsBench, path string) string {
+	out, err := exec.Command(path, "-c", `
 import _ssl, sys
 print(sys.executable)
 print(next((l.split()[-1] for l in open('/proc/self/maps') if 'libssl' in l), sys.executable))`).Output()
@@ -56,6 +62,27 @@ async def main():
 	print('127.0.0.1:%%d' %% server.sockets[0].getsockname()[1], flush=True)
 	await server.serve_forever()
 asyncio.run(main())`, certificate, key))
+}
+
+// servePythonApp asks a database by TLS for each request.
+func servePythonApp(how string) func(*tlsBench) string {
+	return func(b *tlsBench) string {
+		certificate, key := certificateFiles(b.T)
+		return serve(b.T, distributionPython(b), "testdata/tls/app.py", how, certificate, key)
+	}
+}
+
+func serveNodeApp(b *tlsBench) string {
+	certificate, key := certificateFiles(b.T)
+	return serve(b.T, node(b), "testdata/tls/app.js", certificate, key)
+}
+
+// askPythonBurst asks on ten new connections in one turn of a loop.
+func askPythonBurst(how string) func(*tlsBench, string) map[string]uint64 {
+	return func(b *tlsBench, addr string) map[string]uint64 {
+		args := []string{"testdata/tls/burst.py", how, port(addr), strconv.Itoa(b.requests)}
+		return ask(b.T, distributionPython(b), append(args, kindArguments()...)...)
+	}
 }
 
 // askPython keeps four connections in threads of their own.

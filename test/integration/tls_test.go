@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"bytes"
 	"context"
 	"debug/buildinfo"
 	"fmt"
@@ -31,11 +32,17 @@ func certificateFiles(t *testing.T) (certificate, key string) {
 // loadTLS is load with probes in the libraries of these files.
 func loadTLS(t *testing.T, files ...string) *fathom {
 	t.Helper()
-	f := load(t, kernel.Options{TLS: true, MaxSeriesPerWorkload: 1000}) // each server is another edge of the clients
+	return loadTLSWith(t, kernel.Options{}, files...)
+}
+
+func loadTLSWith(t *testing.T, o kernel.Options, files ...string) *fathom {
+	t.Helper()
+	o.TLS, o.MaxSeriesPerWorkload = true, 1000 // each server is another edge of the clients
+	f := load(t, o)
 	for _, path := range files {
 		f.attachTLS(t, path)
 	}
-	// Every process that asks has these probes.
+	// Every process that asks has these probes, or some that are attached later.
 	var now unix.Timespec
 	if err := unix.ClockGettime(unix.CLOCK_MONOTONIC, &now); err != nil {
 		t.Fatal(err)
@@ -49,17 +56,44 @@ func loadTLS(t *testing.T, files ...string) *fathom {
 				return
 			}
 			_, err = buildinfo.ReadFile(fmt.Sprintf("/proc/%d/exe", process))
-			_ = f.k.TellTLS(process, kernel.TLSProcess{Opaque: 1, AttachedAt: uint64(now.Nano()), Goroutines: err == nil})
+			_ = f.k.TellTLS(process, kernel.TLSProcess{Opaque: 1, AttachedAt: uint64(now.Nano()), Goroutines: err == nil, Libraries: f.probedIn(process)})
 		}
 	}()
 	return f
 }
 
+// probedIn returns the libraries with probes that a process maps.
+func (f *fathom) probedIn(process uint32) (mapped []tlslib.Library) {
+	maps, err := os.ReadFile(fmt.Sprintf("/proc/%d/maps", process))
+	if err != nil {
+		return nil // it is gone
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for path, libraries := range f.probed {
+		if bytes.Contains(maps, []byte(" "+path+"\n")) {
+			mapped = append(mapped, libraries...)
+		}
+	}
+	return mapped
+}
+
 // attachTLS probes the libraries in a file until the test ends or detach.
 func (f *fathom) attachTLS(t *testing.T, path string) (detach func()) {
 	t.Helper()
+	real, err := filepath.EvalSymlinks(path)
+	if err != nil {
+		t.Fatal(err)
+	}
 	var all []io.Closer
-	for _, library := range inspect(t, path) {
+	libraries := inspect(t, path)
+	f.mu.Lock()
+	if f.probed == nil {
+		f.probed = make(map[string][]tlslib.Library)
+	}
+	f.probed[real] = libraries
+	f.mu.Unlock()
+	for _, library := range libraries {
 		probes, err := f.k.AttachTLS(path, library)
 		if err != nil {
 			t.Fatalf("%s: %+v", path, err)
@@ -160,7 +194,7 @@ func serveNginxTLS(t *testing.T) string {
 			locations.WriteString(l)
 		}
 	}
-	return runNginxOn(t, "ssl", fmt.Sprintf("ssl_certificate %s; ssl_certificate_key %s;", certificate, key), locations.String())
+	return runNginxOn(t, "ssl", fmt.Sprintf("ssl_protocols TLSv1.2 TLSv1.3; ssl_certificate %s; ssl_certificate_key %s;", certificate, key), locations.String())
 }
 
 func serveNodeTLS(t *testing.T) string {

@@ -206,6 +206,10 @@ static long bpf_probe_read_user(void *to, u32 n, const void *from)
 
 static long bpf_probe_read_kernel(void *to, u32 n, const void *from)
 {
+	if (!from) {
+		memset(to, 0, n);
+		return -1;
+	}
 	memcpy(to, from, n);
 	return 0;
 }

@@ -40,6 +40,7 @@ const REASON_ADVICE = {
   attached_late: "The next connection is read. Restart the client or wait.",
   java: "Nothing yet: put a proxy that ends TLS before it, or read its TCP numbers.",
   malformed_file: "Check the file with `fathom doctor --pid`; if it is sound, report it.",
+  no_session: "A proxy that passes TLS on has no plaintext: look at the programs behind it.",
   no_symbols: "Do not strip the program (of OpenSSL in a static binary the symbols are needed).",
   not_permitted: "Run the agent as root, or with the capabilities that docs/kernels.md names for `--tls`.",
   not_yet: "Processes that live longer are read. Nothing to do for short ones.",

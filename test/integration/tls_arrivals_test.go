@@ -1,0 +1,163 @@
+package integration
+
+import (
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/fathomhq/fathom/internal/kernel"
+	"github.com/fathomhq/fathom/test/selfsigned"
+)
+
+// TestTLSArrivals makes requests on new connections, together with the end of the handshake and long after it: none is lost, and a
+// duration contains neither the handshake nor the time in which the client did nothing.
+func TestTLSArrivals(t *testing.T) {
+	connections := 100
+	if testing.Short() {
+		connections = 20 // in a guest
+	}
+	b := newTLSBench(t, 2*connections)
+	for _, s := range []struct {
+		name  string
+		serve func(*tlsBench) string
+	}{
+		{"go", serveGoPeer}, {"nginx", serveNginxPeer}, {"node", serveNodePeer}, {"haproxy", serveHAProxyPeer},
+		{"python asyncio", servePythonAsyncio}, {"python threads", servePythonPeer},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			b := b.in(t)
+			addr := s.serve(b)
+			for _, how := range []string{"together", "apart", "resumed"} {
+				t.Run(how, func(t *testing.T) { b.in(t).arrive(how, addr, connections) })
+			}
+		})
+	}
+}
+
+func (b *tlsBench) arrive(how, addr string, connections int) {
+	b.Helper()
+	before, served := b.f.count(), b.f.served()
+	counts := ask(b.T, python(b), "testdata/tls/arrive.py", how, port(addr), strconv.Itoa(connections))
+	waited := time.Duration(counts["NANOSECONDS 0"])
+	delete(counts, "NANOSECONDS 0")
+	if n := counts["GET 200"]; n != uint64(2*connections) {
+		b.Errorf("%d of %d requests were answered: %v", n, 2*connections, counts)
+	}
+	b.f.mustMatch(b.T, before, bothEnds(counts), exchangesAndLost)
+	if served = b.f.served() - served; served > waited {
+		b.Errorf("the server took %v, and its client waited %v", served, waited)
+	}
+}
+
+// served is the sum of all durations at servers.
+func (f *fathom) served() (sum time.Duration) {
+	s := f.snapshot()
+	for _, e := range s.Exchanges {
+		if e.Role == kernel.RoleServer && side(s.Workloads[e.Workload]) == "server" {
+			sum += time.Duration(e.Duration.Sum)
+		}
+	}
+	return sum
+}
+
+func servePythonPeer(b *tlsBench) string {
+	python(b)
+	return servePythonTLS(b.T)
+}
+
+// TestTLSPassedOn has a proxy that reads TLS of its own pass on what others encrypt: that is no idle connection.
+func TestTLSPassedOn(t *testing.T) {
+	b := newTLSBench(t, 0)
+	behind := start(t, "it-behind", nil).load("Serve", LoadCall{TLS: true}).Addr
+	b.probe(libssl(t))
+	certificate := certificateFile(t)
+	ends, passes := freeAddr(t), freeAddr(t)
+	serveHAProxy(t, fmt.Sprintf(`
+frontend ends
+	mode http
+	bind %s ssl crt %s
+	http-request return status 200
+listen passes
+	mode tcp
+	bind %s
+	server behind %s`, ends, certificate, passes, behind))
+	ask := func(addr string) {
+		client := start(t, "it-beside", nil)
+		client.get(LoadCall{Addr: addr, Requests: 20, Connections: 5, Fresh: true, TLS: true, Kinds: []Kind{{"GET", "/200", 0}}})
+		client.stop()
+	}
+	waitListening(t, ends)
+	waitListening(t, passes)
+	ask(ends) // its process is read from now on
+	before := b.f.unread()
+	ask(passes)
+	// At the client's side and at the server's.
+	if !b.f.until(func(*kernel.Snapshot) bool { return b.f.unread()-before == 40 }) {
+		t.Errorf("%d connections are tls/no_session, want 40", b.f.unread()-before)
+	}
+}
+
+// unread is how many connections of servers no session uses.
+func (f *fathom) unread() (connections uint64) {
+	s := f.snapshot()
+	for _, c := range s.Coverage {
+		if c.Class == "tls" && c.Reason == "no_session" && side(s.Workloads[c.Workload]) == "server" {
+			connections += c.Connections
+		}
+	}
+	return connections
+}
+
+// serveHAProxyPeer answers by itself.
+func serveHAProxyPeer(b *tlsBench) string {
+	b.probe(libssl(b.T))
+	addr := freeAddr(b.T)
+	serveHAProxy(b.T, fmt.Sprintf(`
+frontend ends
+	mode http
+	bind %s ssl crt %s alpn http/1.1
+	http-request return status 200 content-type text/plain string ok`, addr, certificateFile(b.T)))
+	waitListening(b.T, addr)
+	return addr
+}
+
+// serveHAProxy runs it with these frontends, and waits until it has read them.
+func serveHAProxy(t *testing.T, frontends string) {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "haproxy.cfg")
+	config := "defaults\n\ttimeout connect 5s\n\ttimeout client 30s\n\ttimeout server 30s" + frontends + "\n"
+	if err := os.WriteFile(path, []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(linked(t, serverName, program(t, "haproxy", "/usr/sbin/haproxy")), "-db", "-f", path)
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGKILL}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+}
+
+// certificateFile is a certificate with its key.
+func certificateFile(t *testing.T) string {
+	t.Helper()
+	certificate, key, err := selfsigned.Make()
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(t.TempDir(), "both.pem")
+	if err := os.WriteFile(path, append(certificate, key...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
