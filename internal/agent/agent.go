@@ -18,7 +18,6 @@ import (
 	"github.com/fathomhq/fathom/internal/history"
 	"github.com/fathomhq/fathom/internal/kernel"
 	"github.com/fathomhq/fathom/internal/requirements"
-	"github.com/fathomhq/fathom/internal/tlswatch"
 	"github.com/fathomhq/fathom/internal/web"
 )
 
@@ -69,17 +68,21 @@ func Run(ctx context.Context, o Options) (err error) {
 	registry.MustRegister(historyCollector{past})
 	giveUpPrivileges(k, o.Config, o.Logger)
 	returnMemory()
-	return serve(ctx, o, k, in, newWatch(k, o), exporter, past, listeners)
+	reader := newTLSReader(k, o)
+	if reader != nil {
+		registry.MustRegister(reader)
+	}
+	return serve(ctx, o, k, in, reader, exporter, past, listeners)
 }
 
 // serve runs everything that runs for as long as the agent, until ctx ends.
-func serve(ctx context.Context, o Options, k sweeper, in *cluster, watch *tlswatch.Watch, metrics http.Handler, past *history.History, listeners []net.Listener) error {
+func serve(ctx context.Context, o Options, k sweeper, in *cluster, reader *tlsReader, metrics http.Handler, past *history.History, listeners []net.Listener) error {
 	sweep := newSweep(k, o.Config.SweepInterval, o.Logger)
 	handler, err := web.Pages{
 		Version: o.Version,
 		Metrics: metrics,
 		API:     past.Handler(),
-		Ready:   func() error { return errors.Join(sweep.ready(), in.ready()) },
+		Ready:   func() error { return errors.Join(sweep.ready(), in.ready(), reader.ready()) },
 	}.Handler()
 	if err != nil {
 		return err
@@ -90,9 +93,10 @@ func serve(ctx context.Context, o Options, k sweeper, in *cluster, watch *tlswat
 	group.Go(func() error { sweep.run(ctx); return nil })
 	group.Go(func() error { past.Run(ctx); return nil })
 	group.Go(func() error { return in.run(ctx) })
-	if watch != nil {
-		group.Go(func() error { return watch.Run(ctx) })
+	if reader != nil {
+		group.Go(func() error { return reader.Run(ctx) })
 	}
+	reader.wait(ctx)
 	notify(o.Logger, daemon.SdNotifyReady)
 	o.Logger.Info("ready", "version", o.Version)
 	<-ctx.Done()

@@ -124,7 +124,8 @@ const intro = `# Metrics
 <!-- Generated from internal/metrics by "go generate ./internal/metrics". Do not edit. -->
 
 Every metric that Fathom exports, with what it measures. Beside these, the agent exports the usual ` + "`go_*` and `process_*`" + `
-metrics about itself, and ` + "`fathom_history_*`" + ` about [what it keeps](api.md#how-much-it-keeps) for the page and ` + "`fathom top`" + `.
+metrics about itself, and ` + "`fathom_history_*`" + ` about [what it keeps](api.md#how-much-it-keeps) for the page and ` + "`fathom top`" + `; with ` + "`--tls` `fathom_tls_*`" + ` about
+[what it probes](running.md#https).
 
 - **Histograms** carry classic buckets (bounds set by ` + "`--buckets`" + `; databases have
   [bounds of their own](how-it-works.md#other-protocols-than-http)) and, where Prometheus scrapes protobuf, native

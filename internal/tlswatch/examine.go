@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"time"
 
 	"github.com/fathomhq/fathom/internal/tlslib"
 )
@@ -37,6 +38,9 @@ func (w *Watch) examine(ctx context.Context, j job) next {
 	held, err := w.attach(ctx, v)
 	if len(held) > 0 {
 		w.learn(j.pid, p, readBy(held), held)
+		if j.asked && w.options.Lag != nil {
+			w.options.Lag(time.Since(j.at))
+		}
 		return finished
 	}
 	if !j.asked {

@@ -1,12 +1,16 @@
 package tlswatch
 
-import "sync"
+import (
+	"sync"
+	"time"
+)
 
 // job is a process to be looked at.
 type job struct {
 	pid   uint32
-	asked bool // it is known to speak TLS
-	try   int  // how often it was looked at before
+	asked bool      // it is known to speak TLS
+	at    time.Time // when it was asked about
+	try   int       // how often it was looked at before
 	// explain: nothing was found, and the reason is to be told.
 	explain bool
 }
@@ -81,6 +85,6 @@ func (q *queue) done(j job) {
 	delete(q.under, j.pid)
 	if again {
 		q.under[j.pid] = false
-		q.jobs <- job{pid: j.pid, asked: true}
+		q.jobs <- job{pid: j.pid, asked: true, at: time.Now()}
 	}
 }

@@ -21,6 +21,8 @@ type Options struct {
 	// Grace is how long a file stays probed after the last process that maps it has ended. The default
 	// is a minute. For as long the file system on which it lies cannot be unmounted for good.
 	Grace time.Duration
+	// Lag is told how long it took from a process's first TLS connection until its libraries were probed. It may be nil.
+	Lag func(time.Duration)
 	// Logger is slog.Default() by default.
 	Logger *slog.Logger
 }
@@ -41,6 +43,7 @@ type Watch struct {
 	faults      *faults
 	log         *slog.Logger
 
+	looked  chan struct{}            // closed behind the first look at all processes
 	pauses  []time.Duration          // see examine
 	scanned func() ([]uint32, error) // lists what runs at the start
 }
@@ -54,7 +57,7 @@ func New(probes Probes, options Options) *Watch {
 	}
 	w := &Watch{
 		options: options, probes: probes, guard: newGuard(), inspector: newInspector(), processes: newProcesses(),
-		queue: newQueue(), faults: newFaults(), log: options.Logger,
+		queue: newQueue(), faults: newFaults(), log: options.Logger, looked: make(chan struct{}),
 		pauses: []time.Duration{50 * time.Millisecond, 200 * time.Millisecond, time.Second},
 	}
 	w.scanned = func() ([]uint32, error) { return allProcesses(options.Proc) }
@@ -65,6 +68,9 @@ func New(probes Probes, options Options) *Watch {
 	w.ends = &ends{proc: options.Proc, limit: maxPidfds(), sweepEvery: 10 * time.Second, watched: make(map[uint64]watched)}
 	return w
 }
+
+// Looked is closed when the processes that ran at the beginning have been looked at, or if they cannot be.
+func (w *Watch) Looked() <-chan struct{} { return w.looked }
 
 // Run watches until the context ends, or Asked says os.ErrClosed, and returns nil then. It detaches
 // everything before it returns, and is called once.
@@ -95,6 +101,7 @@ func (w *Watch) Run(ctx context.Context) error {
 	}
 	group.Go(func() error { return w.ends.wait(ctx, w.ended) })
 	group.Go(func() error {
+		defer close(w.looked)
 		w.scan(ctx)
 		return nil
 	})
@@ -113,7 +120,7 @@ func (w *Watch) listen(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("wait for processes that speak TLS: %w", err)
 		}
-		if !w.queue.put(job{pid: pid, asked: true}) {
+		if !w.queue.put(job{pid: pid, asked: true, at: time.Now()}) {
 			w.faults.count("ask", errBusy)
 			w.forget(pid) // so that it is asked about again
 		}
