@@ -61,7 +61,7 @@ func (f *fathom) served() (sum time.Duration) {
 	s := f.snapshot()
 	for _, e := range s.Exchanges {
 		if e.Role == kernel.RoleServer && side(s.Workloads[e.Workload]) == "server" {
-			sum += time.Duration(e.Duration.Sum)
+			sum += e.Duration.Sum
 		}
 	}
 	return sum
