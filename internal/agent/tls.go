@@ -47,7 +47,7 @@ var (
 		"TLS libraries in files that are probed.", []string{"kind", "version"}, nil)
 	tlsProcessesDesc = prometheus.NewDesc("fathom_tls_processes",
 		"Processes that speak TLS, or could: those that are read (reason empty), and why the others are not.", []string{"reason"}, nil)
-	tlsFailuresDesc = prometheus.NewDesc("fathom_tls_failures_total",
+	tlsFailuresDesc = prometheus.NewDesc("fathom_tls_attach_failures_total",
 		"Steps on the way to a probe that failed.", []string{"step", "reason"}, nil)
 	tlsInspectedDesc = prometheus.NewDesc("fathom_tls_inspected_files_total",
 		"Files that were searched for a TLS library.", nil, nil)

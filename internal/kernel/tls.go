@@ -257,6 +257,7 @@ func (p *probes) Close() error {
 	p.links = nil
 	p.tls.mu.Lock()
 	p.tls.libraries[p.library] = false
+	p.library = 0 // which is nobody's: the index may be another's from now on
 	p.tls.mu.Unlock()
 	return errors.Join(errs...)
 }

@@ -19,16 +19,8 @@ const maxPlaces = 4
 // nil if the code is of another shape. More than one place is no harm where what is there proves
 // itself, as 32 random bytes do.
 func (img *image) places(s symbol) []Place {
-	if s.size == 0 {
-		return nil
-	}
-	code, _, err := img.code(s.name, s.address, s.size)
-	if err != nil {
-		return nil
-	}
-	a := accessor{code: code, step: steps[img.machine]}
-	a.run(0, start(img.machine))
-	if a.refused || len(a.found) > maxPlaces {
+	a := img.follow(s)
+	if a == nil || len(a.found) > maxPlaces {
 		return nil
 	}
 	return a.found
@@ -37,6 +29,15 @@ func (img *image) places(s symbol) []Place {
 // flagPlace finds where a session keeps what a function returns: the lowest bit of a number, in
 // the session itself. It returns nil if the code is of another shape.
 func (img *image) flagPlace(s symbol) *Place {
+	a := img.follow(s)
+	if a == nil || len(a.returned) != 1 || a.returned[0].Indirect {
+		return nil
+	}
+	return &a.returned[0]
+}
+
+// follow runs through the code of an accessor. It returns nil if that is missing, or of a shape that is not understood.
+func (img *image) follow(s symbol) *accessor {
 	if s.size == 0 {
 		return nil
 	}
@@ -44,12 +45,12 @@ func (img *image) flagPlace(s symbol) *Place {
 	if err != nil {
 		return nil
 	}
-	a := accessor{code: code, step: steps[img.machine]}
+	a := &accessor{code: code, step: steps[img.machine]}
 	a.run(0, start(img.machine))
-	if a.refused || len(a.returned) != 1 || a.returned[0].Indirect {
+	if a.refused {
 		return nil
 	}
-	return &a.returned[0]
+	return a
 }
 
 // value is what is known of a register.

@@ -3,7 +3,6 @@ package integration
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"os"
 	"slices"
 	"strconv"
@@ -25,7 +24,7 @@ func TestTLSNothingStays(t *testing.T) {
 		name  string
 		serve func(*tlsBench) string
 	}{
-		{"go", serveGoPeer}, {"python asyncio", serveMarked}, {"nginx", serveNginxPeer},
+		{"go", serveGoPeer}, {"python asyncio", servePythonAsyncio}, {"nginx", serveNginxPeer},
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			b := b.in(t)
@@ -51,33 +50,6 @@ func TestTLSNothingStays(t *testing.T) {
 			t.Error("no map holds a head")
 		}
 	})
-}
-
-// serveMarked is servePythonAsyncio for paths with a query.
-func serveMarked(b *tlsBench) string {
-	certificate, key := certificateFiles(b.T)
-	return serve(b.T, python(b), "-c", fmt.Sprintf(`
-import asyncio, ssl
-context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-context.load_cert_chain(%q, %q)
-async def answer(reader, writer):
-	try:
-		while True:
-			head = (await reader.readuntil(b'\r\n\r\n')).decode().lower()
-			for line in head.split('\r\n')[1:]:
-				if line.startswith('content-length:'):
-					await reader.readexactly(int(line.split(':')[1]))
-			writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n')
-			await writer.drain()
-	except (asyncio.IncompleteReadError, ConnectionError):
-		pass
-	finally:
-		writer.close()
-async def main():
-	server = await asyncio.start_server(answer, '127.0.0.1', 0, ssl=context)
-	print('127.0.0.1:%%d' %% server.sockets[0].getsockname()[1], flush=True)
-	await server.serve_forever()
-asyncio.run(main())`, certificate, key))
 }
 
 // mapsWith returns the maps of this process in which there is a text, by name, with what is around it.

@@ -47,7 +47,7 @@ async def answer(reader, writer):
 			for line in head.split('\r\n')[1:]:
 				if line.lower().startswith('content-length:'):
 					await reader.readexactly(int(line.split(':')[1]))
-			status = int(path[1:])
+			status = int(path[1:4])
 			body = b'' if status in (204, 304) else b'x' * (40000 if status == 404 else 2)
 			writer.write(b'HTTP/1.1 %%d Answer\r\nContent-Length: %%d\r\n\r\n' %% (status, len(body)))
 			if method != 'HEAD':
