@@ -191,6 +191,7 @@ var ownNames = map[string]string{
 	"exit_inet_sendmsg": "data_written", "exit_inet6_sendmsg": "data_written", "exit_inet_sendpage": "data_written",
 	"return_written": "data_written", "call_sendmsg": "data_written", "call_sendpage": "data_written",
 	"raw_arrived": "data_arrived", "entry_sock_def_readable": "data_arrived", "call_sock_def_readable": "data_arrived",
+	"perf_state": "state", "perf_destroy": "destroyed",
 	"raw_state": "state", "raw_destroy": "destroyed", "raw_retransmit": "retransmit", "raw_synack": "retransmit_synack",
 	"raw_reset_received": "reset_received", "raw_reset_sent": "reset_sent", "fathom_sweep": "sweep",
 }

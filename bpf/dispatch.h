@@ -370,6 +370,19 @@ __noinline u64 drain_iovecs(u32 slot, u64 address, u64 flags_and_length, u32 seq
 	return (u64)FAULT_IOVECS << 32 | left;
 }
 
+/* Whether the LENGTH bytes of a call are the first that a socket has received or sent at all. */
+static __always_inline bool is_first_call(struct conn *c, u32 length, u32 direction)
+{
+	struct tcp_sock *tp = cast(struct tcp_sock, c->sk);
+	u32 read = load(tp, bytes_received) - (load(tp, rcv_nxt) - load(tp, copied_seq));
+
+	if (direction == READ)
+		return read == length && !load(tp, bytes_sent);
+	/* the SYN of who has connected is a byte that is acknowledged */
+	return !read &&
+	       load(tp, write_seq) - load(tp, snd_una) + (u32)load(tp, bytes_acked) == length + 1;
+}
+
 /* A joined connection shows its role by the first message that it carries. */
 __noinline int find_role(u32 slot, u64 address, u64 flags_and_length, u32 direction)
 {
@@ -403,6 +416,12 @@ __noinline int find_role(u32 slot, u64 address, u64 flags_and_length, u32 direct
 		classify(slot, CLASS_REDIS, COVERAGE_NONE);
 	} else {
 		class = preface_class(prefix[0], prefix[1], n);
+		if (class == CLASS_TLS && reads_tls && (u8)prefix[0] == TLS_HANDSHAKE &&
+		    is_first_call(c, length, direction)) { /* a ClientHello */
+			c->role = direction == READ ? ROLE_SERVER : ROLE_CLIENT;
+			http1_expect_message(http1_of(c, RESPONSE));
+			return conn_learn_edge(slot);
+		}
 		if (class == CLASS_TLS && reads_tls)
 			c->encrypted = 1;
 		else if (class == CLASS_TLS || class == CLASS_HTTP2)

@@ -8,6 +8,20 @@ int raw_state(struct bpf_raw_tracepoint_args *ctx)
 	return 0;
 }
 
+SEC("tracepoint/sock/inet_sock_set_state")
+int perf_state(struct trace_event_raw_inet_sock_set_state *ctx)
+{
+	state_changed((struct sock *)ctx->skaddr, ctx->oldstate, ctx->newstate);
+	return 0;
+}
+
+SEC("tracepoint/tcp/tcp_destroy_sock")
+int perf_destroy(struct trace_event_raw_tcp_event_sk *ctx)
+{
+	destroyed((struct sock *)ctx->skaddr);
+	return 0;
+}
+
 SEC("raw_tp/tcp_destroy_sock")
 int raw_destroy(struct bpf_raw_tracepoint_args *ctx)
 {

@@ -216,7 +216,9 @@ static __always_inline void data_arrived(struct sock *sk)
 			return;
 		c->arrivals.end = load(tp, copied_seq);
 	}
-	if (c->role == ROLE_CLIENT || c->class > LAST_CLASS_READ || c->upgraded)
+	if (c->role == ROLE_CLIENT || c->upgraded)
+		return;
+	if (c->class > LAST_CLASS_READ && !(c->class == CLASS_TLS && c->tls)) /* may be read yet */
 		return;
 	end = load(tp, rcv_nxt);
 	began = run_begins(end);

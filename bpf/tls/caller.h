@@ -245,7 +245,7 @@ __noinline int tls_begins(u32 slot)
 		return 0;
 	c->tls = 1;
 	c->tls_process = process;
-	if (c->joined) { /* this may be a request already, not a handshake */
+	if (c->joined && !c->role) { /* this may be a request already, not a handshake */
 		c->tls_arrived = TLS_ARRIVAL_MISSED;
 		c->tls_left = TLS_LEFT_UNKNOWN;
 		tls_note_received(&who, c);

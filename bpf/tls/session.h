@@ -253,6 +253,25 @@ __noinline int tls_received(u32 slot, u32 seq)
 	return 0;
 }
 
+/* A connection is to pass its first plaintext, or was opaque until now: the probes came late. */
+__noinline int tls_first_plain(u32 slot)
+{
+	struct conn *c = conn_of(slot);
+	struct tls_process *process;
+
+	if (!c)
+		return 0;
+	if (c->class == CLASS_TLS)
+		c->class = CLASS_UNKNOWN;
+	if (c->class != CLASS_UNKNOWN || !tls_is_new(c))
+		return 0;
+	process = bpf_map_lookup_elem(&tls_processes, &c->tls_process);
+	if (c->joined || (c->covered && !c->tunnel) || c->tls_missed ||
+	    (process && c->opened_at < process->attached_at))
+		c->role = ROLE_UNKNOWN; /* it may be the middle of anything */
+	return 0;
+}
+
 /*
  * Bytes were sent on an encrypted connection. Returns whether the plaintext of the call is to be
  * looked at now: a goroutine may come back from it when another one has read the response and
@@ -288,6 +307,8 @@ __noinline int tls_sent(u32 slot, u64 now)
 	if (!who.goroutine || c->role != ROLE_CLIENT || call->fed)
 		return false;
 	call->fed = 1;
+	if (tls_is_new(c) || c->class == CLASS_TLS)
+		tls_first_plain(slot);
 	return true;
 }
 
@@ -517,24 +538,16 @@ static __always_inline u32 ktls_passes(struct conn *c, u32 direction, u32 length
 	return seq;
 }
 
-/* Plaintext of a connection. It was opaque until now, if the probes came late. */
+/* Plaintext of a connection. */
 static __always_inline void tls_plain(struct conn *c, u32 direction, u64 buffer, u32 length,
 				      u64 now, bool fed)
 {
-	struct tls_process *process;
 	struct passage p;
 
 	if (is_ktls(c, direction))
 		return;
-	if (c->class == CLASS_TLS)
-		c->class = CLASS_UNKNOWN;
-	if (c->class == CLASS_UNKNOWN && !(c->plain_read | c->plain_written)) {
-		process = bpf_map_lookup_elem(&tls_processes, &c->tls_process);
-		if ((c->covered && !c->tunnel) || c->tls_missed ||
-		    (process && c->opened_at < process->attached_at))
-			/* what passes first may be the middle of anything */
-			c->role = ROLE_UNKNOWN;
-	}
+	if (tls_is_new(c) || c->class == CLASS_TLS)
+		tls_first_plain(c->slot);
 	if (c->tls_arrived) {
 		c->tls_time = c->tls_arrived & ~TLS_ARRIVAL_OLD;
 		if (c->tls_time == TLS_ARRIVAL_MISSED)

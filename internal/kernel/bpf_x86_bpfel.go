@@ -568,7 +568,9 @@ const (
 	bpfProgGoRead               = "go_read"
 	bpfProgGoReturn             = "go_return"
 	bpfProgGoWrite              = "go_write"
+	bpfProgPerfDestroy          = "perf_destroy"
 	bpfProgPerfRead             = "perf_read"
+	bpfProgPerfState            = "perf_state"
 	bpfProgPerfWritten          = "perf_written"
 	bpfProgRawArrived           = "raw_arrived"
 	bpfProgRawDestroy           = "raw_destroy"
@@ -682,7 +684,9 @@ type bpfProgramSpecs struct {
 	GoRead               *ebpf.ProgramSpec `ebpf:"go_read"`
 	GoReturn             *ebpf.ProgramSpec `ebpf:"go_return"`
 	GoWrite              *ebpf.ProgramSpec `ebpf:"go_write"`
+	PerfDestroy          *ebpf.ProgramSpec `ebpf:"perf_destroy"`
 	PerfRead             *ebpf.ProgramSpec `ebpf:"perf_read"`
+	PerfState            *ebpf.ProgramSpec `ebpf:"perf_state"`
 	PerfWritten          *ebpf.ProgramSpec `ebpf:"perf_written"`
 	RawArrived           *ebpf.ProgramSpec `ebpf:"raw_arrived"`
 	RawDestroy           *ebpf.ProgramSpec `ebpf:"raw_destroy"`
@@ -934,7 +938,9 @@ type bpfPrograms struct {
 	GoRead               *ebpf.Program `ebpf:"go_read"`
 	GoReturn             *ebpf.Program `ebpf:"go_return"`
 	GoWrite              *ebpf.Program `ebpf:"go_write"`
+	PerfDestroy          *ebpf.Program `ebpf:"perf_destroy"`
 	PerfRead             *ebpf.Program `ebpf:"perf_read"`
+	PerfState            *ebpf.Program `ebpf:"perf_state"`
 	PerfWritten          *ebpf.Program `ebpf:"perf_written"`
 	RawArrived           *ebpf.Program `ebpf:"raw_arrived"`
 	RawDestroy           *ebpf.Program `ebpf:"raw_destroy"`
@@ -979,7 +985,9 @@ func (p *bpfPrograms) Close() error {
 		p.GoRead,
 		p.GoReturn,
 		p.GoWrite,
+		p.PerfDestroy,
 		p.PerfRead,
+		p.PerfState,
 		p.PerfWritten,
 		p.RawArrived,
 		p.RawDestroy,

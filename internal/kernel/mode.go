@@ -107,10 +107,20 @@ func rawTwice(tracepoint, program string) []way {
 	return ways
 }
 
+// perfFirst is the same where processes run them so often that tasks are preempted in both, from 7.0 on: the first is attached through
+// perf there.
+func perfFirst(group, tracepoint, perf, raw string) []way {
+	first := way{
+		mode: ModeTracepoint, since: preemptibleTracepoints, hooks: []hook{{perfTracepoint, group + "/" + tracepoint, perf, 0}},
+		twice: true,
+	}
+	return append([]way{first}, rawTwice(tracepoint, raw)...)
+}
+
 // taps are all taps in the order of attaching: what opens connections before what uses them.
 var taps = []tap{
-	{"state", rawTwice("inet_sock_set_state", "raw_state")},
-	{"destroyed", rawTwice("tcp_destroy_sock", "raw_destroy")},
+	{"state", perfFirst("sock", "inet_sock_set_state", "perf_state", "raw_state")},
+	{"destroyed", perfFirst("tcp", "tcp_destroy_sock", "perf_destroy", "raw_destroy")},
 	{"data_arrived", []way{
 		{mode: ModeTracepoint, since: preemptibleTracepoints, hooks: []hook{{rawTracepoint, "sk_data_ready", "raw_arrived", 0}}, twice: true},
 		{mode: ModeTracepoint, since: dataTracepoints, hooks: []hook{{rawTracepoint, "sk_data_ready", "raw_arrived", 0}}},
@@ -158,6 +168,8 @@ var taps = []tap{
 
 // secondPrograms are what is attached behind a program that is attached twice, by its name, if that is not the program itself.
 var secondPrograms = map[string]hook{
+	"perf_state":   {rawTracepoint, "inet_sock_set_state", "raw_state", 0},
+	"perf_destroy": {rawTracepoint, "tcp_destroy_sock", "raw_destroy", 0},
 	"perf_read":    {rawTracepoint, "sock_recv_length", "raw_read_again", 0},
 	"raw_read":     {rawTracepoint, "sock_recv_length", "raw_read_again", 0},
 	"perf_written": {rawTracepoint, "sock_send_length", "raw_written_again", 0},
@@ -180,7 +192,7 @@ func (w way) all() []hook {
 }
 
 // waysFor returns the ways of a tap that a mode allows and that are of use on a kernel. Taps that have
-// one way only have it in every mode.
+// the ways of one mode only have them in every mode.
 //
 // PREEMPTED: the kernel preempts tasks inside of trampolines' programs, but not of kprobes', so that these
 // are preferred to them.
@@ -190,7 +202,7 @@ func (t tap) waysFor(m Mode, r release, preempted bool) []way {
 		if w.since == preemptibleTracepoints && r < w.since {
 			continue
 		}
-		if m == ModeAuto || len(t.ways) == 1 || w.mode == m {
+		if m == ModeAuto || t.hasOneMode() || w.mode == m {
 			ways = append(ways, w)
 		}
 	}
@@ -202,6 +214,15 @@ func (t tap) waysFor(m Mode, r release, preempted bool) []way {
 		}
 	}
 	return ways
+}
+
+func (t tap) hasOneMode() bool {
+	for _, w := range t.ways {
+		if w.mode != t.ways[0].mode {
+			return false
+		}
+	}
+	return true
 }
 
 // String names the hook as users know it.

@@ -22,6 +22,7 @@ func TestWays(t *testing.T) {
 		{"data_read", linux(7, 3), ModeTrampoline, true, []string{"trampoline inet_recvmsg"}},
 		{"data_written", linux(6, 18), ModeTracepoint, false, []string{"raw tracepoint sock_send_length"}},
 		{"state", linux(6, 18), ModeKprobe, false, []string{"raw tracepoint inet_sock_set_state"}},
+		{"state", linux(7, 0), ModeKprobe, false, []string{"perf tracepoint sock/inet_sock_set_state", "raw tracepoint inet_sock_set_state"}},
 	} {
 		for _, tap := range taps {
 			if tap.name != c.tap {

@@ -147,9 +147,9 @@ func wantedIf(f func(Situation) bool) func(Situation) Need {
 
 // What is lost where taps cannot be attached through perf.
 const (
-	withoutPerfTracepoints = "Only raw tracepoints see reads and writes, and miss a few under load: `fathom_lost_total{reason=\"gap\"}`."
+	withoutPerfTracepoints = "Only raw tracepoints see connections, reads and writes, and miss a few under load: `fathom_lost_total{reason=\"gap\"}`."
 	withoutKprobes         = "No HTTP metrics."
-	withoutEither          = "From Linux 7.0 on: only raw tracepoints see reads and writes, and miss a few under load. In attach mode `kprobe`: no HTTP metrics."
+	withoutEither          = "From Linux 7.0 on: only raw tracepoints see connections, reads and writes, and miss a few under load. In attach mode `kprobe`: no HTTP metrics."
 )
 
 func withoutPerf(s Situation) string {

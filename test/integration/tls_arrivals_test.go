@@ -1,7 +1,11 @@
 package integration
 
 import (
+	"bufio"
+	"crypto/tls"
 	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -54,6 +58,95 @@ func (b *tlsBench) arrive(how, addr string, connections int) {
 	if served = b.f.served() - served; served > waited {
 		b.Errorf("the server took %v, and its client waited %v", served, waited)
 	}
+}
+
+// TestTLSLate has connections of which Fathom learns late: they were opened unseen, and have carried nothing; or nobody has looked at
+// the process yet, and they rest behind the handshake for so long that they are called opaque. Their first requests are counted.
+func TestTLSLate(t *testing.T) {
+	const connections = 5
+	b := newTLSBenchOf(t, connections, loadTLSUntold(t, kernel.Options{}))
+	for _, s := range []struct {
+		name  string
+		serve func(*tlsBench) string
+		early bool // the call that reads the first request begins when the connection is accepted, unseen
+	}{{"go", serveGoPeer, false}, {"nginx", serveNginxPeer, false}, {"python threads", servePythonPeer, true}} {
+		t.Run(s.name, func(t *testing.T) {
+			b := b.in(t)
+			addr := s.serve(b)
+			t.Run("opened unseen", func(t *testing.T) {
+				if s.early {
+					return
+				}
+				if err := b.f.k.Detach(); err != nil {
+					t.Fatal(err)
+				}
+				all := dialTLS(t, addr, connections)
+				if err := b.f.k.Attach(); err != nil {
+					t.Fatal(err)
+				}
+				before := b.f.count()
+				shake(t, all)
+				askEach(t, all)
+				b.f.mustMatch(t, before, tally{"server GET 200": connections}, exchangesAndLost)
+			})
+			t.Run("opaque at first", func(t *testing.T) {
+				before, opaque := b.f.count(), b.f.opaque()
+				all := dialTLS(t, addr, connections)
+				shake(t, all)
+				if !b.f.until(func(*kernel.Snapshot) bool { return b.f.opaque()-opaque >= connections }) {
+					t.Fatalf("%d connections are called opaque, want %d", b.f.opaque()-opaque, connections)
+				}
+				askEach(t, all)
+				b.f.mustMatch(t, before, tally{"server GET 200": connections}, exchangesAndLost)
+			})
+		})
+	}
+}
+
+// dialTLS opens connections, and sends nothing on them.
+func dialTLS(t *testing.T, addr string, connections int) (all []*tls.Conn) {
+	t.Helper()
+	for range connections {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = c.Close() })
+		all = append(all, tls.Client(c, &tls.Config{InsecureSkipVerify: true})) //nolint:gosec // a server of this test
+	}
+	return all
+}
+
+func shake(t *testing.T, all []*tls.Conn) {
+	t.Helper()
+	for _, c := range all {
+		if err := c.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// askEach makes a request on each connection.
+func askEach(t *testing.T, all []*tls.Conn) {
+	t.Helper()
+	for _, c := range all {
+		if _, err := c.Write([]byte("GET /200 HTTP/1.1\r\nHost: x\r\n\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		if r, err := http.ReadResponse(bufio.NewReader(c), nil); err != nil || r.StatusCode != http.StatusOK {
+			t.Fatalf("%v, %v", r, err)
+		}
+	}
+}
+
+// opaque is how many connections of servers are TLS that is not read.
+func (f *fathom) opaque() (connections uint64) {
+	for _, c := range f.snapshot().Coverage {
+		if c.Class == "tls" && c.Reason != "" {
+			connections += c.Connections
+		}
+	}
+	return connections
 }
 
 // served is the sum of all durations at servers.

@@ -76,7 +76,12 @@ func (b *tlsBench) run(row tlsRow) {
 
 func newTLSBench(t *testing.T, requests int) *tlsBench {
 	t.Helper()
-	b := &tlsBench{T: t, f: loadTLS(t), dir: t.TempDir(), requests: requests, files: make(map[string]func()), built: make(map[string]string)}
+	return newTLSBenchOf(t, requests, loadTLS(t))
+}
+
+func newTLSBenchOf(t *testing.T, requests int, f *fathom) *tlsBench {
+	t.Helper()
+	b := &tlsBench{T: t, f: f, dir: t.TempDir(), requests: requests, files: make(map[string]func()), built: make(map[string]string)}
 	b.attach = func(path string) func() { return b.f.attachTLS(t, path) }
 	return b
 }

@@ -37,8 +37,7 @@ func loadTLS(t *testing.T, files ...string) *fathom {
 
 func loadTLSWith(t *testing.T, o kernel.Options, files ...string) *fathom {
 	t.Helper()
-	o.TLS, o.MaxSeriesPerWorkload = true, 1000 // each server is another edge of the clients
-	f := load(t, o)
+	f := loadTLSUntold(t, o)
 	for _, path := range files {
 		f.attachTLS(t, path)
 	}
@@ -60,6 +59,13 @@ func loadTLSWith(t *testing.T, o kernel.Options, files ...string) *fathom {
 		}
 	}()
 	return f
+}
+
+// loadTLSUntold leaves it open which processes have probes.
+func loadTLSUntold(t *testing.T, o kernel.Options) *fathom {
+	t.Helper()
+	o.TLS, o.MaxSeriesPerWorkload = true, 1000 // each server is another edge of the clients
+	return load(t, o)
 }
 
 // probedIn returns the libraries with probes that a process maps.

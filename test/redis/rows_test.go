@@ -137,9 +137,11 @@ func goRows() []row {
 	}
 	busyRow := goRow("rueidis plain")
 	busyRow.name, busyRow.busy = "Go, rueidis oversubscribed", true
+	subscribeRow := goRow("rueidis subscribe")
+	subscribeRow.ahead = true
 	return []row{
 		goRow("go-redis plain"), goRow("go-redis pipeline"), goRow("go-redis transaction"), goRow("go-redis subscribe"), goRow("go-redis block"),
-		goRow("rueidis plain"), goRow("rueidis multi"), goRow("rueidis cache"), goRow("rueidis subscribe"), goRow("rueidis transaction"),
+		goRow("rueidis plain"), goRow("rueidis multi"), goRow("rueidis cache"), subscribeRow, goRow("rueidis transaction"),
 		goRow("rueidis block"), goRow("rueidis large"), busyRow,
 	}
 }
