@@ -22,16 +22,44 @@ const stateNaive = "naive"
 
 var httpsStateNames = []string{stateNone, stateEmpty, stateFathom, stateNaive}
 
-// https is what nginx takes to speak TLS: a certificate, and a TLS library of its own, so that wrk's is not probed.
+// https is what a server takes to speak TLS: a certificate, and a TLS library of its own, so that wrk's is not probed.
 type https struct {
 	dir     string
-	library string // libssl
+	library string // libssl, or the program that has it in itself
 	found   tlslib.Library
 }
 
-// prepareHTTPS copies the TLS libraries of nginx, which it has to be linked with dynamically.
-func prepareHTTPS() (*https, error) {
-	program, err := exec.LookPath("nginx")
+// encrypted is a kind of load by HTTPS.
+type encrypted struct {
+	name, title string
+	program     string // of the server
+	load        string // in words
+	server      func(context.Context, *bench, *https) (server, error)
+	target      float64 // over empty programs; 0: none
+}
+
+func encryptedTraffics() []encrypted {
+	return []encrypted{
+		{
+			name: "https", title: "HTTPS", program: "nginx", load: "wrk -t1 -c32, keep-alive, 6-byte body, probes in %s of nginx",
+			server: func(ctx context.Context, b *bench, h *https) (server, error) {
+				return startNginx(ctx, b.starter, b.serverCPU, h)
+			},
+			target: targetHTTPS,
+		},
+		{
+			name: "https-node", title: "HTTPS, of memory BIOs", program: "node", load: "wrk -t1 -c32, keep-alive, chunked response, probes in %s of Node",
+			server: startNodeTLS,
+		},
+	}
+}
+
+// prepareHTTPS finds the TLS library in a program, or copies those that it is linked with.
+func prepareHTTPS(program string) (*https, error) {
+	program, err := exec.LookPath(program)
+	if err == nil {
+		program, err = filepath.EvalSymlinks(program)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -51,6 +79,10 @@ func (h *https) remove() error { return os.RemoveAll(h.dir) }
 func (h *https) fill(program string) error {
 	if _, _, err := selfsigned.Write(h.dir); err != nil {
 		return err
+	}
+	h.library = program
+	if h.inspect() == nil {
+		return nil
 	}
 	f, err := elf.Open(program)
 	if err != nil {
@@ -108,6 +140,9 @@ func (h *https) inspect() error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", h.library, err)
 	}
+	if len(found.Libraries) == 0 {
+		return fmt.Errorf("%s has no TLS library that can be probed", h.library)
+	}
 	h.found = found.Libraries[0]
 	return nil
 }
@@ -130,7 +165,7 @@ func (h *https) naive() tlslib.Library {
 type httpsStates struct {
 	*states
 	https   *https
-	server  int // nginx's process id
+	server  int // its process id
 	probes  io.Closer
 	entered string
 }
@@ -183,15 +218,15 @@ func (s *httpsStates) reloadIfDue(ctx context.Context, blocks int) error {
 }
 
 // httpsThroughput compares the usual states, and naive probes, by HTTPS.
-func (b *bench) httpsThroughput(ctx context.Context) (c *comparison, err error) {
-	h, err := prepareHTTPS()
+func (b *bench) httpsThroughput(ctx context.Context, e encrypted) (c *comparison, err error) {
+	h, err := prepareHTTPS(e.program)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, h.remove()) }()
 	r, err := b.startRig(ctx, traffic{
-		load:    "wrk -t1 -c32, keep-alive, 6-byte body, probes in " + h.found.Version + " of nginx",
-		server:  func(ctx context.Context, b *bench) (server, error) { return startNginx(ctx, b.starter, b.serverCPU, h) },
+		load:    fmt.Sprintf(e.load, h.found.Version),
+		server:  func(ctx context.Context, b *bench) (server, error) { return e.server(ctx, b, h) },
 		clients: wrkOf("/"),
 	})
 	if err != nil {
@@ -210,12 +245,12 @@ func (b *bench) httpsThroughput(ctx context.Context) (c *comparison, err error) 
 	if err != nil {
 		return nil, err
 	}
-	c.Name, c.title = "https", "HTTPS"
-	c.aim(target{stateFathom, stateEmpty, byThroughput, targetHTTPS})
+	c.Name, c.title = e.name, e.title
+	c.aim(target{stateFathom, stateEmpty, byThroughput, e.target})
 	return c, nil
 }
 
-// environment is that of nginx: it finds the copies first.
+// environment is that of the server: it finds the copies first.
 func (h *https) environment() []string { return append(os.Environ(), "LD_LIBRARY_PATH="+h.dir) }
 
 // directives are those of nginx's server.

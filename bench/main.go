@@ -141,16 +141,24 @@ func (b *bench) phases(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	for _, p := range []struct {
+	type phase struct {
 		name string
 		run  func() error
-	}{
-		{"https", func() error { r.HTTPS, err = b.httpsThroughput(ctx); return err }},
+	}
+	var all []phase
+	for _, e := range encryptedTraffics() {
+		all = append(all, phase{e.name, func() error {
+			c, err := b.httpsThroughput(ctx, e)
+			r.HTTPS = append(r.HTTPS, c)
+			return err
+		}})
+	}
+	for _, p := range append(all, []phase{
 		{"programs", func() error { r.Programs, err = b.programs(ctx); return err }},
 		{"cpu", func() error { r.CPU, err = b.agentUsage(ctx); return err }},
 		{"memory", func() error { r.Memory, err = b.memory(ctx); return err }},
 		{"scrape", func() error { r.Scrape, err = b.scrapes(ctx); return err }},
-	} {
+	}...) {
 		if !o.only[p.name] {
 			continue
 		}

@@ -53,7 +53,7 @@ type options struct {
 const allTraffic = "traffic"
 
 // phaseNames are the parts of the benchmark, in order.
-var phaseNames = append(trafficNames(), "https", "programs", "cpu", "memory", "scrape")
+var phaseNames = append(trafficNames(), "https", "https-node", "programs", "cpu", "memory", "scrape")
 
 func (b *bench) parse(args []string) (options, error) {
 	var o options

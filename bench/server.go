@@ -45,6 +45,7 @@ func (t tool) end() string {
 // countingServer answers each line that it gets on a Unix socket with its count.
 type countingServer struct {
 	*child
+	scheme  string
 	address string
 	dir     string
 	status  net.Conn
@@ -53,11 +54,16 @@ type countingServer struct {
 
 // startCounting starts a server with its address and the path of the socket as last arguments.
 func startCounting(ctx context.Context, b *bench, name string, command ...string) (server, error) {
+	return startCountingTLS(ctx, b, nil, name, command...)
+}
+
+// startCountingTLS starts one that speaks TLS, if H is not nil.
+func startCountingTLS(ctx context.Context, b *bench, h *https, name string, command ...string) (server, error) {
 	dir, err := os.MkdirTemp("", "fathom-bench-")
 	if err != nil {
 		return nil, err
 	}
-	s := &countingServer{dir: dir}
+	s := &countingServer{dir: dir, scheme: "http"}
 	if s.address, err = freeAddress(ctx); err != nil {
 		s.stop()
 		return nil, err
@@ -65,6 +71,9 @@ func startCounting(ctx context.Context, b *bench, name string, command ...string
 	socket := filepath.Join(dir, "status")
 	args := slices.Concat(command[1:], []string{s.address, socket})
 	cmd := exec.CommandContext(context.WithoutCancel(ctx), command[0], args...) //nolint:gosec // a constant, or this program
+	if h != nil {
+		s.scheme, cmd.Env = "https", append(h.environment(), "FATHOM_BENCH_TLS="+h.dir)
+	}
 	if s.child, err = b.starter.start(name, cmd, b.serverCPU); err != nil {
 		s.stop()
 		return nil, err
@@ -81,7 +90,7 @@ func startCounting(ctx context.Context, b *bench, name string, command ...string
 	return s, nil
 }
 
-func (s *countingServer) url(path string) string { return "http://" + s.address + path }
+func (s *countingServer) url(path string) string { return s.scheme + "://" + s.address + path }
 
 func (s *countingServer) stop() {
 	if s.status != nil {
@@ -108,10 +117,10 @@ func (s *countingServer) requests() (uint64, error) {
 // nodeScript answers GET with a chunked body, and reads the body of a POST before it answers. The count's socket is
 // opened last: then the server is ready.
 const nodeScript = `
-const http = require("http"), net = require("net");
-const [address, socket] = process.argv.slice(-2);
+const fs = require("fs"), http = require("http"), https = require("https"), net = require("net");
+const [address, socket] = process.argv.slice(-2), tls = process.env.FATHOM_BENCH_TLS;
 let requests = 0;
-const server = http.createServer((request, response) => {
+const answer = (request, response) => {
 	response.setHeader("Content-Type", "text/plain");
 	if (request.method === "POST") {
 		request.on("end", () => { requests++; response.end("hello\n"); });
@@ -121,7 +130,9 @@ const server = http.createServer((request, response) => {
 	requests++;
 	response.write("hello\n");
 	response.end();
-});
+};
+const server = tls ? https.createServer({key: fs.readFileSync(tls + "/tls.key"), cert: fs.readFileSync(tls + "/tls.crt")}, answer) :
+	http.createServer(answer);
 server.keepAliveTimeout = 3600e3;
 const [host, port] = address.split(":");
 server.listen(port, host, () => net.createServer((c) => {
@@ -131,5 +142,9 @@ server.listen(port, host, () => net.createServer((c) => {
 `
 
 func startNode(ctx context.Context, b *bench) (server, error) {
-	return startCounting(ctx, b, "node", "node", "-e", nodeScript)
+	return startNodeTLS(ctx, b, nil)
+}
+
+func startNodeTLS(ctx context.Context, b *bench, h *https) (server, error) {
+	return startCountingTLS(ctx, b, h, "node", "node", "-e", nodeScript)
 }

@@ -59,14 +59,12 @@ func (r *report) header() string {
 // table returns one part of the report.
 func (r *report) table(part string) string {
 	w := new(strings.Builder)
-	for _, c := range r.Traffic {
+	for _, c := range slices.Concat(r.Traffic, r.HTTPS) {
 		if c.Name == part {
 			c.print(w)
 		}
 	}
 	switch part {
-	case "https":
-		r.HTTPS.print(w)
 	case "programs":
 		r.Programs.print(w)
 	case "cpu":

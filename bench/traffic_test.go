@@ -35,7 +35,7 @@ func TestParts(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, name := range phaseNames {
-		want := name != "https" && name != "programs" && name != "cpu" && name != "memory"
+		want := name != "https" && name != "https-node" && name != "programs" && name != "cpu" && name != "memory"
 		if o.only[name] != want {
 			t.Errorf("%s: %v, want %v", name, o.only[name], want)
 		}

@@ -60,6 +60,10 @@ func (p place) auto() kernel.Mode {
 // it can do on a kernel that preempts: where it falls short, it has to say so.
 func (p place) mayMiss() bool { return p.mode != p.auto() }
 
+// mayMissUncounted tells whether the kernel may skip runs here that it does not count: both programs of a tap that is attached twice,
+// where tasks are preempted inside of them (internal/kernel/mode.go). Bytes that no tap saw tell.
+func (p place) mayMissUncounted() bool { return !p.mayMiss() && !p.release.before(7, 0) }
+
 // where is a kind of place.
 type where func(place) bool
 

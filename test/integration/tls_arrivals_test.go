@@ -3,6 +3,7 @@ package integration
 import (
 	"bufio"
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -24,7 +26,10 @@ import (
 // duration contains neither the handshake nor the time in which the client did nothing.
 func TestTLSArrivals(t *testing.T) {
 	connections := 100
-	if testing.Short() {
+	switch {
+	case long():
+		connections = 5000
+	case testing.Short():
 		connections = 20 // in a guest
 	}
 	b := newTLSBench(t, 2*connections)
@@ -32,7 +37,7 @@ func TestTLSArrivals(t *testing.T) {
 		name  string
 		serve func(*tlsBench) string
 	}{
-		{"go", serveGoPeer}, {"nginx", serveNginxPeer}, {"node", serveNodePeer}, {"haproxy", serveHAProxyPeer},
+		{"go", serveGoPeer}, {"nginx", serveNginxPeer}, {"node", serveNodePeer}, {"haproxy", serveHAProxyPeer}, {"apache", serveApachePeer},
 		{"python asyncio", servePythonAsyncio}, {"python threads", servePythonPeer},
 	} {
 		t.Run(s.name, func(t *testing.T) {
@@ -217,6 +222,45 @@ frontend ends
 	mode http
 	bind %s ssl crt %s alpn http/1.1
 	http-request return status 200 content-type text/plain string ok`, addr, certificateFile(b.T)))
+	waitListening(b.T, addr)
+	return addr
+}
+
+// serveApachePeer answers with a file.
+func serveApachePeer(b *tlsBench) string {
+	b.probe(libssl(b.T))
+	addr, dir := freeAddr(b.T), b.TempDir()
+	path, config := filepath.Join(dir, "200"), filepath.Join(dir, "conf")
+	var modules strings.Builder
+	for _, m := range []string{"mpm_event", "authz_core", "ssl"} {
+		fmt.Fprintf(&modules, "LoadModule %[1]s_module /usr/lib/apache2/modules/mod_%[1]s.so\n", m)
+	}
+	text := fmt.Sprintf(`%[1]sServerRoot %[2]s
+ServerName localhost
+Listen %[3]s
+PidFile %[2]s/pid
+DefaultRuntimeDir %[2]s
+ErrorLog %[2]s/error.log
+StartServers 1
+ThreadsPerChild 25
+MaxKeepAliveRequests 0
+SSLEngine on
+SSLCertificateFile %[4]s
+DocumentRoot %[2]s
+`, &modules, dir, addr, certificateFile(b.T))
+	if err := errors.Join(os.WriteFile(path, []byte("ok"), 0o644), os.WriteFile(config, []byte(text), 0o600)); err != nil { //nolint:gosec // a server reads it
+		b.Fatal(err)
+	}
+	cmd := exec.Command(linked(b.T, serverName, program(b.T, "apache2", "/usr/sbin/apache2")), "-f", config, "-DFOREGROUND")
+	cmd.Stderr = os.Stderr
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: unix.SIGTERM}
+	if err := cmd.Start(); err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() {
+		_ = cmd.Process.Signal(unix.SIGTERM) // which ends its children
+		_ = cmd.Wait()
+	})
 	waitListening(b.T, addr)
 	return addr
 }

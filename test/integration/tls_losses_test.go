@@ -65,4 +65,17 @@ print(server.read().decode())`, certificate, key)).CombinedOutput()
 			t.Errorf("%d were lost, want 2", n)
 		}
 	})
+	// A client random that two connections of a process have names neither.
+	for _, which := range []string{"first", "second"} {
+		t.Run("tls_socket, one random on two connections, "+which, func(t *testing.T) {
+			b := newTLSBench(t, 0)
+			addr := serveGoPeer(b)
+			before := b.f.count()
+			out, err := exec.Command(linked(t, clientName, python(b)), "testdata/tls/twice.py", which, port(addr)).CombinedOutput()
+			if err != nil || strings.Count(string(out), "GET 200") != 2 {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			b.f.mustMatch(t, before, tally{"server GET 200": 2, "lost tls_socket": 2}, exchangesAndLost)
+		})
+	}
 }
