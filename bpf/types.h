@@ -402,6 +402,7 @@ struct tls_places {
 /* What user space knows of a process that speaks TLS. */
 struct tls_process {
 	u64 attached_at; /* connections that were opened before are understood from the middle on */
+	u64 told_at;	 /* or asked about again */
 	u32 opaque;	 /* enum opaque */
 	u32 goroutines;	 /* its calls are told apart by goroutine */
 	struct tls_places places; /* for kernels that do not tell a probe its library */

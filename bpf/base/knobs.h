@@ -18,6 +18,8 @@ const volatile bool never; /* see stay_on_task_stack() */
 /* Whether the tracepoint tcp_retransmit_skb tells the error, and so also fires on failure. */
 const volatile bool retransmit_tells_error;
 const volatile u64 settle_after_ns = 5000000000ULL;
+/* How long what is known of a process's TLS libraries stands. */
+const volatile u64 ask_again_ns = 60000000000ULL;
 const volatile u32 max_connections = MAX_CONNECTIONS;
 const volatile u32 max_workloads = MAX_WORKLOADS;
 const volatile u32 max_series = MAX_SERIES;

@@ -281,6 +281,14 @@ static __always_inline u32 opaque_reason(struct conn *c)
 	return at_most(p->opaque, OPAQUE_COUNT - 1);
 }
 
+/* Names TLS that is not read. */
+static __always_inline void classify_opaque(struct conn *c, u32 reason)
+{
+	classify(c->slot, CLASS_TLS, COVERAGE_OPAQUE + reason);
+	if (reason != OPAQUE_LATE)
+		tls_ask_again(c->tls_process);
+}
+
 /* Puts a connection that ends into a class, if it has none yet. */
 static __always_inline void conn_classify_end(struct conn *c, struct sock *sk, u32 unseen)
 {
@@ -290,7 +298,7 @@ static __always_inline void conn_classify_end(struct conn *c, struct sock *sk, u
 	if (c->class != CLASS_UNKNOWN)
 		return;
 	if (c->tls && opaque_reason(c) != OPAQUE_READ) {
-		classify(c->slot, CLASS_TLS, COVERAGE_OPAQUE + opaque_reason(c));
+		classify_opaque(c, opaque_reason(c));
 	} else if (bpf_core_field_exists(tp->is_mptcp) && load_as(struct tcp_sock, tp, is_mptcp)) {
 		classify(c->slot, CLASS_MPTCP, COVERAGE_NONE);
 	} else if (unseen || c->after_gap) {

@@ -101,7 +101,7 @@ static __always_inline void sweep_opaque(struct conn *c, struct sock *sk, u64 no
 	if (reason == OPAQUE_NO_SESSION &&
 	    load(tp, bytes_received) + load(tp, bytes_acked) < OPAQUE_AFTER_BYTES)
 		return;
-	classify(c->slot, CLASS_TLS, COVERAGE_OPAQUE + reason);
+	classify_opaque(c, reason);
 }
 
 /*

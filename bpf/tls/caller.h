@@ -233,13 +233,40 @@ __noinline int tls_hello(u32 slot, u64 prefix, u64 address, u64 have_and_length)
 	return 0;
 }
 
+/* Asks about a process. Returns whether there was room. */
+static __always_inline bool tls_ask(u32 process)
+{
+	u32 *asked = bpf_ringbuf_reserve(&tls_asked, sizeof(*asked), 0);
+
+	if (!asked)
+		return false;
+	*asked = process;
+	bpf_ringbuf_submit(asked, 0);
+	return true;
+}
+
+/*
+ * A connection of a process that has been looked at is opaque: it may have loaded a library since.
+ */
+__noinline int tls_ask_again(u32 process)
+{
+	struct tls_process *p = bpf_map_lookup_elem(&tls_processes, &process);
+	u64 now = bpf_ktime_get_ns();
+
+	if (!p || !p->told_at || (s64)(now - p->told_at) < (s64)ask_again_ns)
+		return 0;
+	p->told_at = now;
+	tls_ask(process);
+	return 0;
+}
+
 /* The first bytes of a connection are a TLS record, and TLS is read. */
 __noinline int tls_begins(u32 slot)
 {
 	struct tls_process *p, unknown = {};
 	struct conn *c = conn_of(slot);
 	struct tls_caller who = calling_kernel();
-	u32 process = who.process, *asked;
+	u32 process = who.process;
 
 	if (!c)
 		return 0;
@@ -256,14 +283,10 @@ __noinline int tls_begins(u32 slot)
 	if (bpf_map_update_elem(&tls_processes, &process, &unknown, BPF_NOEXIST))
 		/* asked already, or full: counted below, once per process would need room, too */
 		return 0;
-	asked = bpf_ringbuf_reserve(&tls_asked, sizeof(*asked), 0);
-	if (!asked) {
+	if (!tls_ask(process)) {
 		bpf_map_delete_elem(&tls_processes, &process);
 		count_lost(LOST_TLS_ASKED, 1);
-		return 0;
 	}
-	*asked = process;
-	bpf_ringbuf_submit(asked, 0);
 	return 0;
 }
 

@@ -469,6 +469,7 @@ type bpfTlsPlaces struct {
 type bpfTlsProcess struct {
 	_          structs.HostLayout
 	AttachedAt uint64
+	ToldAt     uint64
 	Opaque     uint32
 	Goroutines uint32
 	Places     bpfTlsPlaces
@@ -595,6 +596,7 @@ const (
 	bpfProgTlsWrite             = "tls_write"
 	bpfProgTlsWriteEx           = "tls_write_ex"
 	bpfProgTlsWriteEx2          = "tls_write_ex2"
+	bpfVarAskAgainNs            = "ask_again_ns"
 	bpfVarAttached              = "attached"
 	bpfVarBounds                = "bounds"
 	bpfVarDirectLoads           = "direct_loads"
@@ -757,6 +759,7 @@ type bpfMapSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type bpfVariableSpecs struct {
+	AskAgainNs           *ebpf.VariableSpec `ebpf:"ask_again_ns"`
 	Attached             *ebpf.VariableSpec `ebpf:"attached"`
 	Bounds               *ebpf.VariableSpec `ebpf:"bounds"`
 	DirectLoads          *ebpf.VariableSpec `ebpf:"direct_loads"`
@@ -887,6 +890,7 @@ func (m *bpfMaps) Close() error {
 //
 // It can be passed to loadBpfObjects or ebpf.CollectionSpec.LoadAndAssign.
 type bpfVariables struct {
+	AskAgainNs           *ebpf.Variable `ebpf:"ask_again_ns"`
 	Attached             *ebpf.Variable `ebpf:"attached"`
 	Bounds               *ebpf.Variable `ebpf:"bounds"`
 	DirectLoads          *ebpf.Variable `ebpf:"direct_loads"`

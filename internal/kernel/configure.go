@@ -48,6 +48,7 @@ func setConstants(spec *ebpf.CollectionSpec, o Options, bounds [256]uint64, f *f
 		"fetching_atomics":        f.fetchingAtomics,
 		"retransmit_tells_error":  f.retransmitError,
 		"settle_after_ns":         uint64(o.SettleAfter),
+		"ask_again_ns":            uint64(o.TLSAskAgain),
 		"max_connections":         uint32(o.MaxConnections),
 		"max_workloads":           uint32(o.MaxWorkloads),
 		"max_series":              uint32(o.MaxSeries),

@@ -35,6 +35,8 @@ type Options struct {
 	// MaxTLSCallers bounds the threads that have called a TLS library and the goroutines that are in a call of one
 	// (default 131,072; there is no such table without TLS).
 	MaxTLSCallers int
+	// TLSAskAgain is after how long Asked may name a process once more of which a connection is opaque (default 1 minute).
+	TLSAskAgain time.Duration
 	// Empty attaches programs of the same kinds that do nothing: the floor that
 	// benchmarks compare with.
 	Empty bool
@@ -80,6 +82,12 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.SettleAfter < 0 {
 		return o, fmt.Errorf("settle after %s: must be above zero", o.SettleAfter)
+	}
+	if o.TLSAskAgain == 0 {
+		o.TLSAskAgain = time.Minute
+	}
+	if o.TLSAskAgain < 0 {
+		return o, fmt.Errorf("ask again after %s: must be above zero", o.TLSAskAgain)
 	}
 	for _, limit := range []struct {
 		name  string

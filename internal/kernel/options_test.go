@@ -24,6 +24,7 @@ func TestOptions(t *testing.T) {
 		{"buckets that fall", Options{Buckets: []time.Duration{2, 1}}, false},
 		{"bucket twice", Options{Buckets: []time.Duration{1, 1}}, false},
 		{"negative settling", Options{SettleAfter: -1}, false},
+		{"negative asking", Options{TLSAskAgain: -1}, false},
 		{"negative limit", Options{MaxSeries: -1}, false},
 		{"huge limit", Options{MaxConnections: 1 << 30}, false},
 	}

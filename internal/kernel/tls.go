@@ -109,7 +109,8 @@ func (t *tlsProbes) close() error {
 	return errors.Join(errs...)
 }
 
-// Asked waits until a process speaks TLS for the first time, and returns its id, as the first pid namespace has it. The
+// Asked waits until a process speaks TLS for the first time, or some time after it was told about has TLS that is not read, and returns
+// its id, as the first pid namespace has it. The
 // error is [os.ErrClosed] after Close, or that of ctx, which ends the waiting for good.
 func (k *Kernel) Asked(ctx context.Context) (uint32, error) {
 	if k.tls == nil {
@@ -141,7 +142,7 @@ type TLSProcess struct {
 
 // TellTLS says what was found out about a process. What is opaque carries the reason from then on.
 func (k *Kernel) TellTLS(process uint32, about TLSProcess) error {
-	p := bpfTlsProcess{AttachedAt: about.AttachedAt, Opaque: about.Opaque}
+	p := bpfTlsProcess{AttachedAt: about.AttachedAt, Opaque: about.Opaque, ToldAt: monotonic()}
 	if about.Goroutines {
 		p.Goroutines = 1
 		if k.tls != nil {

@@ -4,7 +4,8 @@
 // Processes come from two sides. Those that run when the watch begins and map a file with a known
 // library are found by one walk through /proc. All others are asked about by the kernel side when it
 // sees their first TLS connection. What is found is told to the kernel side, and the process is then
-// watched until it ends.
+// watched until it ends. Where TLS of a process stays unread, the kernel side asks again, once a minute at most: it may have
+// loaded a library since.
 //
 // Everything that is read belongs to processes that may be hostile: their maps, the names in them, the
 // files behind the names, the file systems behind the files. So whatever may block runs under
@@ -21,8 +22,8 @@ import (
 
 // Probes attaches probes; implemented by the kernel package.
 type Probes interface {
-	// Asked blocks until a process was seen to speak TLS that was not told about, and returns its
-	// process id (in the init pid namespace of the host, the tgid); an error ends the watch
+	// Asked blocks until a process was seen to speak TLS that was not told about, or some time after that a connection of it was
+	// seen that is not read (it may have loaded another library since), and returns its process id (in the init pid namespace of the host, the tgid); an error ends the watch
 	// (os.ErrClosed, context).
 	Asked(ctx context.Context) (pid uint32, err error)
 	// Attach attaches the probes of a library to a file, for all processes that map it. path can be

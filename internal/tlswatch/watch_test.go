@@ -140,6 +140,20 @@ func TestLate(t *testing.T) {
 	}
 }
 
+// TestSecondLibrary asks again about a process that is read, and has loaded another library since.
+func TestSecondLibrary(t *testing.T) {
+	f := newFake()
+	w := f.start(t, nil)
+	p := run(t, "python3", "-c", "import ssl"+waits+"import ctypes; ctypes.CDLL(sys.argv[1])"+waits, libssl(t, "second.so"))
+	if about := f.ask(t, p.pid()); about.Opaque != Read {
+		t.Fatalf("told %+v", about)
+	}
+	files := len(w.Snapshot().Files)
+	p.continues(t)
+	f.asked <- p.pid()
+	f.await(t, "the second library", func() bool { return len(f.told[p.pid()].Libraries) == files+1 })
+}
+
 // TestExec asks about a process again when it runs another program.
 func TestExec(t *testing.T) {
 	f := newFake()

@@ -1,11 +1,14 @@
 package integration
 
 import (
+	"context"
 	"fmt"
+	"io"
 	"net"
 	"os/exec"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/fathomhq/fathom/internal/kernel"
 )
@@ -77,5 +80,59 @@ print(server.read().decode())`, certificate, key)).CombinedOutput()
 			}
 			b.f.mustMatch(t, before, tally{"server GET 200": 2, "lost tls_socket": 2}, exchangesAndLost)
 		})
+	}
+}
+
+// TestTLSAskedAgain has a process whose TLS is not read, though it was looked at: it may have loaded a library since.
+func TestTLSAskedAgain(t *testing.T) {
+	const again = 100 * time.Millisecond
+	f := load(t, kernel.Options{TLS: true, TLSAskAgain: again})
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_ = c.Close()
+		}
+	}()
+	// Each line makes a connection with the beginning of a handshake.
+	script := `while read; do exec 3<>/dev/tcp/127.0.0.1/%s; printf '\x16\x03\x01\x00\x05hello' >&3; exec 3>&-; done`
+	cmd := exec.Command(program(t, "bash"), "-c", fmt.Sprintf(script, port(l.Addr().String())))
+	lines, err := cmd.StdinPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cmd.Wait() //nolint:errcheck // ended by the end of its lines
+	defer lines.Close()
+	pid := uint32(cmd.Process.Pid) //nolint:gosec // a process number
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for _, was := range []struct {
+		name   string
+		opaque uint32
+	}{{"nothing", 0}, {"unknown_library", 3}, {"read", 1}} {
+		if was.opaque != 0 {
+			if err := f.k.TellTLS(pid, kernel.TLSProcess{Opaque: was.opaque}); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(again)
+		}
+		if _, err := io.WriteString(lines, "\n"); err != nil {
+			t.Fatal(err)
+		}
+		for asked := uint32(0); asked != pid; {
+			if asked, err = f.k.Asked(ctx); err != nil {
+				t.Fatalf("what was known was %s: %v", was.name, err)
+			}
+		}
 	}
 }
