@@ -216,10 +216,13 @@ static __always_inline void tls_arrival_ends(struct conn *c)
 		c->tls_arrived |= TLS_ARRIVAL_OLD;
 }
 
-/* Whether a call that is to read has not received yet since it began. */
-static __always_inline bool tls_begins_to_read(struct tls_call *call)
+/*
+ * Whether a call is to read. It returns with the plaintext of the first record that has any: if it
+ * receives another record, those before had none.
+ */
+static __always_inline bool tls_is_reading(struct tls_call *call)
 {
-	return call && call->function == TLS_READ && !call->received;
+	return call && call->function == TLS_READ;
 }
 
 /*
@@ -236,9 +239,9 @@ __noinline int tls_received(u32 slot, u32 seq)
 	if (!c)
 		return 0;
 	if (c->role != ROLE_CLIENT) {
-		/* A handshake may end in the call that waits for the request, up to TLS 1.2. */
+		/* A handshake may end in the call that waits for the request. */
 		if (tls_is_new(c) && (!(c->tls_left | c->tls_data) ||
-				      tls_begins_to_read(bpf_map_lookup_elem(&tls_calls, &who))))
+				      tls_is_reading(bpf_map_lookup_elem(&tls_calls, &who))))
 			tls_arrival_ends(c);
 		if (!c->tls_arrived || c->tls_arrived & TLS_ARRIVAL_OLD)
 			c->tls_arrived = arrival_of(c, seq) ?: TLS_ARRIVAL_MISSED;

@@ -39,6 +39,7 @@ func TestTLSArrivals(t *testing.T) {
 	}{
 		{"go", serveGoPeer}, {"nginx", serveNginxPeer}, {"node", serveNodePeer}, {"haproxy", serveHAProxyPeer}, {"apache", serveApachePeer},
 		{"python asyncio", servePythonAsyncio}, {"python threads", servePythonPeer},
+		{"python threads, no tickets", servePythonWithoutTickets},
 	} {
 		t.Run(s.name, func(t *testing.T) {
 			b := b.in(t)
@@ -169,7 +170,12 @@ func (f *fathom) served() (sum time.Duration) {
 
 func servePythonPeer(b *tlsBench) string {
 	python(b)
-	return servePythonTLS(b.T)
+	return servePythonTLS(b.T, 2)
+}
+
+func servePythonWithoutTickets(b *tlsBench) string {
+	python(b)
+	return servePythonTLS(b.T, 0)
 }
 
 // TestTLSPassedOn has a proxy that reads TLS of its own pass on what others encrypt: that is no idle connection.
