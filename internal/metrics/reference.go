@@ -19,7 +19,7 @@ const workloadLabel = "*workload*"
 var labelDoc = map[string]string{
 	"address":       "Local address and port of a listening socket.",
 	"class":         "What the first bytes of a connection are: " + classList() + "; `idle` without any; `unreadable` where they could not be read.",
-	"container":     "Short id (12 digits) of the container, name of the LXC container, or name of the container in its pod. Empty outside of containers.",
+	"container":     "Short id (12 digits) of the container, name of the LXC container or of the machine (`systemd-nspawn`), or name of the container in its pod. Empty outside of containers.",
 	"direction":     "`received` or `sent`, as the workload sees it.",
 	"goversion":     "Version of Go.",
 	"kind":          "`timeout` (retransmission timer), `fast` (duplicate ACKs, SACK, RACK), `probe` (tail loss probe), `syn` (clients only), `synack` (servers only).",
@@ -36,7 +36,7 @@ var labelDoc = map[string]string{
 	"tls":           "`true` for exchanges that were encrypted, and read at the TLS library. Empty for others.",
 	"tap":           "Name of a place in the kernel that Fathom hooks.",
 	"version":       "Version of the agent.",
-	"workload":      "Name of the systemd unit with its suffix (`nginx.service`), short container id, or name of the process. `overflow` for workloads beyond the limit, `unknown` where no process was seen.",
+	"workload":      "Name of the systemd unit with its suffix (`nginx.service`; of units for single connections that of their template, `sshd@.service`), short container id, or name of the process. `overflow` for workloads beyond the limit, `unknown` where no process was seen.",
 	"workload_kind": "`unit` (of the system), `user_unit` (of a user's own systemd, who chose its name), `container`, `process` or `overflow`.",
 }
 

@@ -38,7 +38,7 @@ type Labels struct {
 	Workload  string // unit with its suffix, short container id, or command; in Kubernetes the name of what made the pod
 	Kind      string // one of the Kind constants, or Kubernetes' kind of what made the pod, as Deployment
 	Pod       string // Kubernetes pod
-	Container string // short container id, or LXC container name; in Kubernetes the name of the container
+	Container string // short container id, or name of an LXC container or a machine; in Kubernetes the name of the container
 	// Chosen are the values of [Pod.Chosen], each followed by a NUL.
 	Chosen string
 }
@@ -80,20 +80,36 @@ func labelsOf(c Cgroup, command string) Labels {
 	return l
 }
 
-// pathOf joins the names that the kernel side noted, innermost first, to the end of a path.
-func pathOf(w kernel.Workload) string {
+// pathOf joins the names that the kernel side noted, innermost first, to the end of a path, and tells whether they are
+// all of it.
+func pathOf(w kernel.Workload) (path string, whole bool) {
 	var b strings.Builder
+	whole = len(w.CgroupNames) > 0 && len(w.CgroupNames) < kernel.MaxCgroupNames
 	for _, name := range slices.Backward(w.CgroupNames) {
+		if len(name) >= kernel.MaxCgroupName {
+			name, whole = mend(name), false
+		}
 		b.WriteByte('/')
 		b.WriteString(name)
 	}
-	return b.String()
+	return b.String(), whole
+}
+
+// mend gives the name of a unit that was cut its end back where that is certain: what has a number and the local end of
+// a connection is the service for it. With two long IPv6 addresses these names have up to 160 bytes.
+func mend(cut string) string {
+	name, instance, _ := strings.Cut(cut, "@")
+	if local, _, ok := strings.Cut(endsOf(instance), "-"); name != "" && ok && isEnd(local) {
+		return name + "@.service"
+	}
+	return cut
 }
 
 // clean makes a name that anybody could have chosen fit for a label value:
 // UTF-8 without characters that are invisible or break lines, and at most
-// maxName bytes. Different long names stay different.
+// maxName bytes. Different long names stay different. A name of nothing but blanks is still a name.
 func clean(s string) string {
+	empty := s == ""
 	s = strings.Map(func(r rune) rune {
 		if r == utf8.RuneError || !unicode.IsGraphic(r) || unicode.In(r, unicode.Zl, unicode.Zp) {
 			return '\uFFFD'
@@ -101,6 +117,9 @@ func clean(s string) string {
 		return r
 	}, s)
 	s = strings.TrimSpace(s)
+	if s == "" && !empty {
+		return "\uFFFD"
+	}
 	if len(s) <= maxName {
 		return s
 	}
