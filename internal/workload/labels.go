@@ -22,7 +22,7 @@ const (
 	KindUnit      = "unit"      // a unit of the system's systemd
 	KindUserUnit  = "user_unit" // a unit of a user's systemd, who chose its name
 	KindContainer = "container" // a container known by its cgroup only
-	KindProcess   = "process"   // neither: the name of the thread group leader
+	KindProcess   = "process"   // neither: the name of the thread group leader, or of its program where a runtime chose the former
 )
 
 // Unknown is the name of a workload of which no process was seen.
@@ -35,7 +35,7 @@ const maxName = 255
 // Labels name a workload. Empty fields make no sense for its kind.
 type Labels struct {
 	Namespace string // Kubernetes namespace
-	Workload  string // unit with its suffix, short container id, or command; in Kubernetes the name of what made the pod
+	Workload  string // unit with its suffix, short container id, or name of the process; in Kubernetes the name of what made the pod
 	Kind      string // one of the Kind constants, or Kubernetes' kind of what made the pod, as Deployment
 	Pod       string // Kubernetes pod
 	Container string // short container id, or name of an LXC container or a machine; in Kubernetes the name of the container
@@ -59,9 +59,9 @@ const (
 	Hidden
 )
 
-// labelsOf applies the rules of the package to a parsed cgroup path and a
-// command.
-func labelsOf(c Cgroup, command string) Labels {
+// labelsOf applies the rules of the package to a parsed cgroup path and the name of
+// a process.
+func labelsOf(c Cgroup, process string) Labels {
 	l := Labels{Container: clean(shortID(c.ContainerID))}
 	switch {
 	case c.Unit != "":
@@ -72,7 +72,7 @@ func labelsOf(c Cgroup, command string) Labels {
 	case c.ContainerID != "":
 		l.Workload, l.Kind = l.Container, KindContainer
 	default:
-		l.Workload, l.Kind = clean(command), KindProcess
+		l.Workload, l.Kind = clean(process), KindProcess
 	}
 	if l.Workload == "" {
 		l.Workload = Unknown

@@ -64,7 +64,8 @@ type resolved struct {
 	cgroup  uint64
 	command string
 	parsed  Cgroup
-	placed  bool // nothing more will be known of the path than parsed
+	placed  bool   // nothing more will be known of the path than parsed
+	process string // what a process is called: command, or its executable
 	labels  Labels
 	state   State
 	since   int       // walks of the tree before the question
@@ -110,6 +111,7 @@ func (r *Resolver) Resolve(w kernel.Workload) (Labels, State) {
 	}
 	if !k.placed {
 		k.parsed, k.placed = r.parse(w, k.since)
+		k.process = r.nameProcess(w, k)
 	}
 	k.labels, k.state = r.name(k)
 	if k.state == Final && r.options.Shown != nil && !r.options.Shown(k.labels) {
@@ -123,7 +125,7 @@ func (r *Resolver) Resolve(w kernel.Workload) (Labels, State) {
 
 // name returns labels for what the cgroup and the pods of this node tell now.
 func (r *Resolver) name(k resolved) (Labels, State) {
-	fallback := labelsOf(k.parsed, k.command)
+	fallback := labelsOf(k.parsed, k.process)
 	switch {
 	case !k.placed:
 		return fallback, Pending
@@ -150,6 +152,17 @@ func (r *Resolver) name(k resolved) (Labels, State) {
 		return l, undecided
 	}
 	return l, Final
+}
+
+// nameProcess returns the command, or the executable's name where the command tells nothing and nothing else names the
+// workload.
+func (r *Resolver) nameProcess(w kernel.Workload, k resolved) string {
+	if k.placed && isVague(w.Command) && k.parsed.Unit == "" && k.parsed.ContainerID == "" {
+		if name := r.executable(w, k.since); name != "" {
+			return name
+		}
+	}
+	return w.Command
 }
 
 // join makes one comparable value of several, see [Labels.Chosen].
