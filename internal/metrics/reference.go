@@ -146,6 +146,7 @@ const inKubernetes = `
 
 Workloads have one more label, ` + "`node`" + `, and ` + "`label_*` and `annotation_*`" + ` for what ` + "`--pod-labels` and `--pod-annotations`" + `
 choose. The workload of a pod is what made it, with Kubernetes' name for its kind: ` + "`workload=\"web\"`, `workload_kind=\"Deployment\"`" + `.
+Only pods are read, not what made them: [how the one tells the other](kubernetes.md#what-made-a-pod).
 Numbers of a pod that the API server has not told of yet are held back, for 30 s at most, and then shown under the id of their
 container until it has; then all of them go to the pod's own labels.
 
@@ -155,7 +156,7 @@ Instead of ` + "`peer`" + ` there are three labels:
 |---|---|---|---|
 | a pod's address | its namespace | what made it | the service that selects it, at a client by the port; the first in the alphabet of several |
 | a service's address | its namespace | what made its pods, if that is one | its name |
-| a node's address | of a pod in the host's network that has the port, else empty | likewise, else ` + "`node`" + ` | likewise |
+| a node's address | of a pod in the host's network that declares the port, else of a service with it as node port, else empty | likewise, else ` + "`node`" + ` | likewise |
 | a loopback address | | ` + "`localhost`" + ` | |
 | an address in one of ` + "`--networks`" + ` | | the network's name | |
 | any other | | ` + "`external`" + ` | |
