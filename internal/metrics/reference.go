@@ -157,6 +157,7 @@ Instead of ` + "`peer`" + ` there are three labels:
 | a pod's address | its namespace | what made it | the service that selects it, at a client by the port; the first in the alphabet of several |
 | a service's address | its namespace | what made its pods, if that is one | its name |
 | a node's address | of a pod in the host's network that declares the port, else of a service with it as node port, else empty | likewise, else ` + "`node`" + ` | likewise |
+| another address of the agent's own node, as that of its end of the pod network, from which the kubelet probes | | ` + "`node`" + ` (without a directory: if it is the client) | |
 | a loopback address | | ` + "`localhost`" + ` | |
 | an address in one of ` + "`--networks`" + ` | | the network's name | |
 | any other | | ` + "`external`" + ` | |
