@@ -60,7 +60,7 @@ func (r *Resolver) executableOf(pid, command string) string {
 	if err != nil {
 		return ""
 	}
-	defer dir.Close()
+	defer func() { _ = dir.Close() }() // nothing was written
 	if comm, err := readUpTo(dir, "comm", maxArgument); err != nil || string(bytes.TrimSuffix(comm, []byte("\n"))) != command {
 		return ""
 	}
