@@ -17,6 +17,10 @@ import (
 	"github.com/fathomhq/fathom/internal/workload"
 )
 
+// hostNet is where the kernel shows the network of the host's first process: the agent shares its process ids, and has
+// a network of its own.
+const hostNet = "/proc/1/net"
+
 // cluster is what an agent asks Kubernetes.
 type cluster struct {
 	pods  *kube.Pods
@@ -48,7 +52,7 @@ func newCluster(c config.Agent, version string, log *slog.Logger) (*cluster, err
 	if err != nil {
 		return nil, err
 	}
-	o := peer.Options{Pods: neighbours{pods}, MaxAddresses: 2 * c.MaxPeers, Logger: log}
+	o := peer.Options{Pods: neighbours{pods}, HostNet: hostNet, MaxAddresses: 2 * c.MaxPeers, Logger: log}
 	for _, n := range c.Networks {
 		o.Networks = append(o.Networks, peer.Network{Prefix: n.Prefix, Name: n.Name})
 	}

@@ -23,7 +23,7 @@ const (
 	Outside Kind = iota // nothing in the cluster
 	PodKind
 	ServiceKind
-	NodeKind // and no pod is known to listen at the port
+	NodeKind // and no pod in the host's network declares the port
 )
 
 // Identity is who has an address. Empty fields make no sense for it, or are not known.

@@ -110,6 +110,13 @@ func (s *Snapshot) addCensus(id WorkloadID, census *bpfCensus, now int64) {
 	}
 }
 
+const (
+	// MaxCgroupNames is how many names the kernel side notes of a cgroup's path at most, the innermost ones.
+	MaxCgroupNames = len(bpfWorkload{}.Names)
+	// MaxCgroupName is how many bytes of a name it notes at most. One of as many may have been cut.
+	MaxCgroupName = len(bpfWorkload{}.Names[0]) - 1
+)
+
 func workload(id uint32, w *bpfWorkload) Workload {
 	out := Workload{ID: WorkloadID(id), CgroupID: w.Key.Cgroup, Command: cString(w.Key.Comm[:])}
 	for i := range w.Names {

@@ -48,8 +48,8 @@ type Workload struct {
 	// with cgroup v1 only.
 	CgroupID uint64
 	// CgroupNames are the names of the cgroup's directory and its parents, the
-	// innermost first, at most 4, without the root: enough to name a workload
-	// whose cgroup is gone before user space looked.
+	// innermost first, at most [MaxCgroupNames], without the root: enough to name most
+	// workloads whose cgroup is gone before user space looked.
 	CgroupNames []string
 	// Command is the name of the thread group leader (comm, at most 15 bytes);
 	// empty if no process of the workload was seen, only its sockets.

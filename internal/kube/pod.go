@@ -39,7 +39,7 @@ type Pod struct {
 
 // Owner is the workload that a pod belongs to.
 type Owner struct {
-	Kind string // as Kubernetes writes it: Deployment, StatefulSet, DaemonSet, CronJob, Job, Pod, ...
+	Kind string // as its API writes it: Deployment, StatefulSet, DaemonSet, CronJob, Job, Rollout, DeploymentConfig, Pod, ...
 	Name string
 }
 

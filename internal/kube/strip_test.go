@@ -70,6 +70,7 @@ func annotation(name, value string) func(*corev1.Pod) {
 
 func TestOwner(t *testing.T) {
 	hash := label("pod-template-hash", "7d4b9c")
+	dc := func(name string) func(*corev1.Pod) { return annotation("openshift.io/deployment-config.name", name) }
 	for _, tt := range []struct {
 		name string
 		pod  *corev1.Pod
@@ -84,18 +85,35 @@ func TestOwner(t *testing.T) {
 		{"ReplicaSet with another's hash", newPod("web-x", hash, controller("apps/v1", "ReplicaSet", "web-blue")), Owner{"ReplicaSet", "web-blue"}},
 		{"nothing but a hash", newPod("x", hash, controller("apps/v1", "ReplicaSet", "-7d4b9c")), Owner{"ReplicaSet", "-7d4b9c"}},
 		{"another's ReplicaSet", newPod("x", hash, controller("example.org/v1", "ReplicaSet", "web-7d4b9c")), Owner{"ReplicaSet", "web-7d4b9c"}},
+		{"Rollout", newPod("web-5f6d8-x", label("rollouts-pod-template-hash", "5f6d8"), controller("apps/v1", "ReplicaSet", "web-5f6d8")), Owner{"Rollout", "web"}},
+		{"Rollout with a Deployment's label in its template", newPod("web-x", hash, label("rollouts-pod-template-hash", "5f6d8"), controller("apps/v1", "ReplicaSet", "web-5f6d8")), Owner{"Rollout", "web"}},
+		{"Deployment with a Rollout's label in its template", newPod("web-x", hash, label("rollouts-pod-template-hash", "5f6d8"), controller("apps/v1", "ReplicaSet", "web-7d4b9c")), Owner{"Deployment", "web"}},
+		{"another's Rollout", newPod("x", label("rollouts-pod-template-hash", "5f6d8"), controller("example.org/v1", "ReplicaSet", "web-5f6d8")), Owner{"ReplicaSet", "web-5f6d8"}},
 		{"CronJob", newPod("x", controller("batch/v1", "Job", "report-29924370")), Owner{"CronJob", "report"}},
 		{"CronJob, pod made again days later", newPod("x", controller("batch/v1", "Job", "report-29900000")), Owner{"CronJob", "report"}},
+		{"CronJob, the pod's clock is a day late", newPod("x", controller("batch/v1", "Job", "report-29924370")), Owner{"CronJob", "report"}},
+		{"CronJob, at once", newPod("x", controller("batch/v1", "Job", "report-29922930")), Owner{"CronJob", "report"}},
+		{"CronJob, after 30 days", newPod("x", controller("batch/v1", "Job", "report-29879730")), Owner{"CronJob", "report"}},
+		{"CronJob with a number in its name", newPod("x", controller("batch/v1", "Job", "report-2-29924370")), Owner{"CronJob", "report-2"}},
+		{"Job of a build", newPod("x", controller("batch/v1", "Job", "build-28912345")), Owner{"Job", "build-28912345"}},
+		{"Job with a minute of long ago", newPod("x", controller("batch/v1", "Job", "build-29879729")), Owner{"Job", "build-29879729"}},
 		{"Job", newPod("x", controller("batch/v1", "Job", "migrate")), Owner{"Job", "migrate"}},
 		{"Job with a date", newPod("x", controller("batch/v1", "Job", "report-20261122")), Owner{"Job", "report-20261122"}},
 		{"Job with seconds", newPod("x", controller("batch/v1", "Job", "report-1795462200")), Owner{"Job", "report-1795462200"}},
 		{"Job with a huge number", newPod("x", controller("batch/v1", "Job", "report-99999999999999999999")), Owner{"Job", "report-99999999999999999999"}},
 		{"Job with a small number", newPod("x", controller("batch/v1", "Job", "report-2")), Owner{"Job", "report-2"}},
-		{"Job with a minute to come", newPod("x", controller("batch/v1", "Job", "report-29930000")), Owner{"Job", "report-29930000"}},
+		{"Job with a minute to come", newPod("x", controller("batch/v1", "Job", "report-29924371")), Owner{"Job", "report-29924371"}},
 		{"Job named like a number", newPod("x", controller("batch/v1", "Job", "-29924370")), Owner{"Job", "-29924370"}},
 		{"StatefulSet", newPod("db-0", controller("apps/v1", "StatefulSet", "db")), Owner{"StatefulSet", "db"}},
 		{"DaemonSet", newPod("x", controller("apps/v1", "DaemonSet", "fathom")), Owner{"DaemonSet", "fathom"}},
 		{"ReplicationController", newPod("x", controller("v1", "ReplicationController", "old")), Owner{"ReplicationController", "old"}},
+		{"DeploymentConfig", newPod("web-12-x", dc("web"), controller("v1", "ReplicationController", "web-12")), Owner{"DeploymentConfig", "web"}},
+		{"DeploymentConfig with a number in its name", newPod("web-2-12-x", dc("web-2"), controller("v1", "ReplicationController", "web-2-12")), Owner{"DeploymentConfig", "web-2"}},
+		{"ReplicationController with a number", newPod("web-12-x", controller("v1", "ReplicationController", "web-12")), Owner{"ReplicationController", "web-12"}},
+		{"ReplicationController with another's annotation", newPod("x", dc("web"), controller("v1", "ReplicationController", "shop-12")), Owner{"ReplicationController", "shop-12"}},
+		{"ReplicationController without a version", newPod("x", dc("web"), controller("v1", "ReplicationController", "web-blue")), Owner{"ReplicationController", "web-blue"}},
+		{"nothing but a version", newPod("x", dc(""), controller("v1", "ReplicationController", "-12")), Owner{"ReplicationController", "-12"}},
+		{"annotation alone", newPod("x", dc("web")), Owner{"Pod", "x"}},
 		{"static", newPod("etcd-node1", controller("v1", "Node", "Node1")), Owner{"Pod", "etcd"}},
 		{"static without the node's name", newPod("etcd", controller("v1", "Node", "node1")), Owner{"Pod", "etcd"}},
 		{"custom", newPod("x", controller("example.org/v1", "Workflow", "train")), Owner{"Workflow", "train"}},

@@ -19,7 +19,7 @@ const workloadLabel = "*workload*"
 var labelDoc = map[string]string{
 	"address":       "Local address and port of a listening socket.",
 	"class":         "What the first bytes of a connection are: " + classList() + "; `idle` without any; `unreadable` where they could not be read.",
-	"container":     "Short id (12 digits) of the container, name of the LXC container, or name of the container in its pod. Empty outside of containers.",
+	"container":     "Short id (12 digits) of the container, name of the LXC container or of the machine (`systemd-nspawn`), or name of the container in its pod. Empty outside of containers.",
 	"direction":     "`received` or `sent`, as the workload sees it.",
 	"goversion":     "Version of Go.",
 	"kind":          "`timeout` (retransmission timer), `fast` (duplicate ACKs, SACK, RACK), `probe` (tail loss probe), `syn` (clients only), `synack` (servers only).",
@@ -36,7 +36,7 @@ var labelDoc = map[string]string{
 	"tls":           "`true` for exchanges that were encrypted, and read at the TLS library. Empty for others.",
 	"tap":           "Name of a place in the kernel that Fathom hooks.",
 	"version":       "Version of the agent.",
-	"workload":      "Name of the systemd unit with its suffix (`nginx.service`), short container id, or name of the process. `overflow` for workloads beyond the limit, `unknown` where no process was seen.",
+	"workload":      "Name of the systemd unit with its suffix (`nginx.service`; of units for single connections that of their template, `sshd@.service`), short container id, or name of the process. `overflow` for workloads beyond the limit, `unknown` where no process was seen.",
 	"workload_kind": "`unit` (of the system), `user_unit` (of a user's own systemd, who chose its name), `container`, `process` or `overflow`.",
 }
 
@@ -146,6 +146,7 @@ const inKubernetes = `
 
 Workloads have one more label, ` + "`node`" + `, and ` + "`label_*` and `annotation_*`" + ` for what ` + "`--pod-labels` and `--pod-annotations`" + `
 choose. The workload of a pod is what made it, with Kubernetes' name for its kind: ` + "`workload=\"web\"`, `workload_kind=\"Deployment\"`" + `.
+Only pods are read, not what made them: [how the one tells the other](kubernetes.md#what-made-a-pod).
 Numbers of a pod that the API server has not told of yet are held back, for 30 s at most, and then shown under the id of their
 container until it has; then all of them go to the pod's own labels.
 
@@ -155,7 +156,8 @@ Instead of ` + "`peer`" + ` there are three labels:
 |---|---|---|---|
 | a pod's address | its namespace | what made it | the service that selects it, at a client by the port; the first in the alphabet of several |
 | a service's address | its namespace | what made its pods, if that is one | its name |
-| a node's address | of a pod in the host's network that has the port, else empty | likewise, else ` + "`node`" + ` | likewise |
+| a node's address | of a pod in the host's network that declares the port, else of a service with it as node port, else empty | likewise, else ` + "`node`" + ` | likewise |
+| another address of the agent's own node, as that of its end of the pod network, from which the kubelet probes | | ` + "`node`" + ` (without a directory: if it is the client) | |
 | a loopback address | | ` + "`localhost`" + ` | |
 | an address in one of ` + "`--networks`" + ` | | the network's name | |
 | any other | | ` + "`external`" + ` | |

@@ -15,7 +15,7 @@ type Peer struct {
 // Workloads that are not Kubernetes'.
 const (
 	Localhost = "localhost" // a loopback address
-	Node      = "node"      // a node of the cluster, where no pod is known to have the port
+	Node      = "node"      // a node of the cluster, where no pod in the host's network declares the port; any address of the own one
 	External  = "external"  // not of the cluster, in no named network
 	Unknown   = "unknown"   // not known, as nobody can be asked
 )

@@ -5,6 +5,7 @@ import (
 	"container/list"
 	"context"
 	"log/slog"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -49,6 +50,8 @@ type Options struct {
 	Pods Pods
 	// Networks name addresses outside of the cluster. The longest prefix wins.
 	Networks []Network
+	// HostNet is the directory net of a process of this node's in /proc, by which its addresses are known; empty: they are not.
+	HostNet string
 	// MaxAddresses bounds what is remembered (default [DefaultMaxAddresses], at most [pb.MaxAddresses]). The one
 	// that was not asked for the longest makes room, unless that is less than two minutes ago.
 	MaxAddresses int
@@ -64,6 +67,7 @@ type Resolver struct {
 	now      func() time.Time
 
 	mu      sync.Mutex
+	host    map[netip.Addr]bool // addresses of this node
 	entries map[netip.AddrPort]*entry
 	order   list.List // of *entry, the last that was asked for first
 	outbox  outbox
@@ -74,7 +78,7 @@ type Resolver struct {
 type entry struct {
 	address  netip.AddrPort
 	place    *list.Element // in order
-	outside  Peer          // what it is if it is not of the cluster
+	outside  Peer          // what it is if no pod and no service has it
 	answer   Answer
 	named    bool // answer is one
 	answered bool // by the directory
@@ -108,7 +112,9 @@ func NewResolver(o Options) (*Resolver, error) {
 			return nil, err
 		}
 	}
-	r := &Resolver{options: o, log: o.Logger, now: time.Now, entries: make(map[netip.AddrPort]*entry)}
+	r := &Resolver{
+		options: o, log: o.Logger, now: time.Now, host: hostAddresses(o.HostNet), entries: make(map[netip.AddrPort]*entry),
+	}
 	r.outbox.wake = make(chan struct{}, 1)
 	for _, n := range o.Networks {
 		r.networks = append(r.networks, Network{unmap(n.Prefix).Masked(), n.Name})
@@ -135,6 +141,7 @@ func (r *Resolver) Run(ctx context.Context) {
 			return
 		case <-ticker.C:
 			r.forgetIdle()
+			r.lookAtHost()
 		}
 	}
 }
@@ -193,7 +200,7 @@ func (r *Resolver) hasRoom(now time.Time) bool {
 }
 
 func (r *Resolver) add(a netip.AddrPort, now time.Time) *entry {
-	e := &entry{address: a, outside: Peer{Workload: r.outside(a.Addr())}, since: now}
+	e := &entry{address: a, outside: r.outside(a), since: now}
 	e.place = r.order.PushFront(e)
 	r.entries[a] = e
 	if r.options.Directory != nil {
@@ -251,14 +258,38 @@ func (r *Resolver) set(e *entry, p Peer, s State) {
 	e.named, e.answer = true, Answer{p, s}
 }
 
-// outside names an address that is not of the cluster.
-func (r *Resolver) outside(ip netip.Addr) string {
-	for _, n := range r.networks {
-		if n.Prefix.Contains(ip) {
-			return n.Name
+// lookAtHost reads the addresses of this node again: plugins add them for the pod network, at the node's first pod. What was
+// taken for one of the others becomes it.
+func (r *Resolver) lookAtHost() {
+	host := hostAddresses(r.options.HostNet)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if maps.Equal(host, r.host) {
+		return
+	}
+	r.host = host
+	for _, e := range r.entries {
+		before := e.outside
+		e.outside = r.outside(e.address)
+		if e.answered && e.answer.Peer == before && e.outside != before {
+			r.set(e, e.outside, Known)
 		}
 	}
-	return External
+}
+
+// outside names an address that no pod and no service has: one of this node, as that of its end of the pod network, from
+// which the kubelet probes; or one that is not of the cluster. Without a directory only clients are this node: kube-proxy
+// in its mode IPVS gives the addresses of all services to the node, and nobody could tell.
+func (r *Resolver) outside(a netip.AddrPort) Peer {
+	if r.host[a.Addr()] && (r.options.Directory != nil || a.Port() == 0) {
+		return Peer{Workload: Node}
+	}
+	for _, n := range r.networks {
+		if n.Prefix.Contains(a.Addr()) {
+			return Peer{Workload: n.Name}
+		}
+	}
+	return Peer{Workload: External}
 }
 
 // unmap makes a prefix of IPv4 addresses mapped to IPv6 one of IPv4 addresses.

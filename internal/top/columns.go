@@ -33,7 +33,7 @@ var columns = []column{
 	{name: "namespace", title: "NAMESPACE", left: true, rank: 8, text: func(r *Row) string { return r.Namespace }},
 	{name: "workload", title: "WORKLOAD", left: true, rank: 0, text: workloadName},
 	{name: "pod", title: "POD", left: true, rank: 14, text: func(r *Row) string { return r.Pod }},
-	{name: "container", title: "CONTAINER", left: true, rank: 16, text: podContainer},
+	{name: "container", title: "CONTAINER", left: true, rank: 16, text: containerOf},
 	{name: "node", title: "NODE", left: true, rank: 15, text: func(r *Row) string { return r.Node }},
 	{name: "requests", title: "REQ/S", rank: 1, number: func(r *Row) history.Number { return served(r).PerSecond }, text: func(r *Row) string { return rate(served(r).PerSecond) }},
 	{name: "errors", title: "ERRORS", rank: 3, number: errorRatio, text: func(r *Row) string { return percent(errorRatio(r)) }, alarm: func(r *Row) bool { return errorRatio(r) >= 0.01 }},
@@ -117,9 +117,10 @@ func workloadName(r *Row) string {
 	return name
 }
 
-// podContainer is the container of a pod. Elsewhere its short id names the workload already, or says little.
-func podContainer(r *Row) string {
-	if r.Pod == "" {
+// containerOf is the container of a pod or of a unit, by which the latter differs from the host's of the same name. Elsewhere it names
+// the workload already.
+func containerOf(r *Row) string {
+	if r.Pod == "" && r.Container == r.Workload.Workload {
 		return ""
 	}
 	return r.Container

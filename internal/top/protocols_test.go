@@ -36,3 +36,20 @@ func TestOtherProtocols(t *testing.T) {
 		}
 	}
 }
+
+// A unit of a machine and the host's of the same name differ in the container only.
+func TestContainer(t *testing.T) {
+	for _, tt := range []struct{ pod, kind, workload, container, want string }{
+		{"web-1", "Deployment", "web", "app", "app"},
+		{"", "unit", "ssh.service", "", ""},
+		{"", "unit", "ssh.service", "deb", "deb"},
+		{"", "container", "deb", "deb", ""},
+		{"deb", "Pod", "deb", "deb", "deb"},
+	} {
+		r := &Row{}
+		r.Pod, r.WorkloadKind, r.Workload.Workload, r.Container = tt.pod, tt.kind, tt.workload, tt.container
+		if got := containerOf(r); got != tt.want {
+			t.Errorf("%+v: %q", tt, got)
+		}
+	}
+}

@@ -44,7 +44,42 @@ var layouts = []struct {
 	{"snap service", "/system.slice/snap.lxd.daemon.service", Cgroup{Unit: "snap.lxd.daemon.service"}},
 	{"snap application", "/user.slice/user-1000.slice/user@1000.service/app.slice/snap.chromium.chromium-3c7a.scope", Cgroup{}},
 	{"virtual machine", `/machine.slice/machine-qemu\x2d1\x2dweb.scope/libvirt/emulator`, Cgroup{}},
-	{"nspawn", "/machine.slice/machine-deb.scope/payload/system.slice/ssh.service", Cgroup{Unit: "ssh.service"}},
+
+	// machines of systemd's
+	{"nspawn", "/machine.slice/machine-deb.scope/payload/system.slice/ssh.service", Cgroup{Unit: "ssh.service", ContainerID: "deb"}},
+	{"nspawn with a dash", `/machine.slice/machine-deb\x2d12.scope/payload/system.slice/ssh.service`, Cgroup{Unit: "ssh.service", ContainerID: "deb-12"}},
+	{"nspawn as a service", "/machine.slice/systemd-nspawn@deb.service/payload/system.slice/ssh.service", Cgroup{Unit: "ssh.service", ContainerID: "deb"}},
+	{"nspawn as a service, with a dash", `/machine.slice/systemd-nspawn@deb\x2d12.service/payload/init.scope`, Cgroup{ContainerID: "deb-12"}},
+	{"nspawn without a manager", "/machine.slice/machine-deb.scope/payload", Cgroup{ContainerID: "deb"}},
+	{"nspawn's PID 1", "/machine.slice/machine-deb.scope/payload/init.scope", Cgroup{ContainerID: "deb"}},
+	{"nspawn, login", "/machine.slice/machine-deb.scope/payload/user.slice/user-0.slice/session-1.scope", Cgroup{ContainerID: "deb"}},
+	{"nspawn, user unit", "/machine.slice/machine-deb.scope/payload/user.slice/user-7.slice/user@7.service/app.slice/a.service", Cgroup{Unit: "a.service", User: true, ContainerID: "deb"}},
+	{"nspawn of a user", "/user.slice/user-7.slice/user@7.service/machine.slice/machine-deb.scope/payload/system.slice/a.service", Cgroup{Unit: "a.service", ContainerID: "deb"}},
+	{"nspawn in nspawn", "/machine.slice/machine-out.scope/payload/machine.slice/systemd-nspawn@in.service/payload/system.slice/a.service", Cgroup{Unit: "a.service", ContainerID: "in"}},
+	{"nspawn itself", "/machine.slice/systemd-nspawn@deb.service/supervisor", Cgroup{Unit: "systemd-nspawn@deb.service"}},
+	{"nspawn itself in a scope", "/machine.slice/machine-deb.scope/supervisor", Cgroup{}},
+	{"docker in nspawn", "/machine.slice/machine-deb.scope/payload/system.slice/docker-" + idA + ".scope", Cgroup{ContainerID: idA}},
+	{"libvirt-lxc", `/machine.slice/machine-lxc\x2d1\x2dweb.scope/system.slice/ssh.service`, Cgroup{Unit: "ssh.service", ContainerID: "lxc-1-web"}},
+	{"libvirt-lxc, PID 1", `/machine.slice/machine-lxc\x2d1\x2dweb.scope/init.scope`, Cgroup{ContainerID: "lxc-1-web"}},
+	{"payload of a service", "/system.slice/web.service/payload", Cgroup{Unit: "web.service"}},
+	{"machine in a name", "/system.slice/machine-learning.service/payload", Cgroup{Unit: "machine-learning.service"}},
+
+	// units of single connections
+	{"per connection", "/system.slice/system-sshd.slice/sshd@12-10.0.0.1:22-10.0.0.2:5555.service", Cgroup{Unit: "sshd@.service"}},
+	{"per connection with cookie", "/system.slice/system-sshd.slice/sshd@12-8193-10.0.0.1:22-10.0.0.2:5555.service", Cgroup{Unit: "sshd@.service"}},
+	{"per connection, IPv6", "/system.slice/system-sshd.slice/sshd@0-2001:db8::1:22-2001:db8::2:5555.service", Cgroup{Unit: "sshd@.service"}},
+	{"per connection, IPv6 with cookie", "/system.slice/system-sshd.slice/sshd@0-7-::1:22-fe80::1:5555.service", Cgroup{Unit: "sshd@.service"}},
+	{"per connection, vsock", "/system.slice/system-sshd.slice/sshd@0-7-3:22-2:4294967295.service", Cgroup{Unit: "sshd@.service"}},
+	{"per connection, of a user", "/user.slice/user-7.slice/user@7.service/app.slice/app-echo.slice/echo@3-127.0.0.1:7-127.0.0.1:40000.service", Cgroup{Unit: "echo@.service", User: true}},
+	{"per connection, below", "/system.slice/system-sshd.slice/sshd@12-10.0.0.1:22-10.0.0.2:5555.service/x", Cgroup{Unit: "sshd@.service"}},
+	{"instance that is a date", "/system.slice/system-backup.slice/backup@2026-11-29.service", Cgroup{Unit: "backup@2026-11-29.service"}},
+	{"instance that is an address", "/system.slice/system-proxy.slice/proxy@10.0.0.1:80.service", Cgroup{Unit: "proxy@10.0.0.1:80.service"}},
+	{"instance of two addresses", "/system.slice/system-tunnel.slice/tunnel@10.0.0.1:80-10.0.0.2:80.service", Cgroup{Unit: "tunnel@10.0.0.1:80-10.0.0.2:80.service"}},
+	{"instance with a number and an address", "/system.slice/system-tunnel.slice/tunnel@1-10.0.0.1:80.service", Cgroup{Unit: "tunnel@1-10.0.0.1:80.service"}},
+	{"instance with names", "/system.slice/system-tunnel.slice/tunnel@1-a:80-b:80.service", Cgroup{Unit: "tunnel@1-a:80-b:80.service"}},
+	{"Unix connection", "/system.slice/system-core.slice/core@3-1234-0.service", Cgroup{Unit: "core@3-1234-0.service"}},
+	{"no template", "/system.slice/@1-10.0.0.1:22-10.0.0.2:5555.service", Cgroup{Unit: "@1-10.0.0.1:22-10.0.0.2:5555.service"}},
+	{"mount like a connection", "/system.slice/a@1-10.0.0.1:22-10.0.0.2:5.mount", Cgroup{Unit: "a@1-10.0.0.1:22-10.0.0.2:5.mount"}},
 
 	// container engines
 	{"docker systemd", "/system.slice/docker-" + idA + ".scope", Cgroup{ContainerID: idA}},
@@ -136,6 +171,9 @@ func TestLabelsOf(t *testing.T) {
 		{"not UTF-8", "/", "a\xff\xfeb", Labels{Workload: "a\uFFFD\uFFFDb", Kind: KindProcess}},
 		{"right-to-left override", "/", "a\u202eb", Labels{Workload: "a\uFFFDb", Kind: KindProcess}},
 		{"blank", "/", "  \t", Labels{Workload: "\uFFFD", Kind: KindProcess}},
+		{"nothing but blanks", "/", "   ", Labels{Workload: "\uFFFD", Kind: KindProcess}},
+		{"container without a visible name", "/lxc.payload. ", "x", Labels{Workload: "\uFFFD", Kind: KindContainer, Container: "\uFFFD"}},
+		{"unit in a machine", "/machine.slice/machine-deb.scope/payload/system.slice/a.service", "a", Labels{Workload: "a.service", Kind: KindUnit, Container: "deb"}},
 		{"hostile unit", "/system.slice/a\"b\n.service", "x", Labels{Workload: "a\"b\uFFFD.service", Kind: KindUnit}},
 		{"overlong", "/", long, Labels{Workload: clean(long), Kind: KindProcess}},
 	} {
@@ -157,8 +195,9 @@ func FuzzParseCgroup(f *testing.F) {
 	f.Add("/lxc/\xff/a:b:c", "\x00\n")
 	f.Fuzz(func(t *testing.T, path, command string) {
 		c := ParseCgroup(path)
-		for _, part := range []string{c.Unit, c.ContainerID} {
-			if strings.Contains(part, "/") || !strings.Contains(path, part) {
+		unit, _ := strings.CutSuffix(c.Unit, "@.service") // of a template, which is no component
+		for _, part := range []string{unit, c.ContainerID} {
+			if strings.Contains(part, "/") || !strings.Contains(path, part) && !strings.Contains(unescapeDash(path), part) {
 				t.Errorf("%q is no component of %q", part, path)
 			}
 		}

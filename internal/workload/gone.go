@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"github.com/fathomhq/fathom/internal/kernel"
@@ -54,40 +55,46 @@ func (m members) has(command string) bool {
 	return command == "" && len(m.commands) > 0
 }
 
-// members reads the processes of one cgroup, or those of the host if it has no
-// cgroup2 mount. See [tree.path] for since.
+// members reads the commands of the processes of one cgroup, see [Resolver.processes].
 func (r *Resolver) members(cgroup uint64, since int) members {
+	pids, sure := r.processes(cgroup, since)
+	m := members{unsure: !sure, commands: make(map[string]bool, len(pids))}
+	for _, pid := range pids {
+		r.addCommand(&m, pid)
+	}
+	return m
+}
+
+// processes reads which processes one cgroup has, or the host if it has no
+// cgroup2 mount. It is not sure where they could not be read, or are too many. See [tree.path] for since.
+func (r *Resolver) processes(cgroup uint64, since int) (pids []string, sure bool) {
 	if r.tree.root == "" {
-		return r.hostMembers()
+		return r.hostProcesses()
 	}
 	path, ok, removed := r.tree.path(cgroup, since)
 	if !ok {
-		return members{unsure: !removed}
+		return nil, removed
 	}
 	dir := filepath.Join(r.tree.root, path)
 	data, err := readFile(filepath.Join(dir, "cgroup.procs"))
 	if errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENODEV) {
-		return members{}
+		return nil, true
 	}
 	// A restarted unit has another cgroup at the same path. Looked at after the reading: if
 	// it is still the same one, then what was read is its.
 	switch info, err := os.Stat(dir); {
 	case errors.Is(err, fs.ErrNotExist):
-		return members{}
+		return nil, true
 	case err != nil:
-		return members{unsure: true}
+		return nil, false
 	case inode(info) != cgroup:
-		return members{}
+		return nil, true
 	}
-	pids := bytes.Fields(data)
+	pids = strings.Fields(string(data))
 	if err != nil || len(pids) > maxProcs {
-		return members{unsure: true}
+		return nil, false
 	}
-	m := members{commands: make(map[string]bool, len(pids))}
-	for _, pid := range pids {
-		r.addCommand(&m, string(pid))
-	}
-	return m
+	return pids, true
 }
 
 // addCommand adds the command of a process, unless it has just ended.
@@ -105,18 +112,17 @@ func (r *Resolver) addCommand(m *members, pid string) {
 	}
 }
 
-func (r *Resolver) hostMembers() members {
+func (r *Resolver) hostProcesses() (pids []string, sure bool) {
 	dirs, err := os.ReadDir(r.proc)
 	if err != nil || len(dirs) > maxProcs {
-		return members{unsure: true}
+		return nil, false
 	}
-	m := members{commands: make(map[string]bool, len(dirs))}
 	for _, d := range dirs {
 		if _, err := strconv.Atoi(d.Name()); err == nil {
-			r.addCommand(&m, d.Name())
+			pids = append(pids, d.Name())
 		}
 	}
-	return m
+	return pids, true
 }
 
 // readFile reads a file of procfs or cgroupfs; more than any sane one has is cut.

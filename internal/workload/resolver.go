@@ -64,6 +64,8 @@ type resolved struct {
 	cgroup  uint64
 	command string
 	parsed  Cgroup
+	placed  bool   // nothing more will be known of the path than parsed
+	process string // what a process is called: command, or its executable
 	labels  Labels
 	state   State
 	since   int       // walks of the tree before the question
@@ -102,11 +104,14 @@ func (r *Resolver) Resolve(w kernel.Workload) (Labels, State) {
 	k, ok := r.cached(w)
 	if !ok {
 		k = resolved{cgroup: w.CgroupID, command: w.Command, since: r.tree.count(), asked: r.now()}
-		k.parsed = r.parse(w, k.since)
 		k.state = Pending
 	}
 	if k.state == Final || k.state == Hidden {
 		return k.labels, k.state
+	}
+	if !k.placed {
+		k.parsed, k.placed = r.parse(w, k.since)
+		k.process = r.nameProcess(w, k)
 	}
 	k.labels, k.state = r.name(k)
 	if k.state == Final && r.options.Shown != nil && !r.options.Shown(k.labels) {
@@ -120,8 +125,11 @@ func (r *Resolver) Resolve(w kernel.Workload) (Labels, State) {
 
 // name returns labels for what the cgroup and the pods of this node tell now.
 func (r *Resolver) name(k resolved) (Labels, State) {
-	fallback := labelsOf(k.parsed, k.command)
-	if k.parsed.PodUID == "" || r.options.Pods == nil {
+	fallback := labelsOf(k.parsed, k.process)
+	switch {
+	case !k.placed:
+		return fallback, Pending
+	case k.parsed.PodUID == "" || r.options.Pods == nil:
 		return fallback, Final
 	}
 	if r.foreign(k.parsed) {
@@ -144,6 +152,17 @@ func (r *Resolver) name(k resolved) (Labels, State) {
 		return l, undecided
 	}
 	return l, Final
+}
+
+// nameProcess returns the command, or the executable's name where the command tells nothing and nothing else names the
+// workload.
+func (r *Resolver) nameProcess(w kernel.Workload, k resolved) string {
+	if k.placed && isVague(w.Command) && k.parsed.Unit == "" && k.parsed.ContainerID == "" {
+		if name := r.executable(w, k.since); name != "" {
+			return name
+		}
+	}
+	return w.Command
 }
 
 // join makes one comparable value of several, see [Labels.Chosen].
@@ -177,12 +196,16 @@ func (r *Resolver) cached(w kernel.Workload) (resolved, bool) {
 }
 
 // parse asks the file system first: it knows the whole path. The kernel side's names serve cgroups
-// that were gone before; they are the end of a path, so that they do not tell where its pods begin.
-func (r *Resolver) parse(w kernel.Workload, since int) Cgroup {
-	if path, ok, _ := r.tree.path(w.CgroupID, since); ok {
-		return ParseCgroup(path)
+// that were gone before; they are the end of a path, so that they do not tell where its pods begin. Unless they
+// decide, whatever is in front of them, it is worth waiting for a walk, which may be a second away: placed
+// tells that it is not.
+func (r *Resolver) parse(w kernel.Workload, since int) (c Cgroup, placed bool) {
+	path, ok, removed := r.tree.path(w.CgroupID, since)
+	if ok {
+		return ParseCgroup(path), true
 	}
-	c := ParseCgroup(pathOf(w))
+	path, whole := pathOf(w)
+	c = ParseCgroup(path)
 	c.PodRoot = ""
-	return c
+	return c, removed || whole || r.tree.root == "" || c.ContainerID != "" || c.PodUID != ""
 }

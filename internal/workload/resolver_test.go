@@ -84,6 +84,55 @@ func TestResolve(t *testing.T) {
 	}
 }
 
+// However deep a unit is and however long its name, the file system tells it, if it must, one walk later. The kernel
+// side's names are four, of up to 95 bytes: they serve while they decide, and when the cgroup has gone.
+func TestResolveBeyondNames(t *testing.T) {
+	long := strings.Repeat("n", 200) + ".service"
+	const connection = "sshd@4294967295-18446744073709551615-2001:db8:1111:2222:3333:4444:5555:6666:22-2001:db8:7777:8888:9999:aaaa:bbbb:cccc:65535.service"
+	deep := []string{"d5", "d4", "d3", "d2", "d1", "deep.service", "system.slice"}
+	for _, tt := range []struct {
+		name  string
+		names []string // as they are, the innermost first
+		late  State    // what is said between two walks
+		want  string
+		gone  string // if the cgroup has gone before the next walk
+	}{
+		{"whole", []string{"a.service", "system.slice"}, Final, "a.service", "a.service"},
+		{"deep", deep, Pending, "deep.service", "x"},
+		{"four", []string{"b.service", "c.slice", "d.slice", "ci.service"}, Pending, "ci.service", "ci.service"},
+		{"long", []string{long, "system.slice"}, Pending, long, "x"},
+		{"connection with a long name", []string{connection, "system-sshd.slice", "system.slice"}, Pending, "sshd@.service", "sshd@.service"},
+		{"deep container", []string{"d3", "d2", "d1", "docker-" + idA + ".scope", "system.slice"}, Final, idA[:12], idA[:12]},
+	} {
+		for _, gone := range []bool{false, true} {
+			h, r := newFakeHost(t)
+			h.add("system.slice")
+			r.Resolve(kernel.Workload{ID: 9, CgroupID: 1 << 60}) // walks
+			w := kernel.Workload{ID: 1, Command: "x"}
+			path := ""
+			for i, name := range tt.names {
+				path = filepath.Join(name, path)
+				if i < kernel.MaxCgroupNames {
+					w.CgroupNames = append(w.CgroupNames, name[:min(len(name), kernel.MaxCgroupName)])
+				}
+			}
+			want := tt.want
+			w.CgroupID = h.add(path, "x")
+			if gone {
+				want = tt.gone
+				h.check(os.RemoveAll(filepath.Join(h.cgroup, path)))
+			}
+			if _, state := r.Resolve(w); state != tt.late {
+				t.Errorf("%s: state %d, want %d", tt.name, state, tt.late)
+			}
+			h.now = h.now.Add(walkInterval)
+			if got, state := r.Resolve(w); got.Workload != want || state != Final {
+				t.Errorf("%s, gone %t: %q, state %d, want %q", tt.name, gone, got.Workload, state, want)
+			}
+		}
+	}
+}
+
 // A cgroup made after the last walk is found, but the tree is not walked more often than once a second.
 func TestResolveRefreshes(t *testing.T) {
 	h, r := newFakeHost(t)
@@ -92,12 +141,13 @@ func TestResolveRefreshes(t *testing.T) {
 	id := h.add("system.slice/late.service")
 
 	h.now = h.now.Add(walkInterval / 2)
-	if got, _ := r.Resolve(kernel.Workload{ID: 2, CgroupID: id, Command: "x"}); got.Kind != KindProcess {
-		t.Errorf("walked again after half a second: %+v", got)
+	w := kernel.Workload{ID: 2, CgroupID: id, Command: "x"}
+	if got, state := r.Resolve(w); got.Kind != KindProcess || state != Pending {
+		t.Errorf("walked again after half a second: %+v, state %d", got, state)
 	}
 	h.now = h.now.Add(walkInterval)
-	if got, _ := r.Resolve(kernel.Workload{ID: 3, CgroupID: id, Command: "x"}); got.Workload != "late.service" {
-		t.Errorf("not found after a second: %+v", got)
+	if got, state := r.Resolve(w); got.Workload != "late.service" || state != Final {
+		t.Errorf("not found after a second: %+v, state %d", got, state)
 	}
 }
 
