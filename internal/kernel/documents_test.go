@@ -191,11 +191,18 @@ func claims(t *testing.T) []claim {
 			threatModel, `connections with more than (\d+) requests open at a time \| none \| Yes: ([\d,]+)\. `,
 			[]any{defined(t, "bpf/types.h", "EXCHANGES"), entries("pipeline_free")},
 		},
+		{threatModel, `\| waits of requests of other protocols than HTTP/1 \| none \| Yes: of ([\d,]+) pairs`, []any{entries("queue_others")}},
+		{threatModel, `\| classes and reasons of connections \| none \| Yes: ([\d,]+)\. \|`, []any{entries("coverage")}},
+		{threatModel, `(\w+) cases keep more: `, []any{keptCases(t)}},
 		{threatModel, `calls of TLS libraries \| none \| Yes: ([\d,]+)\. \|`, []any{entries("tls_calls")}},
 		{threatModel, `\| sessions \| none \| Yes: of ([\d,]+) those go`, []any{entries("tls_sessions")}},
 		{threatModel, `\| handshakes under way \| none \| Yes: of ([\d,]+) likewise`, []any{entries("tls_hellos")}},
 		{threatModel, `\| processes that speak TLS \| none \| Yes: ([\d,]+)\. \|`, []any{entries("tls_processes")}},
-		{threatModel, `\| libraries that are probed \| none \| Yes: ([\d,]+), `, []any{digits(kernel.TLSLibraries - 1)}},
+		{threatModel, `\| libraries that are probed \| none \| Yes: those of ([\d,]+) files`, []any{digits(value(t, "internal/tlswatch/attachments.go", `const maxAttachments = (\d+)`))}},
+		{
+			threatModel, `given up after 1 or (\d+) s, and at most (\d+) such calls may hang`,
+			[]any{value(t, "internal/tlswatch/guard.go", `explainPatience = (\d+) \* time\.Second`), value(t, "internal/tlswatch/guard.go", `const maxStuck = (\d+)`)},
+		},
 		{
 			threatModel, "answers `GET` \\(and `HEAD`\\) on `([^`]*)`, `([^`]*)`, `([^`]*)`, `([^`]*)`, and below `([^`]*)` and `([^`]*)v1/`",
 			endpoints(t),
@@ -298,6 +305,21 @@ func keptOnly(t *testing.T, s requirements.Situation) string {
 	return kept[0].Name
 }
 
+// keptCases is in how many cases capabilities stay: one for each that is kept without TLS, TLS, and failures.
+func keptCases(t *testing.T) string {
+	t.Helper()
+	n := 2
+	for _, c := range requirements.Capabilities() {
+		if c.Kept != "" {
+			n++
+			if !strings.Contains(read(t, threatModel), "`"+c.Name+"`") {
+				t.Errorf("%s does not say that %s may be kept", threatModel, c.Name)
+			}
+		}
+	}
+	return map[int]string{5: "Five", 6: "Six", 7: "Seven"}[n]
+}
+
 // keptSorted are those that are kept in a situation, FIRST in front.
 func keptSorted(s requirements.Situation, first string) (names []any) {
 	for _, c := range requirements.Kept(s) {
@@ -350,7 +372,7 @@ func blanks(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // notOfCode are numbers of the threat model that no code decides, or other tests compare with it.
 var notOfCode = regexp.MustCompile("`[^`]*`|\\]\\([^)]*\\)|Linux \\d+\\.\\d+|clang 19|(?:x86-|arm)64|32-bit|CAP_\\w+|HTTP/1|U\\+FFFD|UTF-8|" +
-	"(?:Four|four) cases keep|two are|[Oo]ne after the other")
+	"[Oo]ne after the other")
 
 // What the documents say about Fathom is what the code does: a change of the code that makes a sentence false fails here.
 func TestDocuments(t *testing.T) {
@@ -433,6 +455,9 @@ func TestHelpersOnlyRead(t *testing.T) {
 					}
 				}
 			}
+			if p.Flags != 0 {
+				t.Errorf("%s: %s has the flags %#x: %s says that programs cannot sleep", file, name, p.Flags, threatModel)
+			}
 			switch p.Type {
 			case ebpf.RawTracepoint, ebpf.TracePoint, ebpf.Kprobe:
 			case ebpf.Tracing:
@@ -447,6 +472,94 @@ func TestHelpersOnlyRead(t *testing.T) {
 			t.Errorf("%s: no calls of helpers were found", file)
 		}
 	}
+}
+
+// rows are the maps that grow with what they hold, or would, by the row of the threat model that has their limit. What stands beside
+// another map has as many elements, or one.
+var rows = map[string][]string{
+	"HTTP series": {"series", "series_index", "series_free"},
+	"peers":       {"edges", "edge_index", "edge_free"},
+	"workloads":   {"workloads", "workload_index", "workload_free", "censuses", "queue_series"},
+	"connections": {"conns", "conn_index", "conn_free", "conn_hints"},
+	"listeners":   {"listeners"},
+	"connections with more than 8 requests open at a time": {"pipelines", "pipeline_free"},
+	"waits of requests of other protocols than HTTP/1":     {"queue_others"},
+	"classes and reasons of connections":                   {"coverage"},
+	"threads and goroutines in calls of TLS libraries":     {"tls_calls"},
+	"sessions":                  {"tls_sessions"},
+	"handshakes under way":      {"tls_hellos", "tls_shaking"},
+	"processes that speak TLS":  {"tls_processes"},
+	"libraries that are probed": {"tls_libraries"},
+	"": { // nobody's: calls under way, questions to user space
+		"pending_calls", "tls_asked",
+	},
+}
+
+// Every map with more than one element stands in a row of the threat model.
+func TestMapsHaveRows(t *testing.T) {
+	text := read(t, threatModel)
+	known := make(map[string]bool)
+	for row, names := range rows {
+		if row != "" && strings.Count(text, "\n| "+row+" | ") != 1 {
+			t.Errorf("%s has no row %q", threatModel, row)
+		}
+		for _, name := range names {
+			known[name] = true
+		}
+	}
+	for name, m := range object(t).Maps {
+		if m.MaxEntries > 1 && !known[name] {
+			t.Errorf("the map %s has %d elements: %s has no row for it", name, m.MaxEntries, threatModel)
+		}
+	}
+}
+
+// The links between documents lead somewhere.
+func TestLinks(t *testing.T) {
+	read(t, threatModel)
+	documents, err := filepath.Glob(filepath.Join(repository, "docs/*.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"README.md", "CONTRIBUTING.md", "SECURITY.md"} {
+		documents = append(documents, filepath.Join(repository, name))
+	}
+	target := regexp.MustCompile(`\]\(([^)#: ]*)(?:#([^) ]*))?\)`)
+	for _, document := range documents {
+		text, err := os.ReadFile(document)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range target.FindAllStringSubmatch(string(text), -1) {
+			to := document
+			if m[1] != "" {
+				to = filepath.Join(filepath.Dir(document), m[1])
+			}
+			other, err := os.ReadFile(to)
+			if err != nil && m[2] != "" || m[2] == "" && !exists(to) {
+				t.Errorf("%s: %s leads nowhere", document, m[0])
+				continue
+			}
+			if m[2] != "" && !slices.Contains(anchors(string(other)), m[2]) {
+				t.Errorf("%s: %s has no section %s", document, to, m[2])
+			}
+		}
+	}
+}
+
+func exists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
+// anchors are the names that GitHub gives the headings of a document.
+func anchors(text string) (names []string) {
+	link, other := regexp.MustCompile(`\[([^\]]*)\]\([^)]*\)`), regexp.MustCompile(`[^a-z0-9 _-]`)
+	for _, m := range regexp.MustCompile(`(?m)^#+ (.*)$`).FindAllStringSubmatch(text, -1) {
+		heading := link.ReplaceAllString(strings.ToLower(m[1]), "$1")
+		names = append(names, strings.ReplaceAll(other.ReplaceAllString(heading, ""), " ", "-"))
+	}
+	return names
 }
 
 // No map is left behind, and none hands bytes to user space but the one that the threat model names.

@@ -3,10 +3,7 @@ package kernel
 import "github.com/cilium/ebpf"
 
 // What the test of the documents, which is outside of the package, compares them with.
-const (
-	TLSLibraries    = tlsLibraries
-	ReturnsFollowed = returnsFollowed
-)
+const ReturnsFollowed = returnsFollowed
 
 // WithDefaults fills in what is not set.
 func (o Options) WithDefaults() (Options, error) { return o.withDefaults() }
