@@ -96,8 +96,8 @@ func defined(t *testing.T, file, name string) int {
 func flagDefault(t *testing.T, name string) string {
 	t.Helper()
 	agent := reflect.TypeFor[config.Agent]()
-	for i := range agent.NumField() {
-		if f := agent.Field(i); f.Tag.Get("name") == name {
+	for f := range agent.Fields() {
+		if f.Tag.Get("name") == name {
 			return f.Tag.Get("default")
 		}
 	}
@@ -153,10 +153,16 @@ func claims(t *testing.T) []claim {
 		{"docs/kernels.md", `(\w+) of the (\w+) taps see data`, []any{"Three", number(kernel.TapCount())}},
 		{"docs/kernels.md", `making return probes in tracefs that follow ([\d,]+) calls`, []any{digits(kernel.ReturnsFollowed)}},
 		{"CONTRIBUTING.md", `on (\w+) other kernels, emulated`, []any{number(len(guests(t)))}},
-		{threatModel, `BPF programs into the kernel: (\w+) that the agent calls, .* and those of (\w+) \[taps\]`, []any{called(spec), number(kernel.TapCount())}},
+		{
+			threatModel, `BPF programs into the kernel: (\w+) that the agent calls, .* and those of (\w+) \[taps\]`,
+			[]any{called(spec), number(kernel.TapCount())},
+		},
 		{threatModel, `\| Linux 7\.0 and later \| (\d+) \| tracepoints \|`, []any{loaded(kernel.ModeAuto, 7, 0)}},
 		{threatModel, `\| Linux 6\.3 to 6\.x \| (\d+) \| tracepoints \|`, []any{loaded(kernel.ModeAuto, 6, 18)}},
-		{threatModel, `\| Linux 5\.10 to 6\.2 \| (\d+) \| tracepoints, and functions by trampolines \|`, []any{loaded(kernel.ModeTrampoline, 6, 1)}},
+		{
+			threatModel, `\| Linux 5\.10 to 6\.2 \| (\d+) \| tracepoints, and functions by trampolines \|`,
+			[]any{loaded(kernel.ModeTrampoline, 6, 1)},
+		},
 		{
 			threatModel, `\| Linux 5\.10 to 6\.2 without trampolines \| (\d+) \| tracepoints, and functions by kprobes, at (\d+) places in all \|`,
 			[]any{loaded(kernel.ModeKprobe, 6, 1), digits(places)},
@@ -168,13 +174,22 @@ func claims(t *testing.T) []claim {
 		{threatModel, "over HTTP on `([^`]*)`", []any{listen}},
 		{"README.md", "It listens on `([^`]*)`:", []any{listen}},
 		{threatModel, `On a new connection (\d+) bytes, and`, []any{peek}},
-		{threatModel, "in search of its end and of (\\w+) fields: `Content-Length`, `Transfer-Encoding` and, in requests, `Expect`", []any{number(fields(t))}},
+		{
+			threatModel, "in search of its end and of (\\w+) fields: `Content-Length`, `Transfer-Encoding` and, in requests, `Expect`",
+			[]any{number(fields(t))},
+		},
 		{threatModel, `where a message begins, (\d+) bytes at the beginning of each call`, []any{peek}},
 		{threatModel, `Of Redis messages, (\d+) bytes at a time`, []any{defined(t, "bpf/redis/step.h", "REDIS_WINDOW")}},
 		{threatModel, `up to (\d+) bytes are copied to one place for each CPU`, []any{head}},
 		{threatModel, `at most (\d+) bytes: the first ones of a message`, []any{keptBytes(t)}},
 		{threatModel, `pure functions on (\d+) bytes, on words of (\d+) bytes`, []any{peek, 8}},
-		{threatModel, `have more than (\d+) digits \(of a chunk: do not fit (\d+) bits\)`, []any{defined(t, "bpf/proto/http1_framing.h", "FIELD_MAX_DIGITS"), 4 + value(t, "bpf/proto/http1_framing.h", `s->left >> (\d+) == 0`)}},
+		{
+			threatModel, `have more than (\d+) digits \(of a chunk: do not fit (\d+) bits\)`,
+			[]any{
+				defined(t, "bpf/proto/http1_framing.h", "FIELD_MAX_DIGITS"),
+				4 + value(t, "bpf/proto/http1_framing.h", `s->left >> (\d+) == 0`),
+			},
+		},
 		{
 			threatModel, `at most (\d+) buffers are followed, and of each at most (\d+) steps, or ([\d,]+) where it is the only one; a step is a first line, up to (\d+) KiB`,
 			[]any{defined(t, "bpf/dispatch.h", "DRAIN_IOVECS"), steps, digits(steps * times), defined(t, "bpf/dispatch.h", "QUICK_PARTS") * head >> 10},
@@ -184,21 +199,30 @@ func claims(t *testing.T) []claim {
 		{threatModel, `use up the workload's (\d+) peers`, []any{o.MaxPeersPerWorkload}},
 		{threatModel, `\| HTTP series \| (\d+) of ([\d,]+) \|`, []any{flagDefault(t, "max-series-per-workload"), entries("series_index")}},
 		{threatModel, `\| peers \| (\d+) of ([\d,]+) \|`, []any{flagDefault(t, "max-peers-per-workload"), entries("edge_index")}},
-		{threatModel, `freed early when the table is (\w+) quarters full`, []any{number(value(t, "internal/metrics/owners.go", `t\.Used > t\.Limit/4\*(\d)`))}},
+		{
+			threatModel, `freed early when the table is (\w+) quarters full`,
+			[]any{number(value(t, "internal/metrics/owners.go", `t\.Used > t\.Limit/4\*(\d)`))},
+		},
 		{threatModel, `by holding ([\d,]+) connections or listeners open`, []any{entries("conn_index")}},
 		{threatModel, `\| listeners \| none \| Yes: ([\d,]+)\. \|`, []any{entries("listeners")}},
 		{
 			threatModel, `connections with more than (\d+) requests open at a time \| none \| Yes: ([\d,]+)\. `,
 			[]any{defined(t, "bpf/types.h", "EXCHANGES"), entries("pipeline_free")},
 		},
-		{threatModel, `\| waits of requests of other protocols than HTTP/1 \| none \| Yes: of ([\d,]+) pairs`, []any{entries("queue_others")}},
+		{
+			threatModel, `\| waits of requests of other protocols than HTTP/1 \| none \| Yes: of ([\d,]+) pairs`,
+			[]any{entries("queue_others")},
+		},
 		{threatModel, `\| classes and reasons of connections \| none \| Yes: ([\d,]+)\. \|`, []any{entries("coverage")}},
 		{threatModel, `(\w+) cases keep more: `, []any{keptCases(t)}},
 		{threatModel, `calls of TLS libraries \| none \| Yes: ([\d,]+)\. \|`, []any{entries("tls_calls")}},
 		{threatModel, `\| sessions \| none \| Yes: of ([\d,]+) those go`, []any{entries("tls_sessions")}},
 		{threatModel, `\| handshakes under way \| none \| Yes: of ([\d,]+) likewise`, []any{entries("tls_hellos")}},
 		{threatModel, `\| processes that speak TLS \| none \| Yes: ([\d,]+)\. \|`, []any{entries("tls_processes")}},
-		{threatModel, `\| libraries that are probed \| none \| Yes: those of ([\d,]+) files`, []any{digits(value(t, "internal/tlswatch/attachments.go", `const maxAttachments = (\d+)`))}},
+		{
+			threatModel, `\| libraries that are probed \| none \| Yes: those of ([\d,]+) files`,
+			[]any{digits(value(t, "internal/tlswatch/attachments.go", `const maxAttachments = (\d+)`))},
+		},
 		{
 			threatModel, `given up after 1 or (\d+) s, and at most (\d+) such calls may hang`,
 			[]any{value(t, "internal/tlswatch/guard.go", `explainPatience = (\d+) \* time\.Second`), value(t, "internal/tlswatch/guard.go", `const maxStuck = (\d+)`)},
@@ -215,18 +239,42 @@ func claims(t *testing.T) []claim {
 			},
 		},
 		{"docs/api.md", `\| ([\d.]+) MiB of samples \|`, []any{samples}},
-		{threatModel, "what `/metrics` has shown in the last (\\d+) minutes", []any{value(t, "internal/history/history.go", `Span\s+= (\d+) \* time\.Minute`)}},
-		{"README.md", `The agent keeps the last (\d+) minutes`, []any{value(t, "internal/history/history.go", `Span\s+= (\d+) \* time\.Minute`)}},
-		{threatModel, `more than (\d+) bytes are cut and given a checksum`, []any{value(t, "internal/workload/labels.go", `const maxName = (\d+)`)}},
-		{threatModel, `late by more than (\w+) intervals and a second`, []any{number(value(t, "internal/agent/sweep.go", `return (\d+)\*s\.interval \+ time\.Second`))}},
+		{
+			threatModel, "what `/metrics` has shown in the last (\\d+) minutes",
+			[]any{value(t, "internal/history/history.go", `Span\s+= (\d+) \* time\.Minute`)},
+		},
+		{
+			"README.md", `The agent keeps the last (\d+) minutes`,
+			[]any{value(t, "internal/history/history.go", `Span\s+= (\d+) \* time\.Minute`)},
+		},
+		{
+			threatModel, `more than (\d+) bytes are cut and given a checksum`,
+			[]any{value(t, "internal/workload/labels.go", `const maxName = (\d+)`)},
+		},
+		{
+			threatModel, `late by more than (\w+) intervals and a second`,
+			[]any{number(value(t, "internal/agent/sweep.go", `return (\d+)\*s\.interval \+ time\.Second`))},
+		},
 		{threatModel, `at most (\d+) per direction\) stay in the kernel's map`, []any{keptBytes(t)}},
 		{threatModel, `up to (\d+) bytes of the last head on each CPU`, []any{head}},
 		{threatModel, "before Linux 5\\.19 `(\\w+)` stays", []any{keptOnly(t, requirements.Situation{Release: requirements.Linux(5, 18)})}},
-		{threatModel, "in attach mode `kprobe` as another user than root `(\\w+)`, if you gave it that", []any{keptOnly(t, requirements.Situation{Release: requirements.Linux(6, 1), Uses: requirements.ReturnProbes})}},
-		{threatModel, "since it looks into each process that begins: `(\\w+)`, `(\\w+)` and `(\\w+)`\\. Whoever", keptSorted(requirements.Situation{TLS: true}, "CAP_SYS_PTRACE")},
+		{
+			threatModel, "in attach mode `kprobe` as another user than root `(\\w+)`, if you gave it that",
+			[]any{keptOnly(t, requirements.Situation{Release: requirements.Linux(6, 1), Uses: requirements.ReturnProbes})},
+		},
+		{
+			threatModel, "since it looks into each process that begins: `(\\w+)`, `(\\w+)` and `(\\w+)`\\. Whoever",
+			keptSorted(requirements.Situation{TLS: true}, "CAP_SYS_PTRACE"),
+		},
 		{threatModel, "Before Linux 6\\.6 it keeps `(\\w+)` besides", []any{keptBesides(t)}},
-		{threatModel, `of its sessions, (\d+) of the 32 random bytes`, []any{8 * value(t, "bpf/types.h", `struct tls_random \{\s+u64 bytes\[(\d+)\];`)}},
-		{threatModel, `Each times one in about a (\w+) of its runs`, []any{about(value(t, "bpf/base/counters.h", `return any \* 0x\w+ULL >> (\d+) == 0`))}},
+		{
+			threatModel, `of its sessions, (\d+) of the 32 random bytes`,
+			[]any{8 * value(t, "bpf/types.h", `struct tls_random \{\s+u64 bytes\[(\d+)\];`)},
+		},
+		{
+			threatModel, `Each times one in about a (\w+) of its runs`,
+			[]any{about(value(t, "bpf/base/counters.h", `return any \* 0x\w+ULL >> (\d+) == 0`))},
+		},
 	}
 }
 
@@ -597,7 +645,10 @@ func TestPathsAreNamed(t *testing.T) {
 	text := read(t, threatModel)
 	path := regexp.MustCompile(`^/?(proc|sys|boot|dev|etc|run)(/|$)`)
 	seen := 0
-	for _, dir := range []string{"agent", "doctor", "history", "hostfile", "kernel", "metrics", "page", "peer", "preemption", "privileges", "tlslib", "tlswatch", "web", "workload"} {
+	for _, dir := range []string{
+		"agent", "doctor", "history", "hostfile", "kernel", "metrics", "page", "peer", "preemption", "privileges", "tlslib", "tlswatch", "web",
+		"workload",
+	} {
 		files, err := filepath.Glob(filepath.Join(repository, "internal", dir, "*.go"))
 		if err != nil || len(files) == 0 {
 			t.Fatalf("no files of %s: %v", dir, err)

@@ -104,7 +104,8 @@ func TestFilterNotBlamed(t *testing.T) {
 			}
 		}
 	}
-	if err := explainLoad(fmt.Errorf("map x: %w", unix.EPERM)); !strings.Contains(err.Error(), "no capability is missing: this kernel, a security module or the seccomp filter") {
+	const said = "no capability is missing: this kernel, a security module or the seccomp filter"
+	if err := explainLoad(fmt.Errorf("map x: %w", unix.EPERM)); !strings.Contains(err.Error(), said) {
 		t.Errorf("got %v", err)
 	}
 	if err := attachUprobe(t); err != nil {
