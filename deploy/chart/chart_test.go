@@ -100,6 +100,15 @@ func TestDefault(t *testing.T) {
 	}
 }
 
+// Runtimes whose default forbids bpf take another profile.
+func TestSeccompProfile(t *testing.T) {
+	agent, _ := agentOf(t, mustRender(t, "agent: {seccompProfile: {type: Localhost, localhostProfile: fathom.json}}"))
+	p := agent.Spec.SecurityContext.SeccompProfile
+	if p == nil || p.Type != corev1.SeccompProfileTypeLocalhost || p.LocalhostProfile == nil || *p.LocalhostProfile != "fathom.json" {
+		t.Errorf("got %v", p)
+	}
+}
+
 // The examples render, and are in the README.
 func TestExamples(t *testing.T) {
 	readme, err := os.ReadFile(filepath.Join(root, readmeFile))

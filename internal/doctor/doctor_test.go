@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 
 	"github.com/fathomhq/fathom/internal/kernel"
 	"github.com/fathomhq/fathom/internal/metrics"
@@ -148,9 +149,34 @@ var cases = []struct {
 	{"tls-refused", func() examination {
 		s := situation(6, 12)
 		s.TLS = true
-		refused := fmt.Errorf("%w: no capability is missing: this kernel, a seccomp filter or a security module forbids it", kernel.ErrPermission)
+		refused := fmt.Errorf("%w: no capability is missing: this kernel or a security module forbids it", kernel.ErrPermission)
 		return examination{debian("6.12.107"), kernel.Probe{Taps: attached(nil), Situation: s, TLS: kernel.ProbeTLS{Links: true, Tried: true, Err: refused}}, root, nil}
 	}, Gap, []string{"tls uprobes, by links of many, cannot be attached"}},
+	{"filtered", func() examination {
+		h := debian("6.12.107")
+		h.filtered = true
+		return examination{h, kernel.Probe{Taps: attached(nil), Situation: situation(6, 12)}, root, nil}
+	}, OK, nil},
+	{"filtered-bpf", func() examination {
+		h := debian("6.12.107")
+		h.filtered = true
+		f := &kernel.FilteredError{Call: "bpf", Answer: unix.ENOSYS}
+		failure := fmt.Errorf("load BPF programs: %w: %w", kernel.ErrPermission, f)
+		return examination{h, kernel.Probe{Situation: situation(6, 12), Filters: []*kernel.FilteredError{f}}, root, failure}
+	}, Fails, nil},
+	{"filtered-perf", func() examination {
+		h := debian("7.3.4")
+		h.filtered = true
+		s := situation(7, 3)
+		s.Uses, s.PerfParanoid = perfUse, 2
+		f := &kernel.FilteredError{Call: "perf_event_open", Answer: unix.EPERM}
+		taps := attached(func(t *kernel.Tap) {
+			if t.Name == "data_read" || t.Name == "data_written" {
+				t.Passed = []string{fmt.Sprintf("tracepoint: %v: %v", kernel.ErrPermission, f)}
+			}
+		})
+		return examination{h, kernel.Probe{Taps: taps, Situation: s, Filters: []*kernel.FilteredError{f}}, root, nil}
+	}, Gap, []string{"seccomp filter in force, answers EPERM to perf_event_open"}},
 	{"too-old", func() examination {
 		h := debian("5.4.0")
 		h.btf = fs.ErrNotExist

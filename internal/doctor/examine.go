@@ -18,6 +18,7 @@ var examine = map[string]func(examination) Finding{
 	"preemption":   examination.preempts,
 	"btf":          examination.types,
 	"lockdown":     examination.lockedDown,
+	"seccomp":      examination.seccomp,
 	"memlock":      examination.lockedMemory,
 	"perf":         examination.perfEvents,
 	"tracefs":      examination.tracefsUse,
@@ -88,6 +89,28 @@ func (e examination) lockedDown() Finding {
 	}
 	return good(e.lockdown)
 }
+
+func (e examination) seccomp() Finding {
+	if !e.filtered {
+		return unneeded("none")
+	}
+	f := good("filter in force")
+	for _, filter := range e.probe.Filters {
+		f.Value += fmt.Sprintf(", answers %s to %s", unix.ErrnoName(filter.Answer), filter.Call)
+		f.Problem = strings.TrimSpace(f.Problem + " " + sentence(upper(filter.Advice())))
+		f.Status = Gap
+		if e.failure != nil {
+			f.Status = Fails
+			continue // the summary says it
+		}
+		// What is lost is lost with the capability, too.
+		f.Problem += " " + requirements.Named("CAP_SYS_ADMIN").Costs(e.probe.Situation)
+	}
+	return f
+}
+
+// upper begins a text as a sentence does.
+func upper(text string) string { return strings.ToUpper(text[:1]) + text[1:] }
 
 func (e examination) lockedMemory() Finding {
 	value := "unlimited"

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fathomhq/fathom/internal/hostfile"
 	"github.com/fathomhq/fathom/internal/preemption"
+	"github.com/fathomhq/fathom/internal/privileges"
 )
 
 // host is what the files of a host tell.
@@ -18,6 +19,7 @@ type host struct {
 	preemption                preemption.Model
 	btf                       error
 	lockdown                  string // the mode; empty if there is none
+	filtered                  bool   // a seccomp filter is in force
 	cgroup                    cgroups
 	tracefs                   tracefs
 	memlock                   uint64   // RLIMIT_MEMLOCK, soft, in bytes
@@ -61,6 +63,7 @@ func (h *host) readFiles(root fs.ReadLinkFS) {
 	h.preemption = preemption.Read(root, h.release, h.version)
 	_, h.btf = fs.Stat(root, "sys/kernel/btf/vmlinux")
 	h.lockdown = bracketed(hostfile.Read(root, "sys/kernel/security/lockdown"))
+	h.filtered = privileges.Filtered(root)
 	h.readMounts(hostfile.Read(root, "proc/self/mounts"))
 	if h.tracefs.mount != "" {
 		_, h.tracefs.readable = fs.Stat(root, path.Join(h.tracefs.mount[1:], "events"))

@@ -38,16 +38,17 @@ func TestFiles(t *testing.T) {
 	h.readFiles(fstest.MapFS{
 		"sys/kernel/btf/vmlinux":       file("BTF"),
 		"sys/kernel/security/lockdown": file("none [integrity] confidentiality\n"),
+		"proc/thread-self/status":      file("Seccomp:\t2\n"),
 		"proc/self/ns/user":            link("user:[4026531837]"),
 		"proc/self/ns/pid":             link("pid:[4026532001]"),
 		"proc/self/ns/cgroup":          link("cgroup:[4026532002]"),
 	})
-	if h.btf != nil || h.lockdown != "integrity" || !slices.Equal(h.foreign, []string{"PID", "cgroup"}) {
+	if h.btf != nil || h.lockdown != "integrity" || !h.filtered || !slices.Equal(h.foreign, []string{"PID", "cgroup"}) {
 		t.Errorf("got %+v", h)
 	}
 	h = host{}
 	h.readFiles(fstest.MapFS{})
-	if h.btf == nil || h.lockdown != "" || h.foreign != nil {
+	if h.btf == nil || h.lockdown != "" || h.filtered || h.foreign != nil {
 		t.Errorf("of an empty host: %+v", h)
 	}
 }

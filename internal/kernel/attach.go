@@ -20,8 +20,9 @@ type attachedTap struct {
 	way      *way // nil if there is none
 	programs []*ebpf.Program
 	links    []link.Link
-	passed   []string // why the ways before this one were passed over
-	err      error    // without a way: why
+	passed   []string         // why the ways before this one were passed over
+	filters  []*FilteredError // what seccomp filters refused on the way
+	err      error            // without a way: why
 }
 
 // findWays loads and attaches each tap in the first way that this kernel takes.
@@ -36,6 +37,7 @@ func (k *Kernel) findWays(l *loader) {
 				break
 			}
 			reasons = append(reasons, err)
+			a.filters = append(a.filters, filtersOf(err)...)
 			a.passed = append(a.passed, fmt.Sprintf("%s: %s", w.mode, oneLine(err)))
 		}
 		if a.way == nil {
@@ -137,6 +139,9 @@ func (a *attachedTap) attach() error {
 	for i, h := range a.way.hooks {
 		l, err := h.attach(a.programs[i])
 		if err != nil {
+			if h.perf() {
+				err = perfError{err}
+			}
 			return errors.Join(fmt.Errorf("attach %s: %w", h.target, err), a.detach())
 		}
 		a.links = append(a.links, l)

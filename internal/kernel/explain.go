@@ -18,7 +18,10 @@ import (
 // explainLoad turns an error of loading into one that says what to do.
 func explainLoad(err error) error {
 	_, refused := errors.AsType[*ebpf.VerifierError](err)
+	filter := filterOf(bpfCall, err)
 	switch {
+	case filter != nil:
+		return fmt.Errorf("load BPF programs: %w: %w (%s)", ErrPermission, filtered(filter, "CAP_BPF", "CAP_PERFMON"), oneLine(err))
 	case errors.Is(err, os.ErrPermission) && !refused:
 		lacking := missing("CAP_BPF", "CAP_PERFMON")
 		if lacking == nil {
@@ -28,14 +31,32 @@ func explainLoad(err error) error {
 	case lockedDown():
 		// The verifier knows no helper that reads the kernel's memory then.
 		return fmt.Errorf("load BPF programs: %w: %s (%s)", ErrPermission, lockdownAdvice, oneLine(err))
+	case errors.Is(err, unix.ENOSYS):
+		return fmt.Errorf("load BPF programs: %w: it has no system call bpf (CONFIG_BPF_SYSCALL), or something hides it (%s)", ErrUnsupported, oneLine(err))
 	default:
 		return fmt.Errorf("load BPF programs: %w: %s", ErrUnsupported, oneLine(err))
 	}
 }
 
+// filtered puts the capabilities that are missing in front of what a filter answers: profiles may go by them.
+func filtered(filter *FilteredError, capabilities ...string) error {
+	lacking := missing(capabilities...)
+	if lacking == nil {
+		return filter
+	}
+	return fmt.Errorf("%s; and %w", permissionAdvice(lacking), filter)
+}
+
 // explainAttach does the same for an error of attaching.
 func explainAttach(err error) error {
 	file, isFile := errors.AsType[*fs.PathError](err)
+	call := bpfCall
+	if _, perf := errors.AsType[perfError](err); perf {
+		call = perfCall
+	}
+	if filter := filterOf(call, err); filter != nil && !isFile {
+		return fmt.Errorf("%w: %w (%s)", ErrPermission, filtered(filter, "CAP_BPF", "CAP_PERFMON"), oneLine(err))
+	}
 	var why error
 	var advice string
 	switch {
@@ -96,8 +117,10 @@ func permissionAdvice(missing []string) string {
 		return "missing " + strings.Join(missing, " and ") + ": run as root, or give them to the process"
 	case lockedDown():
 		return lockdownAdvice
+	case filterInForce():
+		return "no capability is missing: this kernel, a security module or the seccomp filter that is in force forbids it"
 	default:
-		return "no capability is missing: this kernel, a seccomp filter or a security module forbids it"
+		return "no capability is missing: this kernel or a security module forbids it"
 	}
 }
 

@@ -156,8 +156,9 @@ func explainMaps(err, limit error) error {
 	if limit != nil && errors.Is(err, ebpf.ErrMapIncompatible) {
 		return err
 	}
-	if limit != nil {
-		return fmt.Errorf("%w: this kernel counts BPF maps against RLIMIT_MEMLOCK (before 5.11), which could not be raised (%w): run with CAP_SYS_RESOURCE, or with `ulimit -l unlimited` (systemd: LimitMEMLOCK=infinity)", explainLoad(err), limit)
+	explained := explainLoad(err)
+	if _, filtered := errors.AsType[*FilteredError](explained); limit != nil && !filtered {
+		return fmt.Errorf("%w: this kernel counts BPF maps against RLIMIT_MEMLOCK (before 5.11), which could not be raised (%w): run with CAP_SYS_RESOURCE, or with `ulimit -l unlimited` (systemd: LimitMEMLOCK=infinity)", explained, limit)
 	}
-	return explainLoad(err)
+	return explained
 }

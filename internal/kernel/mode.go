@@ -61,6 +61,9 @@ type hook struct {
 	until   release // the target is gone from this version on; 0: it is still there
 }
 
+// perf reports whether it is attached through perf.
+func (h hook) perf() bool { return h.kind == perfTracepoint || h.kind == kprobe || h.kind == kretprobe }
+
 // tracepoint returns the name of the tracepoint, for both kinds.
 func (h hook) tracepoint() string { return h.target[strings.IndexByte(h.target, '/')+1:] }
 

@@ -23,6 +23,8 @@ type Probe struct {
 	Preemptible []string
 	// TLS says whether probes can be attached to libraries.
 	TLS ProbeTLS
+	// Filters are what seccomp filters have refused, one for each system call.
+	Filters []*FilteredError
 }
 
 // Try loads and attaches what [Open] would, runs a sweep, and detaches all again. Nothing is
@@ -49,6 +51,7 @@ func Try(ctx context.Context, o Options) (Probe, error) {
 			probe.TLS.Err = nil
 		}
 	}
+	probe.Filters = filtersOf(append(k.refusals(), err, probe.TLS.Err)...)
 	sufficed := err == nil && memlockShort()
 	probe.Situation.MemlockShort = short && !sufficed
 	return probe, errors.Join(err, ctx.Err(), k.Close())
@@ -56,7 +59,22 @@ func Try(ctx context.Context, o Options) (Probe, error) {
 
 // Probe tells what Open has met.
 func (k *Kernel) Probe() Probe {
-	return Probe{Taps: k.Taps(), Situation: k.situation(), Preemptible: k.preemptible(), TLS: ProbeTLS{Links: k.linksProbes()}}
+	return Probe{
+		Taps: k.Taps(), Situation: k.situation(), Preemptible: k.preemptible(), TLS: ProbeTLS{Links: k.linksProbes()},
+		Filters: filtersOf(k.refusals()...),
+	}
+}
+
+// refusals are what seccomp filters have refused when taps were attached.
+func (k *Kernel) refusals() (found []error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, t := range k.taps {
+		for _, f := range t.filters {
+			found = append(found, f)
+		}
+	}
+	return found
 }
 
 // situation says what decides about the capabilities that are needed: this kernel's release, its

@@ -214,6 +214,9 @@ func (k *Kernel) AttachTLS(path string, library tlslib.Library) (io.Closer, erro
 			if err = k.tls.attach(file, p, all); err == nil {
 				continue
 			}
+			if !k.tls.multi {
+				err = perfError{err}
+			}
 			err = explainProbe(fmt.Errorf("attach %s: %w", p.program, err))
 		}
 		return nil, errors.Join(err, all.Close())

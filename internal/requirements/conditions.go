@@ -38,6 +38,11 @@ var conditions = []Condition{
 		Without: "The agent does not start.",
 	},
 	{
+		Name:    "seccomp",
+		Needs:   "No filter, or one that lets `bpf` through and, where taps are attached through perf, `perf_event_open`. Some profiles of container runtimes answer EPERM or ENOSYS to them: [in Kubernetes](kubernetes.md#seccomp).",
+		Without: "Without `bpf` the agent does not start. Without `perf_event_open`: as for `perf`.",
+	},
+	{
 		Name: "memlock", Fatal: true,
 		Needs:   "Before Linux 5.11: RLIMIT_MEMLOCK is unlimited, or may be raised (`CAP_SYS_RESOURCE`). Later kernels count the maps for the cgroup.",
 		Without: "The agent does not start.",

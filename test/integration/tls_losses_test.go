@@ -111,8 +111,10 @@ func TestTLSAskedAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer cmd.Wait() //nolint:errcheck // ended by the end of its lines
-	defer lines.Close()
+	defer func() {
+		_ = lines.Close()
+		_ = cmd.Wait() // ended by the end of its lines
+	}()
 	pid := uint32(cmd.Process.Pid) //nolint:gosec // a process number
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
