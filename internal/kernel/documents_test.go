@@ -196,6 +196,7 @@ func claims(t *testing.T) []claim {
 		},
 		{"docs/how-it-works.md", "more messages than are followed: ([\\d,]+) steps, or (\\d+) where", []any{digits(steps * times), steps}},
 		{threatModel, `its process name \((\d+) bytes\)`, []any{defined(t, "bpf/types.h", "COMM_LEN") - 1}},
+		{threatModel, "or else up to (\\d+) KiB of `/proc/<pid>/cmdline`", []any{value(t, "internal/workload/executable.go", `maxArgument = (.*)`) >> 10}},
 		{threatModel, `use up the workload's (\d+) peers`, []any{o.MaxPeersPerWorkload}},
 		{threatModel, `\| HTTP series \| (\d+) of ([\d,]+) \|`, []any{flagDefault(t, "max-series-per-workload"), entries("series_index")}},
 		{threatModel, `\| peers \| (\d+) of ([\d,]+) \|`, []any{flagDefault(t, "max-peers-per-workload"), entries("edge_index")}},
