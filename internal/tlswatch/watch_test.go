@@ -225,11 +225,12 @@ func TestShortLived(t *testing.T) {
 			if s := w.Snapshot(); len(s.Processes) != 0 {
 				t.Errorf("%+v", s)
 			}
-			w.ends.mu.Lock()
-			defer w.ends.mu.Unlock()
-			if len(w.ends.watched) != 0 || w.ends.pidfds != 0 {
-				t.Errorf("still watched: %v", w.ends.watched)
-			}
+			// A process is forgotten before nobody waits for its end any more.
+			f.await(t, "nobody is watched", func() bool {
+				w.ends.mu.Lock()
+				defer w.ends.mu.Unlock()
+				return len(w.ends.watched) == 0 && w.ends.pidfds == 0
+			})
 			// The one file that is still probed, and the pipes and pidfd of the process that stayed longest.
 			if after := descriptors(t); after > before+8 {
 				t.Errorf("%d descriptors, %d before", after, before)
