@@ -137,6 +137,16 @@ static __always_inline void tls_caller_goes(struct tls_caller *who)
 }
 
 /*
+ * Whether a goroutine's call is over, and nobody saw its end, as where probes were detached: its
+ * connection is younger.
+ */
+static __always_inline bool tls_is_left_over(const struct tls_caller *who,
+					     const struct tls_call *call, const struct conn *c)
+{
+	return who->goroutine && call->began < c->opened_at;
+}
+
+/*
  * The caller has received bytes of a connection: of use within a call, and for a goroutine, which
  * has shaken hands, in the call behind it.
  */
@@ -146,7 +156,7 @@ static __always_inline void tls_note_received(struct tls_caller *who, struct con
 	struct tls_shaken shaken = {};
 	int err;
 
-	if (call && call->function) {
+	if (call && call->function && !tls_is_left_over(who, call, c)) {
 		call->received = c->slot;
 		call->received_id = c->opened_at;
 		return;

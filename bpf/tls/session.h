@@ -295,8 +295,7 @@ __noinline int tls_sent(u32 slot, u64 now)
 	if (c->tls_arrived)
 		c->tls_arrived |= TLS_ARRIVAL_OLD;
 	call = bpf_map_lookup_elem(&tls_calls, &who);
-	/* nobody saw its end: what shakes hands is another one */
-	if (!call || (who.goroutine && call->began < c->opened_at))
+	if (!call || tls_is_left_over(&who, call, c)) /* what shakes hands is another one */
 		return false;
 	if (call->function != TLS_WRITE)
 		return false;

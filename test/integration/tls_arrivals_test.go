@@ -111,6 +111,36 @@ func TestTLSLate(t *testing.T) {
 	}
 }
 
+// TestTLSLeftOver detaches the probes while goroutines wait in calls, whose ends nobody sees then. Others get their places, and
+// read their first requests with the end of the handshake.
+func TestTLSLeftOver(t *testing.T) {
+	const connections = 20
+	b := newTLSBench(t, 2*connections)
+	addr := serveGoPeer(b)
+	waiting := dialTLS(t, addr, connections)
+	askEach(t, waiting)
+	for path, detach := range b.files {
+		detach()
+		for _, c := range waiting {
+			_ = c.NetConn().Close()
+		}
+		b.f.until(func(*kernel.Snapshot) bool { return len(connectionsOf(t, addr)) == 0 })
+		b.files[path] = b.attach(path)
+	}
+	b.f.rest()
+	b.arrive("together", addr, connections)
+}
+
+// connectionsOf lists what is open at an address of this host, by ss(8).
+func connectionsOf(t *testing.T, addr string) []string {
+	t.Helper()
+	out, err := exec.Command("ss", "-Htn", "state", "established", "state", "close-wait", "sport", "=", ":"+port(addr)).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Fields(string(out))
+}
+
 // dialTLS opens connections, and sends nothing on them.
 func dialTLS(t *testing.T, addr string, connections int) (all []*tls.Conn) {
 	t.Helper()

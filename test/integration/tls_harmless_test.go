@@ -52,11 +52,13 @@ func TestTLSAttachUnderLoad(t *testing.T) {
 	}
 	b.f.rest()
 	for _, l := range running {
-		client := start(t, clientName, nil)
-		before := b.f.count()
-		r := client.get(LoadCall{Addr: l.addr, Requests: 1000, Connections: 4, TLS: true})
-		client.stop()
-		b.f.mustMatch(t, before, bothEnds(r.Counts), exchanges)
+		t.Run(l.name, func(t *testing.T) {
+			client := start(t, clientName, nil)
+			before := b.f.count()
+			r := client.get(LoadCall{Addr: l.addr, Requests: 1000, Connections: 4, TLS: true})
+			client.stop()
+			b.f.mustMatch(t, before, bothEnds(r.Counts), exchanges)
+		})
 	}
 }
 
