@@ -5,7 +5,7 @@
 
 #include "../base/counters.h"
 #include "../bytes/syscalls.h"
-#include "../socket/find.h"
+#include "../socket/arrivals.h"
 
 /* In place of a time. */
 #define TLS_ARRIVAL_MISSED 1
@@ -171,17 +171,20 @@ static __always_inline void tls_note_received(struct tls_caller *who, struct con
 }
 
 /*
- * Follows the records of what a server has received at ADDRESS, so that it is known whether more of
- * one is to come, and whether there was any but those of a handshake (RFC 8446, section 5.1).
+ * Follows the records of what a server has received last, LENGTH bytes at ADDRESS, so that it is known
+ * whether more of one is to come, and when the first came that is not of a handshake (RFC 8446,
+ * section 5.1): up to TLS 1.2 that carries the request, and may have been received together with the
+ * end of the handshake, long after that came.
  */
 __noinline int tls_records(u32 slot, u64 address, u32 length)
 {
 	struct conn *c = conn_of(slot);
 	u8 head[TLS_RECORD_HEAD];
-	u32 left, i;
+	u32 left, seq, i;
 
 	if (!c)
 		return 0;
+	seq = c->rx_pos - length;
 	left = c->tls_left;
 	c->tls_left = TLS_LEFT_UNKNOWN;
 	for (i = 0; i < TLS_RECORDS && left != TLS_LEFT_UNKNOWN; i++) {
@@ -191,12 +194,15 @@ __noinline int tls_records(u32 slot, u64 address, u32 length)
 		}
 		address += left;
 		length -= left;
+		seq += left;
 		if (length < sizeof(head) ||
 		    bpf_probe_read_user(head, sizeof(head), (void *)address) || head[1] != 3)
 			return 0;
 		left = sizeof(head) + (head[3] << 8 | head[4]);
-		if (head[0] == TLS_APPLICATION_DATA)
+		if (head[0] == TLS_APPLICATION_DATA && !c->tls_data) {
 			c->tls_data = 1;
+			c->tls_arrived = arrival_of(c, seq) ?: TLS_ARRIVAL_MISSED;
+		}
 	}
 	return 0;
 }
