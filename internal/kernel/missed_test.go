@@ -34,14 +34,11 @@ func TestMissedEnds(t *testing.T) {
 			s.ask(others)
 			s.ask(others)
 			s.reset(others)
-			ids, snap := s.all(k, 3*connections)
-			if lost(snap, "missed_end") == 0 {
-				t.Error("no end was missed")
-			}
 			// The arrival of a connection's first request may be noted for the one that was there before, but only where the
 			// beginning was missed, too.
-			if n := lost(snap, "no_arrival"); n > 0 && c.begins == nil {
-				t.Errorf("%d requests arrived unseen", n)
+			ids, snap := s.all(k, 3*connections, c.begins != nil)
+			if lost(snap, "missed_end") == 0 {
+				t.Error("no end was missed")
 			}
 			for _, l := range snap.LostBytes {
 				if l.Reason == "untapped" && l.Bytes > 0 {
@@ -61,8 +58,9 @@ func lost(s *Snapshot, reason string) uint64 {
 	return s.Lost[slices.IndexFunc(s.Lost, func(l Lost) bool { return l.Reason == reason })].Count
 }
 
-// all waits until as many requests as were made are counted as served, or as lost.
-func (s connector) all(k *Kernel, made uint64) (ids []WorkloadID, snap *Snapshot) {
+// all waits until as many requests as were made are counted as served, or as lost if that may be. Other processes may lose some as well:
+// taps that are attached in the middle of their requests miss an arrival.
+func (s connector) all(k *Kernel, made uint64, mayLose bool) (ids []WorkloadID, snap *Snapshot) {
 	s.Helper()
 	var served uint64
 	for range 100 {
@@ -71,7 +69,7 @@ func (s connector) all(k *Kernel, made uint64) (ids []WorkloadID, snap *Snapshot
 		if snap, err = k.Snapshot(); err != nil {
 			s.Fatal(err)
 		}
-		if served+lost(snap, "no_arrival") == made {
+		if served == made || mayLose && served+lost(snap, "no_arrival") >= made {
 			return ids, snap
 		}
 		time.Sleep(settleAfter)
