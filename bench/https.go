@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"debug/elf"
 	"errors"
@@ -225,7 +226,7 @@ func (b *bench) httpsThroughput(ctx context.Context, e encrypted) (c *comparison
 	}
 	defer func() { err = errors.Join(err, h.remove()) }()
 	r, err := b.startRig(ctx, traffic{
-		load:    fmt.Sprintf(e.load, h.found.Version),
+		load:    fmt.Sprintf(e.load, cmp.Or(h.found.Version, h.found.Kind.String())),
 		server:  func(ctx context.Context, b *bench) (server, error) { return e.server(ctx, b, h) },
 		clients: wrkOf("/"),
 	})

@@ -168,9 +168,29 @@ func (r reading) since(before reading) window {
 	}
 }
 
-// measure takes one window: settle passes first, and half-way through tick is called.
+// warmUp lets d pass, and as long as it takes until a request has been served: handshakes come first.
+func (r *rig) warmUp(ctx context.Context, d time.Duration) error {
+	begun := time.Now()
+	first, err := r.server.requests()
+	for err == nil {
+		if err = sleep(ctx, d); err != nil {
+			break
+		}
+		var n uint64
+		if n, err = r.server.requests(); n > first || time.Since(begun) > patience {
+			break
+		}
+		d = 10 * time.Millisecond
+	}
+	return err
+}
+
+// patience bounds how long a load may take until it begins.
+const patience = 10 * time.Second
+
+// measure takes one window: it warms up first, and half-way through tick is called.
 func (r *rig) measure(ctx context.Context, p plan, tick func() error) (window, error) {
-	if err := sleep(ctx, p.settle); err != nil {
+	if err := r.warmUp(ctx, p.settle); err != nil {
 		return window{}, err
 	}
 	before, err := r.read()
