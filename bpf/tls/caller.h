@@ -171,10 +171,10 @@ static __always_inline void tls_note_received(struct tls_caller *who, struct con
 }
 
 /*
- * Follows the records of what a server has received last, LENGTH bytes at ADDRESS, so that it is known
- * whether more of one is to come, and when the first came that is not of a handshake (RFC 8446,
- * section 5.1): up to TLS 1.2 that carries the request, and may have been received together with the
- * end of the handshake, long after that came.
+ * Follows the records of what a server has received last, LENGTH bytes at ADDRESS, so that it is
+ * known whether more of one is to come, and when the first came that is not of a handshake (RFC
+ * 8446, section 5.1): up to TLS 1.2 that carries the request, and may have been received together
+ * with the end of the handshake, long after that came.
  */
 __noinline int tls_records(u32 slot, u64 address, u32 length)
 {
