@@ -153,7 +153,7 @@ const (
 )
 
 func withoutPerf(s Situation) string {
-	if s.Uses&TracepointIDs != 0 {
+	if s.Uses&TracepointIDs != 0 && s.Uses&ReturnProbes == 0 { // else kprobes are lost, too
 		return withoutPerfTracepoints
 	}
 	return withoutKprobes
