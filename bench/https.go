@@ -55,6 +55,13 @@ func encryptedTraffics() []encrypted {
 	}
 }
 
+func encryptedNames() (names []string) {
+	for _, e := range encryptedTraffics() {
+		names = append(names, e.name)
+	}
+	return names
+}
+
 // prepareHTTPS finds the TLS library in a program, or copies those that it is linked with.
 func prepareHTTPS(program string) (*https, error) {
 	program, err := exec.LookPath(program)

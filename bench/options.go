@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 )
@@ -53,7 +54,7 @@ type options struct {
 const allTraffic = "traffic"
 
 // phaseNames are the parts of the benchmark, in order.
-var phaseNames = append(trafficNames(), "https", "https-node", "programs", "cpu", "memory", "scrape")
+var phaseNames = slices.Concat(trafficNames(), encryptedNames(), []string{"programs", "cpu", "memory", "scrape"})
 
 func (b *bench) parse(args []string) (options, error) {
 	var o options

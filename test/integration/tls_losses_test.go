@@ -17,23 +17,10 @@ import (
 func TestTLSLosses(t *testing.T) {
 	t.Run("tls_asked", func(t *testing.T) {
 		f := load(t, kernel.Options{TLS: true}) // and nobody answers what is asked
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		go func() {
-			for {
-				c, err := l.Accept()
-				if err != nil {
-					return
-				}
-				_ = c.Close()
-			}
-		}()
+		addr := hangUp(t)
 		before := f.count()
 		// More processes than the queue of 4,096 bytes holds, each with the beginning of a handshake.
-		script := fmt.Sprintf(`for i in {1..300}; do (printf '\x16\x03\x01\x00\x05hello' > /dev/tcp/127.0.0.1/%s); done`, port(l.Addr().String()))
+		script := fmt.Sprintf(`for i in {1..300}; do (printf '\x16\x03\x01\x00\x05hello' > /dev/tcp/127.0.0.1/%s); done`, port(addr))
 		if out, err := exec.Command(program(t, "bash"), "-c", script).CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
 		}
@@ -83,15 +70,14 @@ print(server.read().decode())`, certificate, key)).CombinedOutput()
 	}
 }
 
-// TestTLSAskedAgain has a process whose TLS is not read, though it was looked at: it may have loaded a library since.
-func TestTLSAskedAgain(t *testing.T) {
-	const again = 100 * time.Millisecond
-	f := load(t, kernel.Options{TLS: true, TLSAskAgain: again})
+// hangUp closes what connects to an address.
+func hangUp(t *testing.T) (addr string) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	t.Cleanup(func() { _ = l.Close() })
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -101,9 +87,17 @@ func TestTLSAskedAgain(t *testing.T) {
 			_ = c.Close()
 		}
 	}()
+	return l.Addr().String()
+}
+
+// TestTLSAskedAgain has a process whose TLS is not read, though it was looked at: it may have loaded a library since.
+func TestTLSAskedAgain(t *testing.T) {
+	const again = 100 * time.Millisecond
+	f := load(t, kernel.Options{TLS: true, TLSAskAgain: again})
+	addr := hangUp(t)
 	// Each line makes a connection with the beginning of a handshake.
 	script := `while read; do exec 3<>/dev/tcp/127.0.0.1/%s; printf '\x16\x03\x01\x00\x05hello' >&3; exec 3>&-; done`
-	cmd := exec.Command(program(t, "bash"), "-c", fmt.Sprintf(script, port(l.Addr().String())))
+	cmd := exec.Command(program(t, "bash"), "-c", fmt.Sprintf(script, port(addr)))
 	lines, err := cmd.StdinPipe()
 	if err == nil {
 		err = cmd.Start()
