@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/cilium/ebpf"
 )
@@ -43,11 +44,14 @@ func TestTLSNothingStays(t *testing.T) {
 		})
 	}
 	t.Run("not encrypted", func(t *testing.T) { // the search finds what there is
-		client := start(t, clientName, nil)
+		client, began := start(t, clientName, nil), time.Now()
 		defer client.stop()
-		client.get(LoadCall{Addr: serveGo(t), Requests: 20, Connections: 2, Kinds: kinds})
-		if len(mapsWith(t, marker)) == 0 {
-			t.Error("no map holds a head")
+		// A CPU keeps the last head that it looked at: another's may lie over these.
+		for addr := serveGo(t); len(mapsWith(t, marker)) == 0; {
+			if time.Since(began) > time.Minute {
+				t.Fatal("no map holds a head")
+			}
+			client.get(LoadCall{Addr: addr, Requests: 20, Connections: 2, Kinds: kinds})
 		}
 	})
 }
