@@ -16,11 +16,11 @@
 #include "unseen.h"
 
 /*
- * How many steps through one buffer are followed, so many times where a call has but one, and how
- * many buffers of a call.
+ * How many steps through a buffer are followed at a time, so many times where a call has but one,
+ * and in all buffers of a call together.
  */
-#define DRAIN_STEPS 768
-#define DRAIN_TIMES 8
+#define DRAIN_STEPS 128
+#define DRAIN_TIMES 48
 #define DRAIN_IOVECS 320
 
 /* The first bytes of a connection, or the first behind a gap, are of another CLASS. */
@@ -321,19 +321,19 @@ __noinline u64 drain(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 #define IOVEC_FAULT (~0U)
 
 /*
- * The struct iovec at ADDRESS: how many bytes of it are among those that LEFT says are left, with
- * IS_RESPONSE, KERNEL_IOVECS, and above SKIPPED_SHIFT how many bytes of it are not. Leaves their
- * address in the connection; IOVEC_FAULT if it cannot be read.
+ * The struct iovec at ADDRESS behind its first SKIPPED bytes: how many bytes of it are among those
+ * that LEFT says are left, with IS_RESPONSE and KERNEL_IOVECS. Leaves their address in the
+ * connection; IOVEC_FAULT if it cannot be read.
  */
-__noinline u32 next_iovec(u32 slot, u64 address, u64 left)
+__noinline u32 next_iovec(u32 slot, u64 address, u64 left, u32 skipped)
 {
 	struct conn *c = conn_of(slot);
 	struct user_iovec iov;
 
 	if (!c || read_iovec(&iov, address, left & KERNEL_IOVECS))
 		return IOVEC_FAULT;
-	c->iov_base[!!(left & IS_RESPONSE)] = iov.base + (left >> SKIPPED_SHIFT);
-	iov.length -= left >> SKIPPED_SHIFT;
+	c->iov_base[!!(left & IS_RESPONSE)] = iov.base + skipped;
+	iov.length -= skipped;
 	return iov.length < (u32)left ? iov.length : left;
 }
 
@@ -343,31 +343,34 @@ __noinline u32 next_iovec(u32 slot, u64 address, u64 left)
  */
 __noinline u64 drain_iovecs(u32 slot, u64 address, u64 flags_and_length, u32 seq, u64 now)
 {
-	u32 left = flags_and_length, n, i;
+	u32 left = flags_and_length, skipped = flags_and_length >> SKIPPED_SHIFT, done, i, n;
 	struct conn *c;
-	u64 rest;
+	u64 rest = 0;
 
 	for (i = 0; i < DRAIN_IOVECS; i++) {
 		if (!left)
 			return 0;
 		n = next_iovec(slot, address,
-			       i ? (flags_and_length & (IS_RESPONSE | KERNEL_IOVECS)) | left :
-				   flags_and_length);
+			       (flags_and_length & (IS_RESPONSE | KERNEL_IOVECS)) | left, skipped);
 		c = conn_of(slot);
 		if (n == IOVEC_FAULT || !c)
 			return (u64)FAULT_MEMORY << 32 | left;
-		address += sizeof(struct user_iovec);
-		if (!n)
-			continue;
-		rest = flags_and_length &
-		       (left == (u32)flags_and_length ? IS_RESPONSE | FIRST_OF_CALL : IS_RESPONSE);
-		left -= n;
+		done = (u32)flags_and_length - left;
+		rest = flags_and_length & (done ? IS_RESPONSE : IS_RESPONSE | FIRST_OF_CALL);
 		rest = drain(slot, c->iov_base[!!(flags_and_length & IS_RESPONSE)], rest | n,
-			     seq + ((u32)flags_and_length - left - n), now);
+			     seq + done, now);
+		n -= (u32)rest;
+		left -= n;
+		if (rest >> 32 == FAULT_STEPS) { /* it goes on there */
+			skipped += n;
+			continue;
+		}
 		if (rest)
-			return rest + left;
+			return (rest & ~0xffffffffULL) | left;
+		address += sizeof(struct user_iovec);
+		skipped = 0;
 	}
-	return (u64)FAULT_IOVECS << 32 | left;
+	return (u64)(rest ? FAULT_STEPS : FAULT_IOVECS) << 32 | left;
 }
 
 /* Whether the LENGTH bytes of a call are the first that a socket has received or sent at all. */
@@ -633,7 +636,7 @@ static __always_inline u32 take_first(struct conn *c, const struct passage *p, u
 	u32 length = p->length;
 
 	if (arguments & HAS_IOVECS) {
-		length = next_iovec(p->slot, address, arguments);
+		length = next_iovec(p->slot, address, arguments, 0);
 		if (length == IOVEC_FAULT)
 			return 0;
 		address = c->iov_base[!!(arguments & IS_RESPONSE)];

@@ -101,23 +101,42 @@ static __noinline u32 find_by_registers(struct sock *sk, u32 direction, struct u
 #define MAX_IOVECS 32
 #define UIO_MAXIOV 1024
 
+#define IOVECS_AT_ONCE 32
+
 /*
- * How many iovecs before VEC the last LENGTH bytes began, 0 if they began in the middle of one. The
- * iovecs are the kernel's own.
+ * How many iovecs before VEC, of IOVECS_AT_ONCE at most, LENGTH bytes fill, with how many bytes are
+ * before those above that; 0 if LENGTH ends in the middle of one. The iovecs are the kernel's own.
  */
-__noinline int iovecs_before(u64 vec, u32 length)
+__noinline u64 iovecs_filled(u64 vec, u32 length)
 {
 	struct iovec iov;
-	u32 i, rest = length;
+	u64 i;
 
-	for (i = 1; i <= UIO_MAXIOV; i++) {
+	for (i = 1; i <= IOVECS_AT_ONCE; i++) {
 		if (bpf_probe_read_kernel(&iov, sizeof(iov), (void *)(vec - i * sizeof(iov))))
 			return 0;
-		if (iov.iov_len == rest)
-			return i;
-		if (iov.iov_len > rest)
+		if (iov.iov_len > length)
 			return 0;
-		rest -= iov.iov_len;
+		length -= iov.iov_len;
+		if (!length)
+			return i;
+	}
+	return (u64)length << 32 | IOVECS_AT_ONCE;
+}
+
+/* How many iovecs before VEC the last LENGTH bytes began, 0 if they began in the middle of one. */
+__noinline int iovecs_before(u64 vec, u32 length)
+{
+	u32 i, rest = length;
+	u64 filled;
+
+	for (i = 0; i < UIO_MAXIOV; i += IOVECS_AT_ONCE) {
+		filled = iovecs_filled(vec - i * sizeof(struct iovec), rest);
+		if (!filled)
+			return 0;
+		rest = filled >> 32;
+		if (!rest)
+			return i + (u32)filled;
 	}
 	return 0;
 }

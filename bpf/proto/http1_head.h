@@ -8,6 +8,10 @@
 
 #include "http1_framing.h"
 
+#ifndef barrier
+#define barrier() asm volatile("" ::: "memory")
+#endif
+
 #define HEAD_BYTES 256 /* in one go */
 #define HEAD_AHEAD 40  /* that may be looked at behind them, and are 0 */
 
@@ -18,6 +22,8 @@ struct http1_head {
 	u64 event; /* the caller's */
 	u32 used;
 	u32 taken; /* the caller's */
+	u32 length;
+	u32 field; /* where the line begins that may be a field about the body; 0: none */
 	u8 bytes[HEAD_BYTES + HEAD_AHEAD];
 };
 
@@ -50,26 +56,26 @@ static __always_inline void http1_clear_behind(struct http1_head *h, u32 n)
 }
 
 /*
- * http1_usual_line looks at the line behind the LF at AT. Takes it if it is a usual field about the
- * body. Returns true if the search goes on; else the head is over, or nobody can tell yet, or only
- * http1_field_byte() can: then H->used ends in front of the LF. IS_SHORT: another LF follows within
- * 8 bytes.
+ * http1_usual_line looks at the line behind the LF at AT. Notes it if it may be the first field
+ * about the body. Returns true if the search goes on; else the head is over, or nobody can tell
+ * yet, or only http1_field_byte() can: then H->used ends in front of the LF. IS_SHORT: another LF
+ * follows within 8 bytes.
  */
-static __always_inline bool http1_usual_line(struct http1_side *s, struct http1_head *h, u32 at,
-					     u32 n, bool is_response, bool is_short)
+static __always_inline bool http1_usual_line(struct http1_head *h, u32 at, u32 n, bool is_response,
+					     bool is_short)
 {
 	const u8 *line = h->bytes + at + 1;
-	u64 words[4] = {http1_word_at(line)};
-	u8 first = http1_lower(words[0]);
+	u64 word = http1_word_at(line);
+	u8 first = http1_lower(word);
 
 	h->used = at;
 	if (at + 3 > n)
 		return false;
-	if ((u16)words[0] == ('\r' | '\n' << 8)) {
+	if ((u16)word == ('\r' | '\n' << 8)) {
 		h->used = HEAD_END | (at + 3);
 		return false;
 	}
-	if ((u8)words[0] == '\n') {
+	if ((u8)word == '\n') {
 		h->used = HEAD_END | (at + 2);
 		return false;
 	}
@@ -79,26 +85,29 @@ static __always_inline bool http1_usual_line(struct http1_side *s, struct http1_
 		return true;
 	if (at + 10 > n)
 		return false;
-	words[1] = http1_word_at(line + 8);
-	if (!http1_may_be_field(words[0], words[1], is_response))
+	if (!http1_may_be_field(word, http1_word_at(line + 8), is_response))
 		return true;
-	words[2] = http1_word_at(line + 16);
-	words[3] = http1_word_at(line + 24);
-	return http1_usual_field(s, words, n - at - 1);
+	if (h->field)
+		return false;
+	h->field = at + 1;
+	return true;
 }
 
 /*
  * http1_usual_head looks for the end of a head in the first N (at most HEAD_BYTES) bytes of H,
- * which begin within a line, or with the LF behind one. Takes fields about the body that have their
+ * which begin within a line, or with the LF behind one. Takes a field about the body that has its
  * usual form. In H->used: how many bytes were used, and whether the head ends with them.
  */
 static __always_inline void http1_usual_head(struct http1_side *s, struct http1_head *h, u32 n,
 					     bool is_response)
 {
-	u64 lf;
+	u64 lf, words[4];
+	const u8 *line;
 	u32 i;
 
 	h->used = n;
+	h->length = n;
+	h->field = 0;
 #pragma clang loop unroll(disable)
 	for (i = 0; i < HEAD_BYTES; i += 8) {
 		if (i >= n)
@@ -106,11 +115,21 @@ static __always_inline void http1_usual_head(struct http1_side *s, struct http1_
 		lf = http1_bytes_equal(http1_word_at(h->bytes + i), '\n');
 		if (!lf)
 			continue;
-		if (!http1_usual_line(s, h, i + (http1_lowest(lf) & 7), n, is_response,
-				      lf & (lf - 1)))
+		if (!http1_usual_line(h, i + (http1_lowest(lf) & 7), n, is_response, lf & (lf - 1)))
 			break;
 		h->used = n;
+		barrier(); /* H->field stays in memory, whose values the verifier does not follow */
 	}
+	barrier();
+	/* Behind the loop: else the verifier follows each way through it in each round. */
+	if (!h->field)
+		return;
+	i = h->field & (HEAD_BYTES - 1);
+	line = h->bytes + i;
+	for (i = 0; i < 4; i++)
+		words[i] = http1_word_at(line + 8 * i);
+	if (!http1_usual_field(s, words, h->length - h->field))
+		h->used = h->field - 1;
 }
 
 #endif

@@ -253,11 +253,13 @@ type bpfHistogram struct {
 }
 
 type bpfHttp1Head struct {
-	_     structs.HostLayout
-	Event uint64
-	Used  uint32
-	Taken uint32
-	Bytes [296]uint8
+	_      structs.HostLayout
+	Event  uint64
+	Used   uint32
+	Taken  uint32
+	Length uint32
+	Field  uint32
+	Bytes  [296]uint8
 }
 
 type bpfHttpMethod uint32

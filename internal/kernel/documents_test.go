@@ -191,10 +191,10 @@ func claims(t *testing.T) []claim {
 			},
 		},
 		{
-			threatModel, `at most (\d+) buffers are followed, and of each at most (\d+) steps, or ([\d,]+) where it is the only one; a step is a first line, up to (\d+) KiB`,
+			threatModel, `at most (\d+) buffers are followed, with (\d+) steps in each \(a longer one takes the turns of others\), or ([\d,]+) steps where it has one; a step is a first line, up to (\d+) KiB`,
 			[]any{defined(t, "bpf/dispatch.h", "DRAIN_IOVECS"), steps, digits(steps * times), defined(t, "bpf/dispatch.h", "QUICK_PARTS") * head >> 10},
 		},
-		{"docs/how-it-works.md", "more messages than are followed: ([\\d,]+) steps, or (\\d+) where", []any{digits(steps * times), steps}},
+		{"docs/how-it-works.md", "more messages than are followed: ([\\d,]+) steps, or where it has several buffers (\\d+) times (\\d+),", []any{digits(steps * times), defined(t, "bpf/dispatch.h", "DRAIN_IOVECS"), steps}},
 		{threatModel, `its process name \((\d+) bytes\)`, []any{defined(t, "bpf/types.h", "COMM_LEN") - 1}},
 		{threatModel, "or else up to (\\d+) KiB of `/proc/<pid>/cmdline`", []any{value(t, "internal/workload/executable.go", `maxArgument = (.*)`) >> 10}},
 		{threatModel, `use up the workload's (\d+) peers`, []any{o.MaxPeersPerWorkload}},

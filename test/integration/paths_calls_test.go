@@ -1,6 +1,9 @@
 package integration
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // callPaths use each system call that reads or writes sockets.
 func callPaths() []path {
@@ -33,7 +36,7 @@ func callPaths() []path {
 	for n := 2; n <= 20; n++ {
 		add("", fmt.Sprintf("writev and readv of %d iovecs", n), via("writev", pieces(n, 1)...), via("readv", pieces(n, 1)...))
 	}
-	paths = append(paths, emptyIovecs(), path{
+	paths = append(paths, emptyIovecs(), chunksInIovecs(), path{
 		name: "sendmmsg, the body in the second message", want: "POST 200", run: func(p *pair) {
 			c, s := p.connect()
 			c.send(post, via("sendmmsg", len(post)-4, 4))
@@ -63,5 +66,17 @@ func emptyIovecs() path {
 			s.send(ok, via("sendmsg", 0, 9, 0, 0, 3, 0))
 			c.expect(ok, via("recvmsg", 0, 0, 1, 0))
 		}
+	}}
+}
+
+// chunksInIovecs has more chunks in one buffer than are followed at a time.
+func chunksInIovecs() path {
+	return path{name: "writev of 3,000 chunks and the next response", want: "2 GET 200", run: func(p *pair) {
+		c, s := p.connect()
+		first := chunkedHead + strings.Repeat("1\r\nb\r\n", 3000)
+		second := "0\r\n\r\n" + ok
+		c.send(get + get)
+		s.expect(get + get)
+		p.transferVia(s, c, first+second, via("writev", 0, len(first), 0, len(second)), how{})
 	}}
 }

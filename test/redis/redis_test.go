@@ -83,8 +83,6 @@ type row struct {
 	// unasked is what the server says that it did and no message asked for, or answered; negative: what was answered though it does
 	// not say so. failures is the same for its errors by their first word.
 	unasked, failures map[string]int
-	// unserved is what is lost at the server only.
-	unserved map[string]int
 	// lost is what has to be lost at both ends together, by reason, as is what the server says of unasked.
 	lost counts
 }
@@ -198,9 +196,6 @@ func (r row) run(t *testing.T, k *kernel.Kernel, number string) {
 	t.Logf("served %v, asked %v, lost %v, the server says %v, errors %v", served, asked, lost, want, wantErrors)
 	for key, n := range r.unasked {
 		want.add(key, -n)
-	}
-	for key, n := range r.unserved {
-		asked.add(key, -n)
 	}
 	for key, n := range r.failures {
 		wantErrors.add(key, -n)
