@@ -19,8 +19,8 @@
  * How many steps through a buffer are followed at a time, so many times where a call has but one,
  * and in all buffers of a call together.
  */
-#define DRAIN_STEPS 128
-#define DRAIN_TIMES 48
+#define DRAIN_STEPS 64
+#define DRAIN_TIMES 96
 #define DRAIN_IOVECS 320
 
 /* The first bytes of a connection, or the first behind a gap, are of another CLASS. */
@@ -104,8 +104,8 @@ __noinline u64 recognise(u32 slot, u64 address, u32 length)
 }
 
 /*
- * The next step in a direction: what is at ADDRESS. LENGTH: how many bytes are there, with
- * IS_RESPONSE and FIRST_OF_CALL.
+ * The next step in a direction of a connection that carries HTTP/1, or that may do so: what is at
+ * ADDRESS. LENGTH: how many bytes are there, with IS_RESPONSE and FIRST_OF_CALL.
  */
 __noinline u64 next_step(u32 slot, u64 address, u64 length, u32 seq)
 {
@@ -119,8 +119,6 @@ __noinline u64 next_step(u32 slot, u64 address, u64 length, u32 seq)
 		return recognise(slot, address, n);
 	if (c->class == CLASS_UNKNOWN && (c->asked || c->greets))
 		return preamble_answer(slot, address, n);
-	if (c->class == CLASS_REDIS)
-		return redis_step(slot, address, length);
 	if (c->class > CLASS_HTTP1)
 		return EVENT(EVENT_NONE, 0, 0, n);
 	s = http1_of(c, is_response);
@@ -301,13 +299,16 @@ __noinline int apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
  */
 __noinline u64 drain(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 {
+	struct conn *c;
 	u64 event;
 	u32 i;
 
 	for (i = 0; i < DRAIN_STEPS; i++) {
 		if (!(u32)length)
 			return 0;
-		event = next_step(slot, address, length, seq);
+		c = conn_of(slot);
+		event = c && c->class == CLASS_REDIS ? redis_step(slot, address, length) :
+						       next_step(slot, address, length, seq);
 		if (event_kind(event) == EVENT_FAULT)
 			return (u64)FAULT_MEMORY << 32 | (u32)length;
 		apply(slot, length & IS_RESPONSE, event, seq, now);
