@@ -76,7 +76,7 @@ var jobs = []job{
 		// What happens with which privileges: where maps still count against RLIMIT_MEMLOCK, and where perf is what all depends on.
 		pkg: "./cmd/fathom", in: once, not: except("5.10"),
 		run: "^(TestLeastPrivilege|TestRootGivesUp|TestMissingCapability|TestFileCapabilities|TestLockedMemory|" +
-			"TestDoctor.*|TestNotPermitted)$",
+			"TestDoctor(AsRoot|AsNobody|NamesGaps|UnderSeccompOfBPF)|TestNotPermitted)$",
 		limit: 30 * time.Minute,
 	},
 	{
