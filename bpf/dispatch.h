@@ -16,8 +16,8 @@
 #include "unseen.h"
 
 /*
- * How many steps through a buffer are followed at a time, so many times where a call has but one,
- * and in all buffers of a call together.
+ * How many steps through a buffer are followed at a time; how many times where a call has but one
+ * buffer; and where it has several, in all of them, each of which takes one time at least.
  */
 #define DRAIN_STEPS 64
 #define DRAIN_TIMES 96
@@ -119,6 +119,8 @@ __noinline u64 next_step(u32 slot, u64 address, u64 length, u32 seq)
 		return recognise(slot, address, n);
 	if (c->class == CLASS_UNKNOWN && (c->asked || c->greets))
 		return preamble_answer(slot, address, n);
+	if (c->class == CLASS_REDIS) /* since drain() looked: it looks again */
+		return EVENT(EVENT_NONE, 0, 0, 0);
 	if (c->class > CLASS_HTTP1)
 		return EVENT(EVENT_NONE, 0, 0, n);
 	s = http1_of(c, is_response);

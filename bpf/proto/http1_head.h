@@ -21,9 +21,9 @@
 struct http1_head {
 	u64 event; /* the caller's */
 	u32 used;
-	u32 taken; /* the caller's */
-	u32 length;
-	u32 field; /* where the line begins that may be a field about the body; 0: none */
+	u32 taken;  /* the caller's */
+	u32 length; /* bytes that are there */
+	u32 field;  /* where the line begins that may be a field about the body; 0: none */
 	u8 bytes[HEAD_BYTES + HEAD_AHEAD];
 };
 
