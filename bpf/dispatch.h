@@ -22,6 +22,12 @@
 #define DRAIN_STEPS 64
 #define DRAIN_TIMES 96
 #define DRAIN_IOVECS 320
+/* How many of these one call of a function takes, which the verifier follows once. */
+#define DRAIN_TIMES_PART 19
+#define DRAIN_IOVECS_PART 80
+_Static_assert((DRAIN_TIMES - 1) % DRAIN_TIMES_PART == 0, "as many as documented");
+_Static_assert(DRAIN_IOVECS % DRAIN_IOVECS_PART == 0, "as many as documented");
+_Static_assert(REDIS_STEPS == DRAIN_STEPS, "documented as one number");
 
 /* The first bytes of a connection, or the first behind a gap, are of another CLASS. */
 static __always_inline void classify_other(struct conn *c, u8 class, u8 reason)
@@ -207,8 +213,6 @@ __noinline int apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
 
 	if (event_kind(event) == EVENT_NONE || !c)
 		return 0;
-	if (event & REDIS_EVENT)
-		return redis_apply(c, is_response, event, seq, now);
 	switch (event_kind(event)) {
 	case EVENT_OTHER:
 		classify_other(c, event_operation(event), event_status(event));
@@ -297,7 +301,8 @@ __noinline int apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
 /*
  * Takes the bytes of a buffer at ADDRESS: so many as LENGTH says, with IS_RESPONSE and
  * FIRST_OF_CALL; SEQ is the number of the first. Returns 0, or how many bytes were left with an
- * enum buffer_fault above that.
+ * enum buffer_fault above that: FAULT_STEPS where it may go on, in redis_drain() if that is what
+ * the connection turned out to carry.
  */
 __noinline u64 drain(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 {
@@ -309,8 +314,9 @@ __noinline u64 drain(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 		if (!(u32)length)
 			return 0;
 		c = conn_of(slot);
-		event = c && c->class == CLASS_REDIS ? redis_step(slot, address, length) :
-						       next_step(slot, address, length, seq);
+		if (c && c->class == CLASS_REDIS)
+			break;
+		event = next_step(slot, address, length, seq);
 		if (event_kind(event) == EVENT_FAULT)
 			return (u64)FAULT_MEMORY << 32 | (u32)length;
 		apply(slot, length & IS_RESPONSE, event, seq, now);
@@ -319,6 +325,15 @@ __noinline u64 drain(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 		length = (length & IS_RESPONSE) | (u32)(length - event_used(event));
 	}
 	return (u64)FAULT_STEPS << 32 | (u32)length;
+}
+
+/* Either, by what the connection in SLOT carries. */
+static __always_inline u64 drain_as(u32 slot, u64 address, u64 length, u32 seq, u64 now)
+{
+	struct conn *c = conn_of(slot);
+
+	return c && c->class == CLASS_REDIS ? redis_drain(slot, address, length, seq, now) :
+					      drain(slot, address, length, seq, now);
 }
 
 #define IOVEC_FAULT (~0U)
@@ -341,27 +356,31 @@ __noinline u32 next_iovec(u32 slot, u64 address, u64 left, u32 skipped)
 }
 
 /*
- * The same for an array of struct iovec at ADDRESS; above SKIPPED_SHIFT, how many bytes of the
- * first one are not among them.
+ * The same for an array of struct iovec at ADDRESS, of which the first has conn.iov_skipped bytes
+ * that are not among them. Where it returns FAULT_STEPS or FAULT_IOVECS it has taken
+ * DRAIN_IOVECS_PART turns, and it may go on with what is left from the struct iovec on whose
+ * address is in the connection, with how many bytes of it were taken.
  */
 __noinline u64 drain_iovecs(u32 slot, u64 address, u64 flags_and_length, u32 seq, u64 now)
 {
-	u32 left = flags_and_length, skipped = flags_and_length >> SKIPPED_SHIFT, done, i, n;
-	struct conn *c;
+	u32 left = flags_and_length, is_response = !!(flags_and_length & IS_RESPONSE), skipped,
+	    done, i, n;
+	struct conn *c = conn_of(slot);
 	u64 rest = 0;
 
-	for (i = 0; i < DRAIN_IOVECS; i++) {
+	if (!c)
+		return (u64)FAULT_MEMORY << 32 | left;
+	skipped = c->iov_skipped[is_response];
+	for (i = 0; i < DRAIN_IOVECS_PART; i++) {
 		if (!left)
 			return 0;
 		n = next_iovec(slot, address,
 			       (flags_and_length & (IS_RESPONSE | KERNEL_IOVECS)) | left, skipped);
-		c = conn_of(slot);
-		if (n == IOVEC_FAULT || !c)
+		if (n == IOVEC_FAULT)
 			return (u64)FAULT_MEMORY << 32 | left;
 		done = (u32)flags_and_length - left;
 		rest = flags_and_length & (done ? IS_RESPONSE : IS_RESPONSE | FIRST_OF_CALL);
-		rest = drain(slot, c->iov_base[!!(flags_and_length & IS_RESPONSE)], rest | n,
-			     seq + done, now);
+		rest = drain_as(slot, c->iov_base[is_response], rest | n, seq + done, now);
 		n -= (u32)rest;
 		left -= n;
 		if (rest >> 32 == FAULT_STEPS) { /* it goes on there */
@@ -373,7 +392,32 @@ __noinline u64 drain_iovecs(u32 slot, u64 address, u64 flags_and_length, u32 seq
 		address += sizeof(struct user_iovec);
 		skipped = 0;
 	}
+	c->iov_base[is_response] = address;
+	c->iov_skipped[is_response] = skipped;
 	return (u64)(rest ? FAULT_STEPS : FAULT_IOVECS) << 32 | left;
+}
+
+/*
+ * All of the array at ADDRESS where the call P of C has one; arguments as for take_first(), and how
+ * many bytes of the first buffer were taken already.
+ */
+static __always_inline u64 drain_all_iovecs(struct conn *c, const struct passage *p, u64 address,
+					    u64 arguments, u32 used)
+{
+	u32 is_response = !!(arguments & IS_RESPONSE), i;
+	u64 rest = (u32)arguments;
+
+	c->iov_skipped[is_response] = used;
+	for (i = 0; i < DRAIN_IOVECS / DRAIN_IOVECS_PART; i++) {
+		rest = drain_iovecs(p->slot, address, (arguments & ~0xffffffffULL) | (u32)rest,
+				    p->seq + p->length - (u32)rest, p->now);
+		if (rest >> 32 != FAULT_STEPS && rest >> 32 != FAULT_IOVECS)
+			break;
+		address = c->iov_base[is_response];
+		if ((u32)rest != (u32)arguments)
+			arguments &= ~FIRST_OF_CALL;
+	}
+	return rest;
 }
 
 /* Whether the LENGTH bytes of a call are the first that a socket has received or sent at all. */
@@ -632,7 +676,7 @@ __noinline u32 take_quickly(u32 slot, u64 address, u64 lengths, u64 seq, u64 now
 	return used + rest;
 }
 
-/* The same for the call P of C, whose bytes are at ADDRESS; ARGUMENTS as for drain_iovecs(). */
+/* The same for the call P of C, whose bytes are at ADDRESS; ARGUMENTS as for next_iovec(). */
 static __always_inline u32 take_first(struct conn *c, const struct passage *p, u64 address,
 				      u64 arguments)
 {
@@ -651,20 +695,42 @@ static __always_inline u32 take_first(struct conn *c, const struct passage *p, u
 }
 
 /*
- * drain() where the call P has no other buffer than that at ADDRESS. Of FLAGS_AND_LENGTH the length
- * is how many bytes of it are left.
+ * drain_as() up to DRAIN_TIMES_PART times: as long as it says that it may go on. LEFT: how many
+ * bytes are left at ADDRESS, with IS_RESPONSE.
+ */
+__noinline u64 drain_on(u32 slot, u64 address, u64 left, u32 seq, u64 now)
+{
+	u32 i, n = left;
+	u64 rest = 0;
+
+	for (i = 0; i < DRAIN_TIMES_PART; i++) {
+		rest = drain_as(slot, address, left, seq, now);
+		if (rest >> 32 != FAULT_STEPS)
+			break;
+		address += n - (u32)rest;
+		seq += n - (u32)rest;
+		n = rest;
+		left = (left & IS_RESPONSE) | n;
+	}
+	return rest;
+}
+
+/*
+ * drain_as() where the call P has no other buffer than that at ADDRESS. Of FLAGS_AND_LENGTH the
+ * length is how many bytes of it are left.
  */
 static __always_inline u64 drain_all(const struct passage *p, u64 address, u64 flags_and_length)
 {
-	u64 rest = 0;
-	u32 i, done;
+	u32 i, done = p->length - (u32)flags_and_length;
+	u64 rest = drain_as(p->slot, address + done, flags_and_length, p->seq + done, p->now);
 
-	for (i = 0; i < DRAIN_TIMES; i++) {
-		done = p->length - (u32)flags_and_length;
-		rest = drain(p->slot, address + done, flags_and_length, p->seq + done, p->now);
+	for (i = 0; i < (DRAIN_TIMES - 1) / DRAIN_TIMES_PART; i++) {
 		if (rest >> 32 != FAULT_STEPS)
 			break;
-		flags_and_length = (flags_and_length & IS_RESPONSE) | (u32)rest;
+		if ((u32)rest != (u32)flags_and_length)
+			flags_and_length = (flags_and_length & IS_RESPONSE) | (u32)rest;
+		done = p->length - (u32)rest;
+		rest = drain_on(p->slot, address + done, flags_and_length, p->seq + done, p->now);
 	}
 	return rest;
 }
@@ -730,9 +796,7 @@ static __always_inline void look_at(struct conn *c, struct sock *sk, const struc
 		if (used)
 			arguments = (arguments & ~FIRST_OF_CALL) - used;
 		if (b.iovs)
-			rest = drain_iovecs(p->slot, b.address,
-					    arguments | (u64)used << SKIPPED_SHIFT, p->seq + used,
-					    p->now);
+			rest = drain_all_iovecs(c, p, b.address, arguments, used);
 		else
 			rest = drain_all(p, b.address, arguments);
 		fault = rest >> 32;

@@ -595,7 +595,9 @@ struct conn {
 	u8 tls_used;   /* a session of a library is known to use it */
 	u8 tls_data;   /* a server has received records that may hold plaintext */
 	u8 tls_missed; /* plaintext passed before the session was bound */
-	u8 spare[36];
+	/* of the buffer at which drain_iovecs() begins, or would go on */
+	u32 iov_skipped[2];
+	u8 spare[28];
 };
 
 /* How conn_add() makes one. */

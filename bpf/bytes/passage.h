@@ -23,8 +23,6 @@ struct passage {
 #define KERNEL_IOVECS (1ULL << 33)
 #define HAS_IOVECS (1ULL << 34)
 #define FIRST_OF_CALL (1ULL << 35)
-/* How many bytes of the first buffer were taken already: below 2^24, see http1_usual_field(). */
-#define SKIPPED_SHIFT 40
 
 /* Iovecs of the process are read as its memory, whatever address it claims for them. */
 static __always_inline long read_iovec(void *iov, u64 address, bool of_kernel)

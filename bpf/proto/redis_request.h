@@ -18,6 +18,7 @@
 #ifndef FATHOM_REDIS_REQUEST_H
 #define FATHOM_REDIS_REQUEST_H
 
+#include "http1_head.h"
 #include "redis.h"
 
 enum redis_request_flags {
@@ -206,6 +207,73 @@ static __always_inline u64 redis_request_inline(struct redis_side *side, struct 
 	}
 	side->at = REDIS_AT_LINE;
 	return EVENT(begun ? EVENT_OPERATION : EVENT_BEGIN, side->operation, 0, end - w.kept);
+}
+
+/* The status of the event of a request's end: its beginning is among the bytes. */
+#define REDIS_WHOLE 1
+
+/* How many arguments a usual request has at most, with its name. */
+#define REDIS_USUAL_ARGUMENTS 8
+
+/* How long a usual argument is, whose LINE has at most two digits, with its line and end; or 0. */
+static __always_inline u32 redis_usual_argument(u64 line)
+{
+	u8 first = (u8)(line >> 8) - '0', second = (u8)(line >> 16) - '0';
+
+	if ((u8)line != '$' || first > 9)
+		return 0;
+	if ((u16)(line >> 16) == REDIS_CRLF)
+		return first + 6;
+	if ((u16)(line >> 24) != REDIS_CRLF || !first || second > 9)
+		return 0;
+	return 10 * first + second + 7;
+}
+
+/*
+ * redis_whole_request takes a request from byte AT of BYTES on, of which N are there (at most
+ * HEAD_BYTES; HEAD_AHEAD more may be looked at), if nothing of it was taken yet, all of it is
+ * there, and it is usual. It then returns what redis_request() does at its end, with the status
+ * REDIS_WHOLE; else it does nothing and returns 0.
+ */
+static __always_inline u64 redis_whole_request(struct redis_side *side, const u8 *bytes, u64 at,
+					       u64 n)
+{
+	u8 arguments, length, operation;
+	u64 lo, name, place = at;
+	u32 i, argument;
+
+	if (side->at != REDIS_AT_START || side->kept || at > HEAD_BYTES || n > HEAD_BYTES)
+		return 0;
+	lo = http1_word_at(bytes + at);
+	arguments = (u8)(lo >> 8) - '0';
+	length = (u8)(lo >> 40) - '0';
+	if ((lo & 0xffff00ffffff00ff) != 0x0a0d00240a0d002a || arguments < 1 ||
+	    arguments > REDIS_USUAL_ARGUMENTS || length < 1 || length > 8)
+		return 0;
+	name = http1_word_at(bytes + at + 8) & bytes_low(length);
+	place = at + 8 + length + 2;
+	for (i = 1; i < REDIS_USUAL_ARGUMENTS; i++) {
+		if (i >= arguments)
+			break;
+		if (place > HEAD_BYTES)
+			return 0;
+		/* If what lies behind N looks like one, the request ends behind N, too. */
+		argument = redis_usual_argument(http1_word_at(bytes + place));
+		if (!argument)
+			return 0;
+		place += argument;
+	}
+	if (place > n)
+		return 0;
+	__asm__("" : "+r"(place)); /* for verifiers that do not see it by N */
+	if (place < 2 || place > HEAD_BYTES || (u16)http1_word_at(bytes + place - 2) != REDIS_CRLF)
+		return 0;
+	operation = redis_command(name, 0, length);
+	if (operation == REDIS_CLIENT) /* of which more than the name is looked at */
+		return 0;
+	side->operation = operation;
+	side->word = REDIS_WORD_NONE;
+	return redis_request_end(side, place - at) | EVENT(0, 0, REDIS_WHOLE, 0);
 }
 
 /*

@@ -267,13 +267,16 @@ static __always_inline void redis_reply_ends(struct conn *c, u16 status, u32 end
 	redis_ends_here(c);
 }
 
-/* In the kind of an event: it is one of redis_step(). */
-#define REDIS_EVENT (0x80ULL << 32)
-
 /* Applies what a step found. SEQ: the number of its first byte. */
-static __always_inline int redis_apply(struct conn *c, u64 is_response, u64 event, u32 seq, u64 now)
+__noinline int redis_apply(u32 slot, u32 is_response, u64 event, u32 seq, u64 now)
 {
-	switch (event_kind(event & ~REDIS_EVENT)) {
+	struct conn *c = conn_of(slot);
+
+	if (!c)
+		return 0;
+	if (!is_response && event_status(event) == REDIS_WHOLE)
+		start_clock(c, seq, now);
+	switch (event_kind(event)) {
 	case EVENT_BEGIN:
 		start_clock(c, seq, now);
 		break;
@@ -287,7 +290,7 @@ static __always_inline int redis_apply(struct conn *c, u64 is_response, u64 even
 		redis_switches(c, event_operation(event), now);
 		break;
 	case EVENT_NOT_MINE:
-		redis_distrust(c->slot, !!is_response, !is_response, LOST_GAP);
+		redis_distrust(slot, !!is_response, !is_response, LOST_GAP);
 		break;
 	}
 	return 0;

@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
-/* From the memory of a process to the parser of Redis, 16 bytes at a time. */
+/*
+ * From the memory of a process to the parser of Redis: whole requests, where they are usual, else
+ * 16 bytes at a time. A helper's call costs more than what it copies: so the bytes are copied to
+ * where this CPU looks at heads of HTTP/1, some steps' at once.
+ */
 #ifndef FATHOM_REDIS_STEP_H
 #define FATHOM_REDIS_STEP_H
 
 #include "../bytes/passage.h"
+#include "../http1/quick.h"
 #include "state.h"
 
 #define REDIS_WINDOW 16
+/* How many steps through a buffer are followed at a time. */
+#define REDIS_STEPS 64
+/* So many bytes are copied again, if not all of them are there: most requests have less. */
+#define REDIS_USUAL 64
 
 /* redis_recognise() of the first bytes of the request direction. */
 __noinline int redis_verdict(u64 lo, u64 hi, u32 length)
@@ -15,7 +24,7 @@ __noinline int redis_verdict(u64 lo, u64 hi, u32 length)
 }
 
 /* redis_request(), verified once. */
-__noinline u64 redis_request_step(u32 slot, u64 lo, u64 hi, u32 have)
+__noinline u64 redis_request_of(u32 slot, u64 lo, u64 hi, u32 have)
 {
 	struct conn *c = conn_of(slot);
 
@@ -24,25 +33,70 @@ __noinline u64 redis_request_step(u32 slot, u64 lo, u64 hi, u32 have)
 	return redis_request(redis_of(c, REQUEST), lo, hi, have);
 }
 
-/* redis_reply() likewise. */
-__noinline u64 redis_reply_step(u32 slot, u64 lo, u64 hi, u32 have, u32 oldest)
-{
-	struct conn *c = conn_of(slot);
+/* In a length: bytes may be copied to the memory of this CPU, for the program that runs. */
+#define REDIS_COPIES (1ULL << 36)
 
-	if (!c || !have || have > REDIS_WINDOW)
-		return EVENT(EVENT_NOT_MINE, 0, 0, 0);
-	return redis_reply(redis_of(c, RESPONSE), lo, hi, have, oldest);
+static __always_inline struct http1_head *redis_memory(u64 length)
+{
+	u32 zero = 0;
+
+	return length & REDIS_COPIES ? bpf_map_lookup_elem(&heads, &zero) : NULL;
 }
 
 /*
- * One step: what is at ADDRESS. LENGTH: how many bytes are there, with IS_RESPONSE and
- * FIRST_OF_CALL.
+ * Copies the bytes at ADDRESS, of which N are there, to H, unless as many of them as a usual
+ * request has are there. H->event is the address of those that are there. Returns whether they
+ * could be read.
  */
-__noinline u64 redis_step(u32 slot, u64 address, u64 length)
+static __always_inline bool redis_copy(struct http1_head *h, u64 address, u32 n)
+{
+	u32 usual = n < REDIS_USUAL ? n : REDIS_USUAL;
+	u64 at = address - h->event, more;
+
+	if (at <= h->length && h->length - at >= usual)
+		return true;
+	h->event = address;
+	more = at_most(n, HEAD_BYTES);
+	h->length = more;
+	if (!bpf_probe_read_user(h->bytes, more, (void *)address))
+		return true;
+	more = at_most(n, REDIS_WINDOW); /* the next page may not be in memory */
+	h->length = more;
+	if (!bpf_probe_read_user(h->bytes, more, (void *)address))
+		return true;
+	h->length = 0;
+	return false;
+}
+
+/*
+ * The first bytes at ADDRESS as WORDS; of those that are there, up to REDIS_WINDOW, it returns the
+ * number, and 0 if they cannot be read. What is in H was copied from there by redis_copy().
+ */
+static __always_inline u64 redis_look(u64 words[2], struct http1_head *h, u64 address, u64 length)
+{
+	u64 have = at_most((u32)length, REDIS_WINDOW), at;
+
+	if (h) {
+		at = at_most(address - h->event, HEAD_BYTES);
+		words[0] = http1_word_at(h->bytes + at);
+		words[1] = http1_word_at(h->bytes + at + 8);
+		return have;
+	}
+	words[0] = 0;
+	words[1] = 0;
+	return bpf_probe_read_user(words, have, (void *)address) ? 0 : have;
+}
+
+/*
+ * What is to be done in front of a step; its arguments are the same. Returns an event if there is
+ * nothing to be looked at, or if that cannot be read, and 0 if there is.
+ */
+__noinline u64 redis_before_step(u32 slot, u64 address, u64 length)
 {
 	u32 n = length, is_response = !!(length & IS_RESPONSE), skip, used;
-	u64 words[REDIS_WINDOW / 8] = {}, have = at_most(n, REDIS_WINDOW), event;
+	struct http1_head *h = redis_memory(length);
 	struct conn *c = conn_of(slot);
+	u64 words[2], have;
 
 	if (!c || c->upgraded ||
 	    (is_response ? c->deep : c->redis_place[REQUEST] == REDIS_PLACE_OVER))
@@ -53,25 +107,131 @@ __noinline u64 redis_step(u32 slot, u64 address, u64 length)
 		c->redis_skip[is_response] = skip - used;
 		return EVENT(EVENT_NONE, 0, 0, used);
 	}
-	if (bpf_probe_read_user(words, have, (void *)address))
+	if (h && !redis_copy(h, address, n))
 		return EVENT(EVENT_FAULT, 0, 0, 0);
-	if (!is_response && c->deep && length & FIRST_OF_CALL)
-		redis_finds_place(slot, redis_verdict(words[0], words[1], have) == REDIS_YES,
-				  bpf_ktime_get_ns());
-	if (is_response)
-		event = redis_reply_step(slot, words[0], words[1], have, redis_oldest(slot));
-	else if (c->redis_place[REQUEST] == REDIS_PLACE_KNOWN)
-		event = redis_request_step(slot, words[0], words[1], have);
-	else
-		return EVENT(EVENT_NONE, 0, 0, n);
-	used = event_used(event);
-	if (!used || event_kind(event) == EVENT_NOT_MINE)
-		return REDIS_EVENT | EVENT(EVENT_NOT_MINE, 0, 0, n);
-	if (used > n) {
-		c->redis_skip[is_response] = used - n;
-		event = (event & ~0xffffffffULL) | n;
+	if (!is_response && c->deep && length & FIRST_OF_CALL) {
+		have = redis_look(words, h, address, length);
+		if (have)
+			redis_finds_place(slot,
+					  redis_verdict(words[0], words[1], have) == REDIS_YES,
+					  bpf_ktime_get_ns());
 	}
-	return event_kind(event) == EVENT_NONE ? event : REDIS_EVENT | event;
+	if (!is_response && c->redis_place[REQUEST] != REDIS_PLACE_KNOWN)
+		return EVENT(EVENT_NONE, 0, 0, n);
+	return 0;
+}
+
+/* redis_whole_request() of what is at ADDRESS, verified once; 0 if nothing was copied. */
+__noinline u64 redis_whole_request_of(u32 slot, u64 address, u64 length)
+{
+	struct http1_head *h = redis_memory(length);
+	struct conn *c = conn_of(slot);
+
+	if (!c || !h)
+		return 0;
+	return redis_whole_request(redis_of(c, REQUEST), h->bytes,
+				   at_most(address - h->event, HEAD_BYTES),
+				   at_most(h->length, HEAD_BYTES));
+}
+
+/*
+ * One step in the request direction: what is at ADDRESS. LENGTH: how many bytes are there, with
+ * IS_RESPONSE, FIRST_OF_CALL and REDIS_COPIES.
+ */
+__noinline u64 redis_request_step(u32 slot, u64 address, u64 length)
+{
+	u64 words[2], have, event = redis_whole_request_of(slot, address, length);
+
+	if (event)
+		return event;
+	have = redis_look(words, redis_memory(length), address, length);
+	if (!have)
+		return EVENT(EVENT_FAULT, 0, 0, 0);
+	return redis_request_of(slot, words[0], words[1], have);
+}
+
+/* The same in the response direction; OLDEST: what it answers. */
+__noinline u64 redis_reply_step(u32 slot, u64 address, u64 length, u32 oldest)
+{
+	u64 words[2], have = redis_look(words, redis_memory(length), address, length);
+	struct conn *c = conn_of(slot);
+
+	if (!c)
+		return EVENT(EVENT_NONE, 0, 0, (u32)length);
+	if (!have)
+		return EVENT(EVENT_FAULT, 0, 0, 0);
+	return redis_reply(redis_of(c, RESPONSE), words[0], words[1], have, oldest);
+}
+
+/*
+ * The same event where the parser did not say that it used some of the bytes that are there, but
+ * more, or none at all.
+ */
+__noinline u64 redis_unusual(u32 slot, u64 event, u64 length)
+{
+	u32 n = length, used = event_used(event);
+	struct conn *c = conn_of(slot);
+
+	if (!c || !used || event_kind(event) == EVENT_NOT_MINE)
+		return EVENT(EVENT_NOT_MINE, 0, 0, n);
+	if (used <= n)
+		return event;
+	c->redis_skip[!!(length & IS_RESPONSE)] = used - n;
+	return (event & ~0xffffffffULL) | n;
+}
+
+/* The loop of redis_drain(). */
+static __always_inline u64 redis_take_steps(u32 slot, u64 address, u64 length, u32 seq, u64 now)
+{
+	u64 event;
+	u32 i;
+
+	for (i = 0; i < REDIS_STEPS; i++) {
+		if (!(u32)length)
+			return 0;
+		event = redis_before_step(slot, address, length);
+		if (!event)
+			event = length & IS_RESPONSE ? redis_reply_step(slot, address, length,
+									redis_oldest(slot)) :
+						       redis_request_step(slot, address, length);
+		if (event_kind(event) == EVENT_FAULT)
+			return (u64)FAULT_MEMORY << 32 | (u32)length;
+		if (event_used(event) - 1 >= (u32)length || event_kind(event) == EVENT_NOT_MINE)
+			event = redis_unusual(slot, event, length);
+		if (event_kind(event) != EVENT_NONE)
+			redis_apply(slot, !!(length & IS_RESPONSE), event, seq, now);
+		address += event_used(event);
+		seq += event_used(event);
+		length = (length & (IS_RESPONSE | REDIS_COPIES)) |
+			 (u32)(length - event_used(event));
+	}
+	return (u64)FAULT_STEPS << 32 | (u32)length;
+}
+
+/*
+ * Takes the bytes of a buffer at ADDRESS on a connection that carries Redis, as drain() does on one
+ * that does not. Where a task that was preempted uses the memory of this CPU, each step reads its
+ * own.
+ */
+__noinline u64 redis_drain(u32 slot, u64 address, u64 length, u32 seq, u64 now)
+{
+	struct http1_head *h = take_head();
+	struct conn *c;
+	u64 rest;
+
+	if (h) {
+		h->event = 0;
+		h->length = 0;
+		length |= REDIS_COPIES;
+	}
+	rest = redis_take_steps(slot, address, length, seq, now);
+	if (!h)
+		return rest;
+	c = conn_of(slot);
+	if (c && c->tls) /* nothing of the plaintext stays, see http1_quick() */
+		bpf_probe_read_kernel(h->bytes, sizeof(h->bytes), NULL);
+	give_head(h);
+	return rest;
 }
 
 /*
@@ -86,7 +246,7 @@ static __always_inline void redis_take_prefix(struct conn *c, u64 lo, u64 hi, u3
 	for (i = 0; i < 3; i++) { /* the line of all arguments, and a part of the next */
 		if (!have)
 			break;
-		used = event_used(redis_request_step(c->slot, lo, hi, have));
+		used = event_used(redis_request_of(c->slot, lo, hi, have));
 		if (!used || used >= have)
 			break;
 		lo = bytes_from(lo, hi, used & 15);
@@ -152,7 +312,7 @@ __noinline int redis_joins(u32 slot, u64 lo, u64 hi, u32 have, u32 direction)
 		return false;
 	if (redis_verdict(lo, hi, have) == REDIS_YES) {
 		redis_expect_message(c, REQUEST);
-		event = redis_request_step(slot, lo, hi, have);
+		event = redis_request_of(slot, lo, hi, have);
 		redis_expect_message(c, REQUEST);
 		operation = at_most(event_operation(event), REDIS_COMMAND_COUNT - 1);
 	}

@@ -148,7 +148,8 @@ type bpfConn struct {
 	TlsUsed       uint8
 	TlsData       uint8
 	TlsMissed     uint8
-	Spare         [36]uint8
+	IovSkipped    [2]uint32
+	Spare         [28]uint8
 }
 
 type bpfConnClass uint32

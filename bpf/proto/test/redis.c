@@ -472,6 +472,7 @@ struct cuts {
 	size_t first, step;
 	u32 seed;
 	u8 fill;
+	bool whole; /* where a piece has a whole request, it is taken as one */
 };
 
 static size_t next_cut(struct cuts *c, size_t at, size_t length)
@@ -487,6 +488,33 @@ static size_t next_cut(struct cuts *c, size_t at, size_t length)
 	return n && n < length - at ? at + n : length;
 }
 
+/*
+ * Takes a whole request from the N bytes at DATA on, somewhere in a copy of them that has FILL in
+ * the place of those that did not come. Says in WHAT what is wrong with that.
+ */
+static u64 take_whole(struct redis_side *side, const u8 *data, size_t n, size_t at, u8 fill,
+		      const char **what)
+{
+	u8 bytes[HEAD_BYTES + HEAD_AHEAD];
+	struct redis_side before = *side;
+	size_t place = at % 5 ? at * 31 % HEAD_BYTES : 0;
+	u64 e;
+
+	if (n > HEAD_BYTES - place)
+		n = HEAD_BYTES - place;
+	memset(bytes, fill, sizeof(bytes));
+	memcpy(bytes + place, data, n);
+	e = redis_whole_request(side, bytes, place, place + n);
+	if (!e) {
+		if (memcmp(&before, side, sizeof(before)))
+			*what = "it changes something, and takes nothing";
+		return 0;
+	}
+	if (event_status(e) != REDIS_WHOLE || event_used(e) > n)
+		*what = "no whole request";
+	return e;
+}
+
 /* Feeds pieces to the steps. What they find goes to M; what they did wrong is returned. */
 static const char *feed(const u8 *data, size_t length, const u8 *open, struct cuts cuts,
 			struct messages *m)
@@ -497,8 +525,9 @@ static const char *feed(const u8 *data, size_t length, const u8 *open, struct cu
 
 	while (at < length) {
 		struct prefix p;
+		const char *what = NULL;
 		size_t have;
-		u64 e;
+		u64 e = 0;
 		u8 kind, oldest;
 
 		while (cut <= at)
@@ -506,9 +535,22 @@ static const char *feed(const u8 *data, size_t length, const u8 *open, struct cu
 		have = cut - at < 16 ? cut - at : 16;
 		p = pack(data + at, have, cuts.fill);
 		oldest = open ? open[replies % 4] : 0;
-		e = open ? redis_reply(&side, p.words[0], p.words[1], have,
-				       oldest == NONE_OPEN ? REDIS_NONE_OPEN : oldest) :
-			   redis_request(&side, p.words[0], p.words[1], have);
+		if (cuts.whole && !open)
+			e = take_whole(&side, data + at, cut - at, at, cuts.fill, &what);
+		if (what)
+			return what;
+		if (e) {
+			if (now.kind)
+				return "it begins within another one";
+			e &= ~(0xffffULL << 48);
+			start = at;
+			now.kind = EVENT_BEGIN;
+			have = event_used(e);
+		} else {
+			e = open ? redis_reply(&side, p.words[0], p.words[1], have,
+					       oldest == NONE_OPEN ? REDIS_NONE_OPEN : oldest) :
+				   redis_request(&side, p.words[0], p.words[1], have);
+		}
 		kind = event_kind(e);
 		if (kind == EVENT_NOT_MINE) {
 			add(m, (struct message){.kind = kind, .begin = start});
@@ -602,7 +644,10 @@ static const char *difference(const struct messages *want, const struct messages
 	return NULL;
 }
 
-/* In one piece, in pieces of 1 to 17 bytes, in two pieces at every place, and at random. */
+/*
+ * In one piece, in pieces of 1 to 17 bytes, in two pieces at every place, and at random; and all
+ * that with whole requests, where they are whole.
+ */
 static const char *mismatch_direction(const u8 *data, size_t length, const u8 *open)
 {
 	static const u8 fills[] = {0, 0xff, '\n', '1', '$'};
@@ -615,8 +660,9 @@ static const char *mismatch_direction(const u8 *data, size_t length, const u8 *o
 		reference_replies(data, length, open, &want);
 	else
 		reference_requests(data, length, &want);
-	for (size_t i = 0; !what && i < 18 + two + 8; i++) {
-		struct cuts cuts = {.fill = fills[i % COUNT(fills)]};
+	for (size_t j = 0; !what && j < 2 * (18 + two + 8); j++) {
+		struct cuts cuts = {.fill = fills[j % COUNT(fills)], .whole = j & 1};
+		size_t i = j / 2;
 
 		if (i < 18)
 			cuts.step = i;
