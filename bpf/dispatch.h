@@ -24,7 +24,7 @@
 #define DRAIN_IOVECS 320
 /* How many of these one call of a function takes, which the verifier follows once. */
 #define DRAIN_TIMES_PART 19
-#define DRAIN_IOVECS_PART 80
+#define DRAIN_IOVECS_PART 40
 _Static_assert((DRAIN_TIMES - 1) % DRAIN_TIMES_PART == 0, "as many as documented");
 _Static_assert(DRAIN_IOVECS % DRAIN_IOVECS_PART == 0, "as many as documented");
 _Static_assert(REDIS_STEPS == DRAIN_STEPS, "documented as one number");
