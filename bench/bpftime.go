@@ -27,6 +27,7 @@ type bpfTime struct {
 	EmptyNsPerRun  float64            `json:"empty_ns_per_run"`
 	RunsPerRequest map[string]summary `json:"runs_per_request"`
 	NsPerRequest   map[string]summary `json:"net_ns_per_request"`
+	Targets        map[string]float64 `json:"targets_of_ns_per_request_and_end,omitempty"` // at most, by state
 	Ratios         []bpfRatio         `json:"ratios"`
 	Windows        []bpfWindow        `json:"windows"`
 
@@ -124,7 +125,7 @@ func keepStatistics() (io.Closer, error) {
 
 // compareBPF summarizes the windows of a run.
 func compareBPF(windows []bpfWindow, pairs [][2]string) *bpfTime {
-	t := &bpfTime{RunsPerRequest: make(map[string]summary), NsPerRequest: make(map[string]summary), Windows: windows}
+	t := &bpfTime{RunsPerRequest: make(map[string]summary), NsPerRequest: make(map[string]summary), Targets: make(map[string]float64), Windows: windows}
 	var empty []float64
 	for _, w := range windows {
 		if w.State == stateEmpty {

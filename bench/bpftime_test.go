@@ -66,6 +66,14 @@ func TestTargets(t *testing.T) {
 	if !x.met() {
 		t.Error("a target for other objects was set where there is none")
 	}
+	x.aim(target{of: stateFathom, measure: byBPFTime, limit: 1})
+	x.BPF = compareBPF([]bpfWindow{{stateFathom, 0, 100, 600, 100 * 1400 * time.Nanosecond}}, nil)
+	for limit, met := range map[float64]bool{700: true, 699: false} {
+		x.aim(target{of: stateFathom, measure: byBPFTime, limit: limit})
+		if x.met() != met {
+			t.Errorf("700 ns per end, at most %v: met: %v", limit, x.met())
+		}
+	}
 }
 
 // Windows of one state that was slower at the time of both leave the ratios alone.

@@ -6,9 +6,10 @@
 //	make bench BENCH='-only traffic -object before=build/before.o'
 //	make bench BENCH="-against other=./other.sh"
 //
-// It needs root, nginx with its stub_status module, wrk, Node, and Redis with redis-benchmark. Server and client are
-// pinned to a CPU each; everything goes over the loopback interface, so that both ends of every connection are traced,
-// which is the worst case. Requests are counted by the server, never by Fathom.
+// It needs root, nginx with its stub_status module, wrk, Node, Redis with redis-benchmark, and nghttpd with h2load.
+// Server and client are pinned to a CPU each; everything goes over the loopback interface, so that both ends of every connection are traced,
+// which is the worst case. Requests are counted by the server, never by Fathom; for
+// nghttpd, which does not count, by the bytes that have arrived at it.
 package main
 
 import (

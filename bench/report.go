@@ -25,6 +25,7 @@ type report struct {
 	Wrk    string    `json:"wrk"`
 	Node   string    `json:"node"`
 	Redis  string    `json:"redis"`
+	H2load string    `json:"h2load"` // and nghttpd, which is of the same source
 	// The files of -object, by name.
 	Objects map[string]string `json:"objects,omitempty"`
 	Brief   bool              `json:"brief"`
@@ -63,6 +64,7 @@ func (r *report) describe(ctx context.Context, b *bench) error {
 		{&r.Wrk, []string{"wrk", "-v"}},
 		{&r.Node, []string{"node", "--version"}},
 		{&r.Redis, []string{"redis-benchmark", "--version"}},
+		{&r.H2load, []string{"h2load", "--version"}},
 	} {
 		out, err := exec.CommandContext(ctx, tool.command[0], tool.command[1:]...).CombinedOutput() //nolint:gosec // as told
 		first, _, _ := strings.Cut(string(out), "\n")

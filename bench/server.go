@@ -17,7 +17,7 @@ import (
 )
 
 // server is a process under load. It counts itself what it serves: that is the truth that all figures per request are
-// computed from. Its count is read over a Unix socket, which no tap sees.
+// computed from. Its count is read over a Unix socket, which no tap sees. [nghttpd] alone does not count.
 type server interface {
 	pid() int
 	requests() (uint64, error)

@@ -48,8 +48,8 @@ func (r *report) header() string {
 		brief = " BRIEF: the figures mean little."
 	}
 	w := new(strings.Builder)
-	fmt.Fprintf(w, "%s, Linux %s, %d x %s, load %s.%s\n%s; %s; %s; node %s; %s\n",
-		r.Date.Format("2006-01-02 15:04 UTC"), r.Kernel, r.CPUs, r.Model, r.LoadBefore, brief, r.Fathom, r.Nginx, r.Wrk, r.Node, r.Redis)
+	fmt.Fprintf(w, "%s, Linux %s, %d x %s, load %s.%s\n%s; %s; %s; node %s; %s; %s\n",
+		r.Date.Format("2006-01-02 15:04 UTC"), r.Kernel, r.CPUs, r.Model, r.LoadBefore, brief, r.Fathom, r.Nginx, r.Wrk, r.Node, r.Redis, r.H2load)
 	for _, name := range slices.Sorted(maps.Keys(r.Objects)) {
 		fmt.Fprintf(w, "%s is %s\n", name, r.Objects[name])
 	}
@@ -113,10 +113,11 @@ func quartiles(format string, s summary, unit float64) string {
 
 func (b *bpfTime) print(w *strings.Builder) {
 	t := newTable(w, fmt.Sprintf("  BPF time, both ends together, without the %.0f ns per run that an empty program measures", b.EmptyNsPerRun),
-		"state", "windows", "runs/request", "ns/request", "quartiles")
+		"state", "windows", "runs/request", "ns/request", "quartiles", "ns/request and end", "target")
 	for _, state := range b.states {
 		runs, ns := b.RunsPerRequest[state], b.NsPerRequest[state]
-		t.row(state, fmt.Sprint(ns.N), fmt.Sprintf("%.2f", runs.Median), fmt.Sprintf("%.0f", ns.Median), quartiles("%.0f", ns, 1))
+		t.row(state, fmt.Sprint(ns.N), fmt.Sprintf("%.2f", runs.Median), fmt.Sprintf("%.0f", ns.Median), quartiles("%.0f", ns, 1),
+			fmt.Sprintf("%.0f", ns.Median/2), aimedAs("%.0f", "<=", b.Targets[state], b.metBy(state)))
 	}
 	t.flush()
 	if len(b.Ratios) == 0 {

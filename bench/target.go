@@ -9,6 +9,7 @@ const (
 	byThroughput measure = iota // at least
 	byCPU                       // at least: the CPU time per request of the second over that of the first
 	byBPF                       // at most: BPF time per request
+	byBPFTime                   // at most: BPF time per request and end in ns, of one state
 )
 
 // target is what a ratio of two states should reach.
@@ -25,6 +26,12 @@ const otherObjects = "*"
 func (c *comparison) aim(t target) {
 	matches := func(of, to string) bool {
 		return t.of == of && (t.to == to || t.to == otherObjects && !builtIn(to))
+	}
+	if t.measure == byBPFTime {
+		if c.BPF != nil {
+			c.BPF.Targets[t.of] = t.limit
+		}
+		return
 	}
 	if t.measure == byBPF {
 		if c.BPF == nil {
@@ -55,6 +62,9 @@ func (c *comparison) met() bool {
 		ok = ok && x.met() && x.metByCPU()
 	}
 	if c.BPF != nil {
+		for state := range c.BPF.Targets {
+			ok = ok && c.BPF.metBy(state)
+		}
 		for _, x := range c.BPF.Ratios {
 			ok = ok && x.met()
 		}
@@ -66,12 +76,21 @@ func (r ratio) met() bool { return r.Target == 0 || r.Value.Median >= r.Target }
 
 func (r ratio) metByCPU() bool { return r.TargetCPU == 0 || r.ByCPU.Median >= r.TargetCPU }
 
+// metBy reports whether a state reaches the target of its BPF time per request and end, if it has one.
+func (b *bpfTime) metBy(state string) bool {
+	return b.Targets[state] == 0 || b.NsPerRequest[state].Median/2 <= b.Targets[state]
+}
+
 func (r bpfRatio) met() bool { return r.Target == 0 || r.Value.Median <= r.Target }
 
 // aimed says what a target is and whether it was met; a dash without a target.
 func aimed(sign string, limit float64, met bool) string {
+	return aimedAs("%.2f", sign, limit, met)
+}
+
+func aimedAs(format, sign string, limit float64, met bool) string {
 	if limit == 0 {
 		return "-"
 	}
-	return fmt.Sprintf("%s %.2f %s", sign, limit, verdict(met))
+	return fmt.Sprintf("%s "+format+" %s", sign, limit, verdict(met))
 }

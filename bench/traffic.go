@@ -25,6 +25,9 @@ const (
 	targetNone        = 0.94
 	targetChurn       = 0.92 // a connection per request, over nothing
 	targetRedis       = 0.93 // over nothing
+	targetHTTP2CPU    = 0.92 // CPU time, of nothing
+	targetHTTP2One    = 700  // ns of BPF time per request and end, one in flight
+	targetHTTP2Many   = 300  // the same, 10 or 100 in flight
 	targetHTTPS       = 0.95 // over empty programs
 	targetBrowserCPU  = 0.95 // CPU time, of empty programs
 	targetBPF         = 0.70 // BPF time, of another object
@@ -74,6 +77,7 @@ func traffics() []traffic {
 			clients: wrkOf("/", "Connection: close"),
 			targets: []target{{stateFathom, stateNone, byThroughput, targetChurn}},
 		},
+		http2Traffic(1, targetHTTP2One), http2Traffic(10, targetHTTP2Many), http2Traffic(http2Most, targetHTTP2Many),
 		{
 			name: "redis", title: "Redis", load: fmt.Sprintf("redis-benchmark, %d connections for GET and %d for SET", redisClients, redisClients),
 			server: startRedis, clients: redisBenchmark(1),
@@ -91,6 +95,16 @@ func traffics() []traffic {
 			server: startUnknown, clients: unknownClient,
 			targets: []target{{stateFathom, otherObjects, byBPF, targetUnknown}},
 		},
+	}
+}
+
+// http2Traffic has so many requests in flight at once; the limit is that of BPF time.
+func http2Traffic(inFlight int, limit float64) traffic {
+	return traffic{
+		name: fmt.Sprintf("http2-%d", inFlight), title: fmt.Sprintf("HTTP/2, %d in flight", inFlight),
+		load:   fmt.Sprintf("h2load -t1 -c1 -m%d, 6-byte file of nghttpd", inFlight),
+		server: startNghttpd, clients: h2load(inFlight),
+		targets: []target{{stateFathom, stateNone, byCPU, targetHTTP2CPU}, {of: stateFathom, measure: byBPFTime, limit: limit}},
 	}
 }
 

@@ -9,6 +9,8 @@
 #include "bytes/passage.h"
 #include "http1/quick.h"
 #include "http1/step.h"
+#include "http2/drain.h"
+#include "http2/upgrade.h"
 #include "preamble.h"
 #include "redis/step.h"
 #include "socket/conn.h"
@@ -21,13 +23,14 @@
  */
 #define DRAIN_STEPS 64
 #define DRAIN_TIMES 96
-#define DRAIN_IOVECS 320
+#define DRAIN_IOVECS 1040
 /* How many of these one call of a function takes, which the verifier follows once. */
 #define DRAIN_TIMES_PART 19
 #define DRAIN_IOVECS_PART 40
 _Static_assert((DRAIN_TIMES - 1) % DRAIN_TIMES_PART == 0, "as many as documented");
 _Static_assert(DRAIN_IOVECS % DRAIN_IOVECS_PART == 0, "as many as documented");
-_Static_assert(REDIS_STEPS == DRAIN_STEPS, "documented as one number");
+_Static_assert(REDIS_STEPS == DRAIN_STEPS && HTTP2_STEPS == DRAIN_STEPS,
+	       "documented as one number");
 
 /* The first bytes of a connection, or the first behind a gap, are of another CLASS. */
 static __always_inline void classify_other(struct conn *c, u8 class, u8 reason)
@@ -95,6 +98,8 @@ __noinline u64 recognise(u32 slot, u64 address, u32 length)
 		if (verdict == REDIS_YES)
 			return EVENT(EVENT_FIRST, have, CLASS_REDIS, 0);
 		class = preface_class(s->word[0], s->word[1], s->have);
+		if (class == CLASS_HTTP2)
+			return EVENT(EVENT_FIRST, have, CLASS_HTTP2, 0);
 		if (class == CLASS_TLS && reads_tls) {
 			if (s->have <= TLS_RECORD_HEAD) /* as OpenSSL reads: the rest is next */
 				return EVENT(fresh ? EVENT_PIECE : EVENT_NONE, 0, 0, length);
@@ -110,6 +115,18 @@ __noinline u64 recognise(u32 slot, u64 address, u32 length)
 }
 
 /*
+ * Whether a server says its first words when the hook of a read is still to run, or never will:
+ * what it answers is not known.
+ */
+static __always_inline bool answers_late_read(struct conn *c)
+{
+	struct tcp_sock *tp = cast(struct tcp_sock, c->sk);
+
+	return c->role == ROLE_SERVER && !http1_of(c, REQUEST)->have && !c->asked && !c->greets &&
+	       c->rx_known && load(tp, copied_seq) != c->rx_pos;
+}
+
+/*
  * The next step in a direction of a connection that carries HTTP/1, or that may do so: what is at
  * ADDRESS. LENGTH: how many bytes are there, with IS_RESPONSE and FIRST_OF_CALL.
  */
@@ -121,11 +138,26 @@ __noinline u64 next_step(u32 slot, u64 address, u64 length, u32 seq)
 
 	if (!c || c->upgraded || (c->deep && is_response))
 		return EVENT(EVENT_NONE, 0, 0, n);
+	if (c->switching)
+		return http2_switch_step(slot, address, n, is_response);
 	if (c->class == CLASS_UNKNOWN && !is_response)
 		return recognise(slot, address, n);
+	if (c->class == CLASS_UNKNOWN) {
+		if (!c->after_gap && !c->joined) {
+			u64 event = http2_greets(slot, address, n);
+
+			if (event)
+				return event;
+		}
+		if (answers_late_read(c)) {
+			try_again(c);
+			return EVENT(EVENT_NONE, 0, 0, n);
+		}
+	}
 	if (c->class == CLASS_UNKNOWN && (c->asked || c->greets))
 		return preamble_answer(slot, address, n);
-	if (c->class == CLASS_REDIS) /* since drain() looked: it looks again */
+	if (c->class == CLASS_REDIS || c->class == CLASS_HTTP2)
+		/* since drain() looked: it looks again */
 		return EVENT(EVENT_NONE, 0, 0, 0);
 	if (c->class > CLASS_HTTP1)
 		return EVENT(EVENT_NONE, 0, 0, n);
@@ -226,6 +258,15 @@ __noinline int apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
 			classify(slot, CLASS_REDIS, COVERAGE_NONE);
 			break;
 		}
+		if (c->switching) {
+			http2_switches(slot);
+			break;
+		}
+		if (event_status(event) == CLASS_HTTP2) {
+			http2_first(c, !!is_response, event_operation(event));
+			classify(slot, CLASS_HTTP2, COVERAGE_NONE);
+			break;
+		}
 		if (event_status(event)) /* else a piece came before */
 			start_clock(c, seq, now);
 		classify(slot, CLASS_HTTP1, COVERAGE_NONE);
@@ -287,11 +328,17 @@ __noinline int apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
 		http1_of(c, RESPONSE)->answers = HTTP1_ANSWERS_USUAL;
 		http1_response_ends(c, false, end, now);
 		break;
+	case EVENT_SWITCH:
+		http2_switched_elsewhere(c);
+		break;
 	case EVENT_HEAD_END:
 		continue_response(c, 0, end, now);
 		break;
 	case EVENT_OPEN_END:
 	case EVENT_END:
+		if (http1_of(c, RESPONSE)->answers == HTTP1_ANSWERS_TUNNEL &&
+		    event_kind(event) == EVENT_END && http1_is_held(slot, end, now))
+			break;
 		http1_response_ends(c, event_kind(event) == EVENT_END, end, now);
 		break;
 	}
@@ -301,8 +348,8 @@ __noinline int apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
 /*
  * Takes the bytes of a buffer at ADDRESS: so many as LENGTH says, with IS_RESPONSE and
  * FIRST_OF_CALL; SEQ is the number of the first. Returns 0, or how many bytes were left with an
- * enum buffer_fault above that: FAULT_STEPS where it may go on, in redis_drain() if that is what
- * the connection turned out to carry.
+ * enum buffer_fault above that: FAULT_STEPS where it may go on, with drain_as(), as the
+ * connection may have turned out to carry another protocol.
  */
 __noinline u64 drain(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 {
@@ -314,7 +361,7 @@ __noinline u64 drain(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 		if (!(u32)length)
 			return 0;
 		c = conn_of(slot);
-		if (c && c->class == CLASS_REDIS)
+		if (c && (c->class == CLASS_REDIS || c->class == CLASS_HTTP2))
 			break;
 		event = next_step(slot, address, length, seq);
 		if (event_kind(event) == EVENT_FAULT)
@@ -327,13 +374,16 @@ __noinline u64 drain(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 	return (u64)FAULT_STEPS << 32 | (u32)length;
 }
 
-/* Either, by what the connection in SLOT carries. */
+/* The same by what the connection in SLOT carries. */
 static __always_inline u64 drain_as(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 {
 	struct conn *c = conn_of(slot);
 
-	return c && c->class == CLASS_REDIS ? redis_drain(slot, address, length, seq, now) :
-					      drain(slot, address, length, seq, now);
+	if (c && c->class == CLASS_REDIS)
+		return redis_drain(slot, address, length, seq, now);
+	if (c && c->class == CLASS_HTTP2)
+		return http2_drain(slot, address, length, seq, now);
+	return drain(slot, address, length, seq, now);
 }
 
 #define IOVEC_FAULT (~0U)
@@ -363,26 +413,28 @@ __noinline u32 next_iovec(u32 slot, u64 address, u64 left, u32 skipped)
  */
 __noinline u64 drain_iovecs(u32 slot, u64 address, u64 flags_and_length, u32 seq, u64 now)
 {
-	u32 left = flags_and_length, is_response = !!(flags_and_length & IS_RESPONSE), skipped,
-	    done, i, n;
+	u32 left = flags_and_length, end = seq + left, skipped, i, n;
 	struct conn *c = conn_of(slot);
 	u64 rest = 0;
 
 	if (!c)
 		return (u64)FAULT_MEMORY << 32 | left;
-	skipped = c->iov_skipped[is_response];
+	skipped = c->iov_skipped[!!(flags_and_length & IS_RESPONSE)];
+	flags_and_length &= IS_RESPONSE | KERNEL_IOVECS | FIRST_OF_CALL;
 	for (i = 0; i < DRAIN_IOVECS_PART; i++) {
 		if (!left)
 			return 0;
-		n = next_iovec(slot, address,
-			       (flags_and_length & (IS_RESPONSE | KERNEL_IOVECS)) | left, skipped);
-		if (n == IOVEC_FAULT)
+		n = next_iovec(slot, address, flags_and_length | left, skipped);
+		c = conn_of(slot);
+		if (n == IOVEC_FAULT || !c)
 			return (u64)FAULT_MEMORY << 32 | left;
-		done = (u32)flags_and_length - left;
-		rest = flags_and_length & (done ? IS_RESPONSE : IS_RESPONSE | FIRST_OF_CALL);
-		rest = drain_as(slot, c->iov_base[is_response], rest | n, seq + done, now);
+		rest = drain_as(slot, c->iov_base[!!(flags_and_length & IS_RESPONSE)],
+				(flags_and_length & (IS_RESPONSE | FIRST_OF_CALL)) | n, end - left,
+				now);
 		n -= (u32)rest;
 		left -= n;
+		if (n) /* what an empty buffer moves is not the first */
+			flags_and_length &= ~FIRST_OF_CALL;
 		if (rest >> 32 == FAULT_STEPS) { /* it goes on there */
 			skipped += n;
 			continue;
@@ -392,8 +444,11 @@ __noinline u64 drain_iovecs(u32 slot, u64 address, u64 flags_and_length, u32 seq
 		address += sizeof(struct user_iovec);
 		skipped = 0;
 	}
-	c->iov_base[is_response] = address;
-	c->iov_skipped[is_response] = skipped;
+	c = conn_of(slot);
+	if (!c)
+		return (u64)FAULT_MEMORY << 32 | left;
+	c->iov_base[!!(flags_and_length & IS_RESPONSE)] = address;
+	c->iov_skipped[!!(flags_and_length & IS_RESPONSE)] = skipped;
 	return (u64)(rest ? FAULT_STEPS : FAULT_IOVECS) << 32 | left;
 }
 
@@ -464,6 +519,13 @@ __noinline int find_role(u32 slot, u64 address, u64 flags_and_length, u32 direct
 		if (!c->role)
 			return 0;
 		classify(slot, CLASS_REDIS, COVERAGE_NONE);
+	} else if (http2_joins(slot, iov.base, iov.length < length ? iov.length : length,
+			       direction)) {
+		if (!c->role)
+			return 0;
+		classify(slot, CLASS_HTTP2, COVERAGE_NONE);
+	} else if (preface_class(prefix[0], prefix[1], n) == CLASS_HTTP2) {
+		c->role = direction == READ ? ROLE_SERVER : ROLE_CLIENT;
 	} else {
 		class = preface_class(prefix[0], prefix[1], n);
 		if (class == CLASS_TLS && reads_tls && (u8)prefix[0] == TLS_HANDSHAKE &&
@@ -474,7 +536,7 @@ __noinline int find_role(u32 slot, u64 address, u64 flags_and_length, u32 direct
 		}
 		if (class == CLASS_TLS && reads_tls)
 			c->encrypted = 1;
-		else if (class == CLASS_TLS || class == CLASS_HTTP2)
+		else if (class == CLASS_TLS)
 			classify(slot, class, COVERAGE_NONE);
 		else if (c->after_gap)
 			try_again(c);
@@ -494,6 +556,10 @@ __noinline int count_unreadable(u32 slot, u64 direction_and_length, u32 fault, u
 
 	if (!c)
 		return 0;
+	if (fault == FAULT_PROTOCOL) { /* they were read, and are not what the protocol has here */
+		bytes_unseen(c, direction_and_length, end, LOST_GAP, now);
+		return 0;
+	}
 	if (c->class == CLASS_UNKNOWN && c->greets) { /* as nearly all that speak first do */
 		classify(slot, CLASS_OTHER, COVERAGE_SERVER_FIRST);
 		return 0;
@@ -514,11 +580,9 @@ __noinline int count_unreadable(u32 slot, u64 direction_and_length, u32 fault, u
 __noinline int server_spoke_first(u32 slot, u32 direction)
 {
 	struct conn *c = conn_of(slot);
-	struct tcp_sock *tp;
 
 	if (!c)
 		return true;
-	tp = cast(struct tcp_sock, c->sk);
 	if (c->class != CLASS_UNKNOWN || http1_of(c, REQUEST)->have || c->asked || c->greets)
 		return false;
 	if (direction == READ) {
@@ -532,11 +596,9 @@ __noinline int server_spoke_first(u32 slot, u32 direction)
 		try_again(c);
 		return true;
 	}
-	if (direction == WRITE && c->rx_known && load(tp, copied_seq) != c->rx_pos) {
-		try_again(c);
-		return true;
-	}
-	c->greets = 1; /* what it says tells whether this is all */
+	if (direction == WRITE && answers_late_read(c))
+		return false; /* next_step() knows whether it is HTTP/2 */
+	c->greets = 1;	      /* what it says tells whether this is all */
 	return false;
 }
 
@@ -573,6 +635,8 @@ static __always_inline bool is_body(struct conn *c, u32 is_response, const struc
 
 	if (c->class == CLASS_REDIS)
 		return redis_passes_over(p->slot, is_response, p->length, p->now);
+	if (c->class == CLASS_HTTP2)
+		return http2_passes_over(p->slot, is_response, p->length, p->now);
 	if (c->class != CLASS_HTTP1)
 		return false;
 	if (c->deep && is_response)
@@ -658,7 +722,8 @@ __noinline u32 take_quickly(u32 slot, u64 address, u64 lengths, u64 seq, u64 now
 		s->orphan = ORPHAN_NONE;
 		c->answering = 1;
 		begin_response(c, event_status(event), end, now);
-		if (s->phase == HTTP1_START || s->phase == HTTP1_CLOSE)
+		if ((s->phase == HTTP1_START || s->phase == HTTP1_CLOSE) &&
+		    (s->answers != HTTP1_ANSWERS_TUNNEL || !http1_is_held(slot, end, now)))
 			http1_response_ends(c, s->phase == HTTP1_START, end, now);
 	}
 	rest = (lengths >> 32) - used;

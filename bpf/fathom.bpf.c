@@ -22,6 +22,7 @@ EXPORT(struct tls_process, tls_process);
 EXPORT(enum program, program);
 EXPORT(enum table, table);
 EXPORT(enum http_method, method);
+EXPORT(enum grpc_status, grpc_status);
 EXPORT(enum redis_command, redis_command);
 EXPORT(enum redis_status, redis_status);
 

@@ -18,6 +18,8 @@
 #define MAX_COVERAGE 4096
 #define MAX_LISTENERS 1024
 #define MAX_PIPELINES 1024
+#define MAX_HTTP2 1024
+#define MAX_HTTP2_PAGES 256
 
 /* struct sock * -> slot. Full: the connection is not tracked and counted as lost. */
 struct {
@@ -188,6 +190,48 @@ struct {
 	__type(key, u32);
 	__type(value, u32);
 } pipelines_taken SEC(".maps");
+
+/*
+ * What the parser knows of connections that carry HTTP/2, and the streams that are open there.
+ * Full: counted as an overflow; what the connection carries is not counted.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_HTTP2 + 1);
+	__type(key, u32);
+	__type(value, struct http2_conn);
+} http2_conns SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, MAX_HTTP2);
+	__type(value, u32);
+} http2_free SEC(".maps");
+
+/*
+ * For connections with more streams open at a time than they have places themselves: slots in
+ * http2_conn.page. Full: counted as an overflow; what finds no place is lost as `pipelined`.
+ */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, MAX_HTTP2_PAGES + 1);
+	__type(key, u32);
+	__type(value, struct http2_page);
+} http2_streams SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, MAX_HTTP2_PAGES);
+	__type(value, u32);
+} http2_streams_free SEC(".maps");
+
+/* How many of both are taken. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 2);
+	__type(key, u32);
+	__type(value, u32);
+} http2_taken SEC(".maps");
 
 /*
  * Before 5.12 only, see claim(); else user space makes it small. What is claimed is old

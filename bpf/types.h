@@ -8,6 +8,7 @@
 
 #include "base/bpf.h"
 #include "proto/http1_framing.h"
+#include "proto/http2.h"
 #include "proto/preface.h"
 #include "proto/protocol.h"
 #include "proto/redis.h"
@@ -155,6 +156,8 @@ enum table {
 	TABLE_COVERAGE,
 	TABLE_LISTENERS,
 	TABLE_PIPELINES,
+	TABLE_HTTP2,
+	TABLE_STREAMS, /* in pages of HTTP2_PLACES */
 	TABLE_TLS_CALLERS,
 	TABLE_COUNT,
 };
@@ -277,6 +280,8 @@ enum claim_kind {
 	CLAIM_SETTLED, /* to move conn.settled on from this number */
 	CLAIM_CLASS,   /* to give the connection a class */
 	CLAIM_SAMPLE,  /* to count what passed since this sample */
+	CLAIM_STREAM,  /* to settle a stream of HTTP/2 */
+	CLAIM_PLACE,   /* to take the place that a stream had, or of this number and HTTP2_NEVER */
 	CLAIM_FRESH,   /* + enum table: a slot that was never used */
 };
 
@@ -458,6 +463,95 @@ struct pipeline {
 	struct exchange exchanges[PIPELINE];
 };
 
+/* The halves of a stream that its two sides write. Each is copied as one word. */
+struct http2_asked {
+	u32 id; /* whose request this is */
+	u8 operation;
+	u8 is_grpc; /* enum http2_is_grpc */
+	u16 pad;
+} __attribute__((aligned(8)));
+
+struct http2_answer {
+	u32 id;	    /* whose response this is */
+	u16 status; /* 0: it has not come */
+	u8 grpc;    /* of grpc-status */
+	u8 over;    /* enum http2_over */
+} __attribute__((aligned(8)));
+
+/*
+ * One stream of HTTP/2: a request and its response. Whoever sees it first takes the place, by
+ * `owner`. The request side writes `start` and `asked`, the response side the rest, and neither
+ * clears what the other writes: see http2/streams.h.
+ */
+struct http2_stream {
+	u32 owner; /* the stream that is here; 0: none */
+	u32 had;   /* the one before it */
+	u64 start; /* server: arrival of the first byte of its frame; client: it was written */
+	struct http2_asked asked;
+	u64 last; /* when the response was over */
+	struct http2_answer answer;
+};
+
+enum http2_is_grpc {
+	HTTP2_NOT_GRPC,
+	HTTP2_SURELY_GRPC,
+	HTTP2_MAY_BE_GRPC, /* its content type is not known */
+};
+
+enum http2_over {
+	HTTP2_OPEN,
+	HTTP2_WHOLE,
+	HTTP2_CUT, /* by RST_STREAM, or by the end of its connection */
+};
+
+/* conn.switching */
+enum http2_switching {
+	HTTP2_NOT_SWITCHING,
+	HTTP2_SWITCHED,	 /* by 101: to what is not known yet */
+	HTTP2_SWITCHING, /* to HTTP/2, by the hook that has seen it first */
+};
+
+#define HTTP2_PLACES 64
+#define HTTP2_PAGES 64
+
+/* More places for the streams of a connection. */
+struct http2_page {
+	struct http2_stream streams[HTTP2_PLACES];
+};
+
+/* What the engine knows of one direction, beside what the parser does. */
+struct http2_direction {
+	struct http2_side side;
+	u8 preface; /* how many bytes of it are to come */
+	u8 first;   /* the next frame has to be SETTINGS */
+	u8 lost;    /* where frames begin is not known */
+	u8 spare;
+	u32 have; /* of the step: bytes in LO and HI that it has not used */
+	u64 lo, hi;
+};
+
+/* Of a connection that carries HTTP/2. */
+struct http2_conn {
+	struct http2_direction directions[2]; /* of requests, of responses */
+	u32 highest;			      /* the id of the last request that has begun */
+	u32 unseen_above; /* of the requests above this one, up to the next, some were not seen */
+	u32 unseen_until;
+	u32 lost_until;	 /* what has begun up to this one is lost: its response may have passed */
+	u32 lost_reason; /* enum lost */
+	u32 lost_before; /* and so are requests before this position, as often as lost_sent says */
+	u32 request_seq; /* of the header block that is under way */
+	u32 goaway;	 /* streams above it are not answered, since goaway_at */
+	u32 pages;	 /* how many pages it has */
+	u32 spare;	 /* for ordered() */
+	u64 goaway_at;
+	u64 request_time; /* as conn.request_time */
+	u64 request_queue;
+	u32 lost_sent;
+	u32 lost_passed;       /* of these, those whose position requests have passed */
+	u32 page[HTTP2_PAGES]; /* their slots; 0 behind the last */
+	struct http2_stream streams[HTTP2_PLACES];
+};
+
 /* Bytes that were not seen before a connection had a class. */
 enum gap {
 	GAP_NONE,
@@ -549,6 +643,7 @@ struct conn {
 	union {
 		struct http1_side http1[2]; /* request direction, response direction */
 		struct redis_side redis[2]; /* the same of CLASS_REDIS */
+		u32 http2;		    /* CLASS_HTTP2: the slot of its state; 0: none */
 	};
 	/* Less often, and of what is under way. */
 	u64 begun_at; /* when the hook of the last request ran */
@@ -595,9 +690,16 @@ struct conn {
 	u8 tls_used;   /* a session of a library is known to use it */
 	u8 tls_data;   /* a server has received records that may hold plaintext */
 	u8 tls_missed; /* plaintext passed before the session was bound */
+	/*
+	 * HTTP/2, without a role: 1 + flags of a HEADERS frame whose payload comes next, by enum
+	 * direction
+	 */
+	u16 http2_alone[2];
+	u32 switching; /* enum http2_switching: behind 101 */
 	/* of the buffer at which drain_iovecs() begins, or would go on */
 	u32 iov_skipped[2];
-	u8 spare[28];
+	u32 tls_sending; /* bytes that a call of a library has sent so far */
+	u8 spare[16];
 };
 
 /* How conn_add() makes one. */

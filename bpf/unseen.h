@@ -4,6 +4,7 @@
 #define FATHOM_UNSEEN_H
 
 #include "http1/unseen.h"
+#include "http2/unseen.h"
 #include "redis/unseen.h"
 
 /* http1_unseen(), of the connection's protocol. */
@@ -12,6 +13,8 @@ static __always_inline u32 bytes_unseen(struct conn *c, u64 direction_and_length
 {
 	if (c->class == CLASS_REDIS)
 		return redis_unseen(c->slot, direction_and_length, reason, now);
+	if (c->class == CLASS_HTTP2)
+		return http2_unseen(c->slot, direction_and_length, reason, now);
 	return http1_unseen(c->slot, direction_and_length, end, reason, now);
 }
 

@@ -2,6 +2,7 @@ package mixin
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/grafana/grafana-foundation-sdk/go/dashboard"
@@ -57,7 +58,7 @@ func overview() *page {
 			units.PercentUnit, s.queueRatio(), badQueue),
 		small("Retransmits", "Share of TCP segments sent again. Above 1 % the network loses packets, and some requests wait for timers.",
 			units.PercentUnit, s.retransmitRatio(), badRetransmits),
-		small("Not read", "Share of the TCP payload that is TLS, HTTP/2 or another form that may be HTTP and that Fathom did not read. The numbers beside it know nothing of that part.",
+		small("Not read", "Share of the TCP payload that is TLS or another form that may be HTTP and that Fathom did not read. The numbers beside it know nothing of that part.",
 			units.PercentUnit, s.unreadRatio(), 0),
 	)
 	p.row("Workloads", panel{
@@ -107,25 +108,43 @@ func overview() *page {
 
 // otherPanels show what a workload asks and serves in a family of protocols other than HTTP.
 func otherPanels(f *protocol.Family, s scope) []panel {
-	fails, judged := failed(f)
 	third := func(title, description, unit string, queries ...query) panel {
 		return panel{title: title, description: description, unit: unit, queries: queries, width: 8, height: 8, draw: lines}
 	}
 	errorRatio := func(s scope, histogram string) string {
+		fails, judged := failed(f, histogram == f.Server)
 		return ratio(s.with(fails...).count(histogram), s.with(judged...).count(histogram))
 	}
+	what, kind := "operation", f.OperationLabel
+	if kind == "" {
+		what, kind = "status", f.StatusLabel
+	}
 	const to = "{{peer}} {{peer_namespace}} {{peer_service}} {{peer_workload}}"
-	calls, serves := s.per(strings.TrimPrefix(f.SystemLabel+", "+byPeer, ", ")), s.per(strings.TrimPrefix(f.SystemLabel+", "+f.OperationLabel, ", "))
+	by := func(labels ...string) scope {
+		return s.per(strings.Join(slices.DeleteFunc(labels, func(label string) bool { return label == "" }), ", "))
+	}
+	calls, serves, judged := by(f.SystemLabel, byPeer), by(f.SystemLabel, kind), by(f.SystemLabel, f.OperationLabel)
 	system, operation := "{{"+f.SystemLabel+"}}", "{{"+f.SystemLabel+"}} {{"+f.OperationLabel+"}}"
+	if f.OperationLabel == "" {
+		operation = system
+	}
+	left := "What client libraries do by themselves is left out."
+	owned := "Share answered with an error, by operation."
+	long := "Operations that last until something happens are left out."
+	if f == protocol.RPC {
+		long = "A stream of messages is one call, which ends with the last of them."
+		owned = "Share answered with an error of the server's own: `UNKNOWN`, `DEADLINE_EXCEEDED`, `UNIMPLEMENTED`, `INTERNAL`, `UNAVAILABLE`, `DATA_LOSS`, or without a status. Calls that were reset are none: nobody knows by whom."
+		left = "Those of whoever asked, such as `NOT_FOUND`, are none."
+	}
 	return []panel{
 		third("Calls", "What this workload asks of others, per second.", units.CountsPerSecond, query{calls.count(f.Client), system + " " + to}),
-		{title: "Errors of calls", description: "Share that was answered with an error, or never. What client libraries do by themselves is left out.", unit: units.PercentUnit,
+		{title: "Errors of calls", description: "Share that was answered with an error, or never. " + left, unit: units.PercentUnit,
 			queries: []query{{errorRatio(calls, f.Client), system + " " + to}}, width: 8, height: 8, draw: lines, limit: badErrors},
-		third("99th percentile of calls", "99 % of the calls took no longer than this. Operations that last until something happens are left out.",
+		third("99th percentile of calls", "99 % of the calls took no longer than this. "+long,
 			units.Seconds, query{calls.with(timed(f)...).quantile("0.99", f.Client), system + " " + to}),
-		third("Served by operation", "What others ask of this workload, per second.", units.CountsPerSecond, query{serves.count(f.Server), operation}),
-		{title: "Errors served", description: "Share answered with an error, by operation.", unit: units.PercentUnit,
-			queries: []query{{errorRatio(serves, f.Server), operation}}, width: 8, height: 8, draw: lines, limit: badErrors},
+		third("Served by "+what, "What others ask of this workload, per second.", units.CountsPerSecond, query{serves.count(f.Server), system + " {{" + kind + "}}"}),
+		{title: "Errors served", description: owned, unit: units.PercentUnit,
+			queries: []query{{errorRatio(judged, f.Server), operation}}, width: 8, height: 8, draw: lines, limit: badErrors},
 		third("99th percentile served, and waiting", "From the arrival of the first byte to the last byte of the answer; and how much of it passes before the workload reads.", units.Seconds,
 			query{s.with(timed(f)...).quantile("0.99", f.Server), "served"}, query{s.quantile("0.99", f.Queue), "waits"}),
 	}
@@ -248,7 +267,7 @@ func agents() *page {
 	p.row("At a glance",
 		small("Agents", "Agents that answered Prometheus' last scrape.", units.Short, aggregate("count", "", s.of("fathom_build_info")), 0),
 		small("Not exact", "Events per second that are missing from the metrics, on all nodes. 0: the numbers are exact.", units.CountsPerSecond, all.rate("fathom_lost_total"), 0.1),
-		small("Not read", "Share of the TCP payload that is TLS, HTTP/2 or another form that may be HTTP and that Fathom did not read.", units.PercentUnit, all.unreadRatio(), 0),
+		small("Not read", "Share of the TCP payload that is TLS or another form that may be HTTP and that Fathom did not read.", units.PercentUnit, all.unreadRatio(), 0),
 		small("Fullest table", "Entries in use, of the fullest table in the kernel. At 100 % new entries go to series named `overflow`.", units.PercentUnit,
 			fmt.Sprintf("max(%s / %s)", s.of("fathom_series"), s.of("fathom_series_limit")), 0.8),
 		small("CPU per node", "CPU time of the agent and of its programs in the kernel, on average of the nodes. 1 is a whole CPU.", units.PercentUnit,
@@ -265,7 +284,7 @@ func agents() *page {
 	p.row("Coverage: what Fathom understands",
 		stacked(third("Bytes by class", "TCP payload by what Fathom recognised. In the metrics of requests: "+readClasses()+".", units.BytesPerSecondSI, query{s.per("class").rate("fathom_bytes_total"), "{{class}}"})),
 		stacked(third("Connections by class and reason", "New connections per second by class, with the reason where there is one. docs/metrics.md lists them.", units.CountsPerSecond, query{s.per("class, reason").rate("fathom_connections_total"), "{{class}} {{reason}}"})),
-		panel{title: "Opaque workloads", description: "Workloads with payload in forms that may be HTTP and that Fathom did not read, by class: `tls` (see --tls), `http2`, `mptcp`, `unreadable`.",
+		panel{title: "Opaque workloads", description: "Workloads with payload in forms that may be HTTP and that Fathom did not read, by class: `tls` (see --tls), `mptcp`, `unreadable`.",
 			queries: []query{{expr: linked(s.with(fathoms, unread).per(byWorkload+", class").rate("fathom_bytes_total")) + " > 0"}},
 			columns: []column{{"Bytes", units.BytesPerSecondSI, 0}}, width: 8, height: 8, draw: grid},
 	)

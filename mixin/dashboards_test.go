@@ -160,4 +160,4 @@ func checkPanels(t *testing.T, b board) {
 	t.Logf("%d panels, %d queries", len(ids), queries)
 }
 
-var hasWorkloadMetric = regexp.MustCompile(`\b(http|tcp)_[a-z_]+\{`)
+var hasWorkloadMetric = regexp.MustCompile(`\b(http|tcp|db|rpc)_[a-z_]+\{`)

@@ -35,15 +35,22 @@ func others() []*protocol.Family {
 }
 
 // failed selects what failed in a family, and judged what that is compared with: what client libraries do by themselves is in neither.
-func failed(f *protocol.Family) (failed, judged []string) {
+// Of a stream of HTTP/2 nobody knows who has reset it: that is a failure to who asked, and none that the server owns up to.
+func failed(f *protocol.Family, served bool) (failed, judged []string) {
 	success, housekeeping := []string{"overflow"}, []string{}
 	for _, p := range f.Protocols() {
 		success, housekeeping = append(success, p.Success...), append(housekeeping, p.Housekeeping...)
+		if p.Carrier != nil {
+			success = append(success, protocol.Unknown)
+			if served {
+				success = append(success, protocol.Aborted)
+			}
+		}
 	}
 	if len(housekeeping) > 0 {
 		judged = append(judged, except(f.OperationLabel, housekeeping))
 	}
-	return append(judged, except("status", success)), judged
+	return append(judged, except(f.StatusLabel, success)), judged
 }
 
 // timed selects what is not a wait for something to happen.
@@ -169,8 +176,11 @@ func (s scope) errorRatio(histogram, failed string) string {
 }
 
 // queueRatio is the share of the time of requests that they waited before they were read.
-func (s scope) queueRatio() string {
-	return ratio(s.total(queued), s.total(served))
+func (s scope) queueRatio() string { return s.queueRatioOf(protocol.HTTP) }
+
+// queueRatioOf is queueRatio of a family.
+func (s scope) queueRatioOf(f *protocol.Family) string {
+	return ratio(s.total(f.Queue), s.total(f.Server))
 }
 
 // retransmitRatio is the share of TCP segments that were sent again.

@@ -69,7 +69,26 @@ func workloadRules() []Rule {
 		{Record: "workload:fathom_bytes_opaque:ratio_rate5m", Expr: s.unreadRatio()},
 	}
 	rules = append(rules, record("workload:http_request_duration_seconds:quantile_rate5m", served, s)...)
-	return append(rules, record("workload:http_client_request_duration_seconds:quantile_rate5m", asked, s)...)
+	rules = append(rules, record("workload:http_client_request_duration_seconds:quantile_rate5m", asked, s)...)
+	return append(rules, callRules(s)...)
+}
+
+// callRules are those of RPC, as those of HTTP.
+func callRules(s scope) []Rule {
+	f := protocol.RPC
+	fails, _ := failed(f, true)
+	failsClient, _ := failed(f, false)
+	rules := []Rule{
+		{Record: "workload:rpc_server_calls:rate5m", Expr: s.count(f.Server)},
+		{Record: "workload:rpc_server_call_errors:rate5m", Expr: s.with(fails...).count(f.Server) + " or 0 * workload:rpc_server_calls:rate5m"},
+		{Record: "workload:rpc_server_call_errors:ratio_rate5m", Expr: "workload:rpc_server_call_errors:rate5m / (workload:rpc_server_calls:rate5m > 0)"},
+		{Record: "workload:rpc_client_calls:rate5m", Expr: s.count(f.Client)},
+		{Record: "workload:rpc_client_call_errors:ratio_rate5m", Expr: s.errorRatio(f.Client, strings.Join(failsClient, ","))},
+		{Record: "workload:rpc_server_queue_seconds:mean_rate5m", Expr: s.mean(f.Queue)},
+		{Record: "workload:rpc_server_queue_seconds:ratio_rate5m", Expr: s.queueRatioOf(f)},
+	}
+	rules = append(rules, record("workload:rpc_server_duration_seconds:quantile_rate5m", f.Server, s)...)
+	return append(rules, record("workload:rpc_client_duration_seconds:quantile_rate5m", f.Client, s)...)
 }
 
 func serviceRules() []Rule {
@@ -81,7 +100,12 @@ func serviceRules() []Rule {
 		{Record: "service:tcp_retransmits:ratio_rate5m", Expr: clients.retransmitRatio()},
 		{Record: "service:tcp_connect_failures:ratio_rate5m", Expr: s.connectFailureRatio()},
 	}
-	return append(rules, record("service:http_client_request_duration_seconds:quantile_rate5m", asked, s)...)
+	failsClient, _ := failed(protocol.RPC, false)
+	rules = append(rules, record("service:http_client_request_duration_seconds:quantile_rate5m", asked, s)...)
+	rules = append(rules,
+		Rule{Record: "service:rpc_client_calls:rate5m", Expr: s.count(protocol.RPC.Client)},
+		Rule{Record: "service:rpc_client_call_errors:ratio_rate5m", Expr: s.errorRatio(protocol.RPC.Client, strings.Join(failsClient, ","))})
+	return append(rules, record("service:rpc_client_duration_seconds:quantile_rate5m", protocol.RPC.Client, s)...)
 }
 
 // burnWindows are the windows of the burn-rate alerts: Beyer and others, The Site Reliability Workbook, chapter 5,
@@ -149,6 +173,10 @@ func workloadAlerts() []Rule {
 			"workload:http_request_errors:ratio_rate5m > @errorRatio@\nand "+busy,
 			who+" answers {{ $value | humanizePercentage }} of its requests with 5xx",
 			"{{ $labels.workload_kind }} "+who+" has answered {{ $value | humanizePercentage }} of the requests of the last 5 minutes with a status of 500 or above."),
+		alert("FathomHighRPCErrorRatio", "warning", "5m",
+			"workload:rpc_server_call_errors:ratio_rate5m > @errorRatio@\nand workload:rpc_server_calls:rate5m > @minimumRequestRate@",
+			who+" answers {{ $value | humanizePercentage }} of its gRPC calls with an error of its own",
+			"{{ $labels.workload_kind }} "+who+" has answered {{ $value | humanizePercentage }} of the gRPC calls of the last 5 minutes with UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS or no status."),
 		alert("FathomErrorBudgetBurnFast", "critical", "2m",
 			burns("14.4", "1h", "5m")+"\nor "+burns("6", "6h", "30m"),
 			who+" burns its error budget fast: {{ $value | humanizePercentage }} of its requests fail",
@@ -167,6 +195,10 @@ func workloadAlerts() []Rule {
 			"workload:http_request_queue_seconds:ratio_rate5m > @queueRatio@\nand workload:http_request_queue_seconds:mean_rate5m > @queueSeconds@\nand "+busy,
 			"Requests wait for "+who+": {{ $value | humanizePercentage }} of their time",
 			"{{ $labels.workload_kind }} "+who+" does not get round to reading its requests: they spend {{ $value | humanizePercentage }} of the time until the answer unread in the socket. It is saturated."),
+		alert("FathomRPCQueueing", "warning", "10m",
+			"workload:rpc_server_queue_seconds:ratio_rate5m > @queueRatio@\nand workload:rpc_server_queue_seconds:mean_rate5m > @queueSeconds@\nand workload:rpc_server_calls:rate5m > @minimumRequestRate@",
+			"gRPC calls wait for "+who+": {{ $value | humanizePercentage }} of their time",
+			"{{ $labels.workload_kind }} "+who+" does not get round to reading its gRPC calls: they spend {{ $value | humanizePercentage }} of the time until the answer unread in the socket. It is saturated."),
 		alert("FathomRetransmits", "warning", "15m",
 			sending.retransmitRatio()+" > @retransmitRatio@\nand "+sending.rate("tcp_segments_sent_total")+" > @minimumSegmentRate@",
 			"{{ $value | humanizePercentage }} of the TCP segments from "+who+" to "+whom+" are sent again",
@@ -178,7 +210,7 @@ func workloadAlerts() []Rule {
 		alert("FathomWorkloadOpaque", "info", "1h",
 			"workload:fathom_bytes_opaque:ratio_rate5m > @opaqueRatio@\nand workload:fathom_bytes:rate5m > @minimumOpaqueRate@",
 			"Fathom cannot read {{ $value | humanizePercentage }} of what "+who+" says",
-			"{{ $value | humanizePercentage }} of the bytes of {{ $labels.workload_kind }} "+who+" are in TLS, HTTP/2 or another form that may carry HTTP and that Fathom does not read there: its HTTP metrics are missing or incomplete, and alerts on them may stay silent. Its TCP metrics are complete."),
+			"{{ $value | humanizePercentage }} of the bytes of {{ $labels.workload_kind }} "+who+" are in TLS or another form that may carry HTTP and that Fathom does not read there: its HTTP metrics are missing or incomplete, and alerts on them may stay silent. Its TCP metrics are complete."),
 	}
 }
 

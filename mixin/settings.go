@@ -22,7 +22,7 @@ func Settings() []Setting {
 		{"runbookURL", "https://github.com/fathomhq/fathom/blob/main/docs/runbooks", "Where the runbooks are; alerts append the name of their page."},
 		{"agentSelector", `job=~".*fathom.*"`, "Selects the targets of Fathom in `up`. Change it where their job is called otherwise."},
 		{"minimumRequestRate", 0.5, "Requests per second that a workload has to serve for alerts about a share of them: of 150 requests in 5 minutes, 5 % are 8. One failure of three is none."},
-		{"errorRatio", 0.05, "Share of requests answered with 5xx. A workload that has an objective is better watched by its error budget; this catches the others."},
+		{"errorRatio", 0.05, "Share of requests answered with 5xx, and of gRPC calls with an error of the server. A workload that has an objective is better watched by its error budget; this catches the others."},
 		{"latencyFactor", 1.5, "How many times as long requests take as at the same time last week. Days differ from week to week by some 10 to 30 %, this is beyond."},
 		{"latencySeconds", 0.02, "By how much longer they have to take, in seconds. Half a millisecond more is no news, though it may be twice as long."},
 		{"queueRatio", 0.5, "Share of the time of requests that they wait unread in the socket. From a half on a request waits longer than it is worked on."},
@@ -34,7 +34,7 @@ func Settings() []Setting {
 		{"sloObjective", 0.999, "Share of requests that must not be answered with 5xx, over 30 days: the objective of workloads that have none of their own. 0 means none."},
 		{"lostRatio", 0.01, "Share of the requests on a node that Fathom may fail to count."},
 		{"minimumLostRate", 0.1, "Losses per second that there have to be. Some are normal when an agent starts."},
-		{"opaqueRatio", 0.5, "Share of a workload's bytes in TLS, HTTP/2 or another class that may be HTTP and is not read."},
+		{"opaqueRatio", 0.5, "Share of a workload's bytes in TLS or another class that may be HTTP and is not read."},
 		{"minimumOpaqueRate", 10000.0, "Bytes per second that a workload has to carry for this."},
 	}
 }

@@ -22,6 +22,8 @@ test)
 		# test/http1
 		apache2 apache2-utils apt-utils haproxy libapache2-mod-svn nghttp2-client node-undici node-ws python3-aiohttp python3-requests
 		squid subversion
+		# test/http2
+		caddy h2o nghttp2-proxy nghttp2-server python3-grpcio python3-h2 python3-hypercorn varnish
 		# test/redis
 		node-redis python3-hiredis python3-redis redis-server redis-tools)
 	command -v npm >/dev/null || packages+=(npm) # other packages of Node than Debian's have it, and conflict with Debian's
@@ -29,7 +31,7 @@ test)
 generate) packages=("${compiler[@]}" protobuf-compiler) ;;
 lint) packages=(clang-format-19 shellcheck) ;;
 guests) packages=(gcc libc6-dev libgnutls28-dev libssl-dev liburing-dev redis-server redis-tools) ;;
-bench) packages=(nginx nodejs redis-server redis-tools wrk) ;;
+bench) packages=(nghttp2-client nghttp2-server nginx nodejs redis-server redis-tools wrk) ;;
 prometheus) packages=(prometheus) ;;
 page) packages=(chromium-headless-shell fonts-dejavu-core node-typescript) ;;
 fetch) packages=(debian-archive-keyring kmod) ;;

@@ -6,7 +6,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-parsers=(request response head framing preface redis)
+parsers=(request response head framing preface redis http2)
 
 time=${FUZZTIME-}
 if [[ ! $time =~ ^([0-9]+)(s|m|)$|^$ ]]; then
@@ -69,6 +69,11 @@ compile_engine -fsanitize=address,undefined bpf/test/model.c -o "$build/model"
 run_tests model
 compile_engine -fsanitize=address,undefined bpf/test/model_redis.c -o "$build/model_redis"
 run_tests model_redis
+compile_engine -fsanitize=address,undefined bpf/test/model_http2.c -o "$build/model_http2"
+run_tests model_http2
+# As on kernels before 5.12, without the sanitizers: no other code runs than above, but for claims.
+compile_engine -DFETCHING_ATOMICS=false bpf/test/model_http2.c -o "$build/model_http2_old"
+run_tests model_http2_old
 
 # The corpus of each target, and from there on what the fuzzer makes of it.
 declare -A corpora=()

@@ -11,7 +11,10 @@ const volatile bool direct_loads;
  * Whether atomic instructions return what was there before (5.12). Where they do not, user space
  * takes them out of the branches that are not run then.
  */
-const volatile bool fetching_atomics = true;
+#ifndef FETCHING_ATOMICS /* tests on the host tell */
+#define FETCHING_ATOMICS true
+#endif
+const volatile bool fetching_atomics = FETCHING_ATOMICS;
 /* Whether there are probes in TLS libraries. */
 const volatile bool reads_tls;
 const volatile bool never; /* see stay_on_task_stack() */
@@ -26,6 +29,8 @@ const volatile u32 max_series = MAX_SERIES;
 const volatile u32 max_series_per_workload = 256;
 const volatile u32 max_edges = MAX_EDGES;
 const volatile u32 max_edges_per_workload = 128;
+const volatile u32 max_http2_connections = MAX_HTTP2;
+const volatile u32 max_http2_pages = MAX_HTTP2_PAGES;
 /* Upper bounds of the buckets in ns, ascending; unused ones are the highest s64. */
 const volatile u64 bounds[256] = {};
 

@@ -24,6 +24,9 @@ struct passage {
 #define HAS_IOVECS (1ULL << 34)
 #define FIRST_OF_CALL (1ULL << 35)
 
+/* In the place of an enum buffer_fault: the bytes are not what the protocol may have there. */
+#define FAULT_PROTOCOL FAULT_COUNT
+
 /* Iovecs of the process are read as its memory, whatever address it claims for them. */
 static __always_inline long read_iovec(void *iov, u64 address, bool of_kernel)
 {

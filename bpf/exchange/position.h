@@ -24,6 +24,16 @@ static __always_inline u32 response_position(struct conn *c)
 	return c->closed_at ? c->final_written : load(tp, write_seq);
 }
 
+/* How far a client is in the request direction, hooks that are still to run included. */
+static __always_inline u32 request_position(struct conn *c)
+{
+	struct tcp_sock *tp = cast(struct tcp_sock, c->sk);
+
+	if (c->tls)
+		return c->plain_written + c->plain_writing;
+	return c->closed_at ? c->final_written : load(tp, write_seq);
+}
+
 /* Whether a write is under way, or done, whose hook has not run yet. */
 static __always_inline bool write_pending(struct conn *c)
 {

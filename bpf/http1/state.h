@@ -469,6 +469,26 @@ static __always_inline void http1_response_ends(struct conn *c, bool over, u32 e
 		upgrade(c, status);
 }
 
+/*
+ * The last response, which is over, is 101. If it was to switch to HTTP/2, its request is answered
+ * there, on stream 1: whether it is held until that is known.
+ */
+__noinline int http1_is_held(u32 slot, u32 end, u64 now)
+{
+	struct conn *c = conn_of(slot);
+
+	if (!c || c->tls || c->joined || !c->answering || c->requests != c->responses ||
+	    c->settled + 1 != c->responses || http1_of(c, RESPONSE)->orphan ||
+	    exchange_of(c, c->settled)->status != 101)
+		return false;
+	touch_response(c, c->settled, end, now);
+	ordered(&c->settled);
+	c->answering = 0;
+	http1_distrust(http1_of(c, REQUEST));
+	c->switching = HTTP2_SWITCHED;
+	return true;
+}
+
 /* Bytes of a response whose status is known already. */
 static __always_inline void continue_response(struct conn *c, u32 length, u32 end, u64 now)
 {

@@ -29,6 +29,7 @@ enum http_method {
 	METHOD_OPTIONS,
 	METHOD_TRACE,
 	METHOD_PATCH,
+	METHOD_UNKNOWN, /* HTTP/2: it refers to what was sent before it could be seen */
 	METHOD_COUNT,
 };
 

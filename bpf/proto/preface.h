@@ -13,8 +13,8 @@ enum conn_class {
 	CLASS_UNKNOWN, /* nothing seen yet: `idle` if it ends so */
 	CLASS_HTTP1,
 	CLASS_REDIS,
-	CLASS_TLS,
 	CLASS_HTTP2,
+	CLASS_TLS,
 	CLASS_MPTCP,
 	CLASS_OTHER,
 	CLASS_UNREADABLE, /* bytes passed, and none of them could be read */
@@ -22,7 +22,7 @@ enum conn_class {
 };
 
 /* Up to this one a connection's bytes are looked at. */
-#define LAST_CLASS_READ CLASS_REDIS
+#define LAST_CLASS_READ CLASS_HTTP2
 
 /*
  * preface_class names the class of a connection whose first bytes, LEN (1 to 16)

@@ -7,11 +7,14 @@ enum protocol {
 	PROTOCOL_NONE,
 	PROTOCOL_HTTP1,
 	PROTOCOL_REDIS,
+	PROTOCOL_HTTP2,
+	PROTOCOL_GRPC, /* on connections of CLASS_HTTP2 */
 	PROTOCOL_COUNT,
 };
 
 /* Statuses of every protocol, above what they number themselves; beside STATUS_OTHER, 0xffff. */
 enum common_status {
+	STATUS_UNKNOWN = 0xfffd, /* what the response said was not seen */
 	STATUS_ABORTED = 0xfffe, /* the connection ended before the response began */
 };
 

@@ -49,6 +49,7 @@ __noinline int conn_add(u64 sk, u32 role, u32 flags)
 	if (!c)
 		return 0;
 	give_back_pipeline(c);
+	http2_give_back(c);
 	__builtin_memset(c, 0, sizeof(*c));
 	c->slot = slot;
 	c->role = role;
@@ -76,6 +77,7 @@ static __always_inline void conn_release(struct conn *c)
 
 	c->sk = 0;
 	give_back_pipeline(c);
+	http2_give_back(c);
 	/* nothing of the payload is kept */
 	__builtin_memset(c->http1, 0, sizeof(c->http1));
 	free_slot(&conn_free, slot);
@@ -122,6 +124,8 @@ __noinline int conn_give_up(u32 slot, u64 sk)
 		resync(slot, LOST_GAP);
 	else if (c->class == CLASS_REDIS && !c->upgraded)
 		redis_distrust(slot, RESPONSE, 0, LOST_GAP);
+	else if (c->class == CLASS_HTTP2)
+		http2_end_all(slot, 0, HTTP2_LOST + LOST_GAP, 0);
 	conn_release(c);
 	return 0;
 }
@@ -236,6 +240,12 @@ static __always_inline void conn_settle_all(struct conn *c)
 {
 	u32 requests = c->requests, known = c->requests;
 
+	if (c->class == CLASS_HTTP2) {
+		/* a library's call that is under way may have written the rest */
+		http2_end_all(c->slot, 0, c->plain_writing ? HTTP2_LOST + LOST_GAP : HTTP2_CLOSED,
+			      c->closed_at ? c->closed_at : bpf_ktime_get_ns());
+		return;
+	}
 	if (c->deep)
 		return; /* all is counted as lost */
 	if ((s32)(c->settled - known) > 0)

@@ -136,7 +136,7 @@ static __always_inline void data_read(struct sock *sk, int length, int flags, en
 		tls_received(p.slot, p.seq);
 		tls_follow(c, sk, &p);
 	}
-	if (c->role == ROLE_SERVER)
+	if (c->role != ROLE_CLIENT) /* nor while it is not known */
 		arrivals_read(c, end);
 	count_run(PROG_READ, run_is_counted(p.now) ? p.now : 0);
 }
@@ -187,7 +187,7 @@ static __always_inline void data_written(struct sock *sk, int length, enum sourc
 		p.seq = ktls_passes(c, WRITE, length, end);
 	if ((c->class <= LAST_CLASS_READ &&
 	     ((!c->encrypted && !c->upgraded) || is_ktls(c, WRITE))) ||
-	    (c->tls && tls_sent(p.slot, p.now) && tls_plain_of_call(c, &p)))
+	    (c->tls && tls_sent(p.slot, p.length, p.now) && tls_plain_of_call(c, &p)))
 		look_at(c, sk, &p, 0);
 	ordered(&c->settled);
 	c->tx_pos = end; /* last: write_pending() tells by it that this hook has run */

@@ -4,6 +4,7 @@
 #define FATHOM_TAPS_SWEEP_H
 
 #include "../http1/state.h"
+#include "../http2/sweep.h"
 #include "../socket/conn.h"
 #include "../socket/listener.h"
 
@@ -131,7 +132,8 @@ __noinline int sweep_slot(u32 slot, u64 now)
 		if (!conn_is_of(c, sk))
 			return 0;
 		/* How what is not answered ended is not known: it is lost, not aborted. */
-		if (c->class && c->class <= LAST_CLASS_READ && !c->upgraded)
+		if (c->class && c->class <= LAST_CLASS_READ && c->class != CLASS_HTTP2 &&
+		    !c->upgraded)
 			settle_over(c);
 		conn_give_up(slot, (u64)sk);
 		return 0;
@@ -159,6 +161,8 @@ __noinline int sweep_slot(u32 slot, u64 now)
 		sweep_http1(c, sk, now);
 	else if (c->class == CLASS_REDIS && !c->upgraded)
 		settle_over(c); /* what both hooks left to the other */
+	else if (c->class == CLASS_HTTP2 && !c->upgraded)
+		http2_sweep(slot);
 	return 0;
 }
 

@@ -8,7 +8,9 @@
 
 #include "host/engine.h"
 
+#ifndef MAX_STREAM
 #define MAX_STREAM 4096
+#endif
 #define MAX_CALLS 24
 #define MAX_EVENTS (2 * 2 * MAX_CALLS)
 #define TICK 1000 /* ns between two events */
@@ -111,7 +113,12 @@ static inline void forget_all(void)
 	*conn_of(slot) = none;
 	host_clear(HOST_MAP(&conn_index));
 	host_clear_queue(&conn_free);
+	host_clear(HOST_MAP(&claims));
+	host_clear_queue(&http2_free);
+	host_clear_queue(&http2_streams_free);
 	bpf_map_lookup_elem(&fresh, &zero)->next[TABLE_CONNECTIONS] = max_connections - 1;
+	bpf_map_lookup_elem(&fresh, &zero)->next[TABLE_HTTP2] = 0;
+	bpf_map_lookup_elem(&fresh, &zero)->next[TABLE_STREAMS] = 0;
 }
 
 /* The first sequence numbers: both wrap within the first messages. */

@@ -8,8 +8,13 @@
  * Where all messages are of the tables, what is right is known: see scenario.h. Of any bytes it
  * is known that no status is counted that was not sent, that no more is counted or lost than
  * messages may have begun, and that the work of a hook is bounded by the bytes that it looks at.
+ *
+ * A connection may carry HTTP/2 as well, see http2_messages.h: only what it may carry.
  */
+#define MAX_STREAM 16384
+#define MAX_MESSAGES 256
 #include "http1_messages.h"
+#include "http2_messages.h"
 
 /*
  * Whether what is right has to be counted even where any hooks went unseen, or the connection was
@@ -37,12 +42,27 @@ static u32 next_below(u32 n)
 	return next_byte() % n;
 }
 
+/* Choices of HTTP/2's frames, which would take too much of the input, follow from two bytes. */
+static u64 random_state;
+
+static u32 choose(u32 n)
+{
+	u64 x = random_state;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	random_state = x;
+	return (x >> 11) % n;
+}
+
 /* What may happen to a connection besides. */
 #define IS_CLIENT 0x01
 #define IS_PIPELINED 0x02
 #define IS_EARLY 0x04 /* responses do not wait for the bodies of requests */
 #define IS_JOINED 0x08
 #define IS_UNCLOSED 0x10
+#define IS_HTTP2 0xa0 /* of the three bits above these */
 
 /*
  * What may happen at an event: the higher six bits of its byte, of which the lower three tell
@@ -66,6 +86,8 @@ static struct {
 	u32 join; /* the number of the event before which the connection is joined */
 	struct mishaps mishaps;
 	bool garbage; /* messages of any bytes */
+	bool http2;
+	u64 closed;
 	bool certain; /* what is right is known */
 } now;
 
@@ -91,7 +113,10 @@ static void fail(const char *what)
 		print_event(sc, now.order[i],
 			    is_hook(now.order[i]) || mode >= AT_SWEEP ? notes[mode] : "");
 	}
-	print_outcome(sc);
+	if (now.http2)
+		print_http2(now.closed);
+	else
+		print_outcome(sc);
 	fflush(NULL);
 	abort();
 }
@@ -218,6 +243,21 @@ static bool was_sent(const struct stream *s, u16 status)
 	return false;
 }
 
+/*
+ * What holds of HTTP/2: all that is right, or where something went unseen that no more is counted
+ * than there was.
+ */
+static const char *what_is_wrong_in_http2(void)
+{
+	static struct groups found;
+
+	if (now.mishaps.earlier || now.mishaps.unclosed)
+		return NULL;
+	if (!now.mishaps.unseen && !now.mishaps.joined && !now.mishaps.paused)
+		return what_is_wrong_http2(&now.mishaps, now.closed);
+	return find_counted(&found) > made.count ? "more than there was" : NULL;
+}
+
 /* What holds of any bytes. */
 static const char *what_is_impossible(void)
 {
@@ -231,7 +271,8 @@ static const char *what_is_impossible(void)
 		counted += observations(h);
 		if (key.operation >= METHOD_COUNT)
 			return "a method that there is not";
-		if (now.mishaps.earlier) /* it may be of that connection */
+		if (now.mishaps.earlier || key.protocol > PROTOCOL_REDIS)
+			/* it may be of that connection, or of bytes that happen to be frames */
 			continue;
 		if (key.status != STATUS_ABORTED && key.status != STATUS_OTHER &&
 		    !was_sent(responses_of(sc), key.status))
@@ -243,7 +284,7 @@ static const char *what_is_impossible(void)
 static void check(void)
 {
 	const struct scenario *sc = &now.scenario;
-	const char *wrong = what_is_impossible();
+	const char *wrong = now.http2 ? what_is_wrong_in_http2() : what_is_impossible();
 	bool unseen = now.mishaps.unseen,
 	     known = now.certain && fits(now.choices, sc->exchanges, unseen);
 
@@ -337,6 +378,31 @@ static void run_events(void)
 	attached = true;
 }
 
+/* The same for HTTP/2. False: with so many calls it has no order. */
+static bool make_http2(u32 flags)
+{
+	struct scenario *sc = &now.scenario;
+	static struct text text;
+
+	random_state = 0x9e3779b97f4a7c15ULL ^ next_byte() << 8;
+	random_state ^= next_byte();
+	make_text(&text, 1 + next_below(4), flags & IS_PIPELINED, flags & IS_EARLY);
+	write_frames(flags & IS_CLIENT ? ROLE_CLIENT : ROLE_SERVER, text.bytes);
+	*sc = made.scenario;
+	sc->pipelined = true; /* calls may begin anywhere */
+	make_cuts(&sc->out);
+	make_cuts(&sc->in);
+	note_all_needs(sc);
+	if (!has_an_order(sc)) {
+		cut(sc, &sc->in, true, NULL, 0);
+		cut(sc, &sc->out, true, NULL, 0);
+		note_all_needs(sc);
+	}
+	made.scenario = *sc;
+	now.certain = false;
+	return has_an_order(sc);
+}
+
 static void run_connection(u32 number)
 {
 	u32 flags = next_byte(), before;
@@ -344,10 +410,16 @@ static void run_connection(u32 number)
 	/* It is counted as lost, and with it what was open or went unseen. */
 	u32 earlier = unclosed ? 2 + most_messages() : 0;
 
-	make_messages(flags);
-	make_cuts(&now.scenario.out);
-	make_cuts(&now.scenario.in);
-	locate(&now.scenario);
+	now.http2 = (flags & 0xe0) == IS_HTTP2;
+	if (now.http2) {
+		if (!make_http2(flags))
+			return;
+	} else {
+		make_messages(flags);
+		make_cuts(&now.scenario.out);
+		make_cuts(&now.scenario.in);
+		locate(&now.scenario);
+	}
 	now.mishaps = (struct mishaps){
 		.joined = flags & IS_JOINED,
 		.unclosed = flags & IS_UNCLOSED,
@@ -360,6 +432,7 @@ static void run_connection(u32 number)
 	now.join = now.mishaps.joined ? next_below(events_of(&now.scenario) + 1) : 0;
 	run_events();
 	host_now += TICK;
+	now.closed = host_now;
 	before = host_lookups;
 	if (!now.mishaps.unclosed)
 		close_end();

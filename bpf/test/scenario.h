@@ -10,6 +10,9 @@
 #include "end.h"
 
 #define MAX_EXCHANGES 24
+#ifndef MAX_MESSAGES
+#define MAX_MESSAGES MAX_EXCHANGES
+#endif
 
 /* Where a message lies in its stream. */
 struct message {
@@ -19,7 +22,7 @@ struct message {
 };
 
 struct messages {
-	struct message message[MAX_EXCHANGES];
+	struct message message[MAX_MESSAGES];
 	u32 count;
 };
 

@@ -276,11 +276,11 @@ __noinline int tls_first_plain(u32 slot)
 }
 
 /*
- * Bytes were sent on an encrypted connection. Returns whether the plaintext of the call is to be
- * looked at now: a goroutine may come back from it when another one has read the response and
+ * LENGTH bytes were sent on an encrypted connection. Returns whether the plaintext of the call is
+ * to be looked at now: a goroutine may come back from it when another one has read the response and
  * closed the connection.
  */
-__noinline int tls_sent(u32 slot, u64 now)
+__noinline int tls_sent(u32 slot, u32 length, u64 now)
 {
 	struct tls_caller who = calling_kernel();
 	struct conn *c = conn_of(slot);
@@ -301,12 +301,18 @@ __noinline int tls_sent(u32 slot, u64 now)
 		return false;
 	if (tls_vote_of(call, slot, c->opened_at) != slot)
 		return false;
-	if (!call->sent)
+	if (!call->sent) {
 		call->sent_first = now;
+		c->tls_sending = 0;
+	}
 	call->sent = 1;
+	c->tls_sending += length;
 	call->sent_last = now;
 	c->plain_writing = call->length;
-	if (!who.goroutine || c->role != ROLE_CLIENT || call->fed)
+	if (!who.goroutine || call->fed)
+		return false;
+	/* HTTP/2 has such goroutines at a server as well: once all of the plaintext may be sent */
+	if (c->role != ROLE_CLIENT && (c->class != CLASS_HTTP2 || c->tls_sending < call->length))
 		return false;
 	call->fed = 1;
 	if (tls_is_new(c) || c->class == CLASS_TLS)

@@ -149,6 +149,8 @@ func KernelOptions(c config.Agent, log *slog.Logger) kernel.Options {
 		MaxSeriesPerWorkload: min(c.MaxSeriesPerWorkload, c.MaxSeries),
 		MaxPeers:             c.MaxPeers,
 		MaxPeersPerWorkload:  min(c.MaxPeersPerWorkload, c.MaxPeers),
+		MaxHTTP2Connections:  c.MaxHTTP2Connections,
+		MaxStreams:           c.MaxStreams,
 		Mode:                 c.AttachMode,
 		TLS:                  c.TLS,
 		Logger:               log,

@@ -44,6 +44,8 @@ func (a *Agent) check() *problem {
 		between("max-series-per-workload", a.MaxSeriesPerWorkload, 2, 256<<10),
 		between("max-peers", a.MaxPeers, 4, 256<<10),
 		between("max-peers-per-workload", a.MaxPeersPerWorkload, 2, 256<<10),
+		between("max-http2-connections", a.MaxHTTP2Connections, 4, 256<<10),
+		between("max-streams", a.MaxStreams, 64, 2<<20),
 		a.Kubernetes.check(),
 	)
 }

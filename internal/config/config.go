@@ -40,6 +40,8 @@ type Agent struct {
 	MaxSeriesPerWorkload int `group:"limits" name:"max-series-per-workload" env:"FATHOM_MAX_SERIES_PER_WORKLOAD" default:"256" placeholder:"N" help:"Series of requests of one workload. Default 256."`
 	MaxPeers             int `group:"limits" name:"max-peers" env:"FATHOM_MAX_PEERS" default:"4096" placeholder:"N" help:"Pairs of workload and peer with TCP series. Default 4096."`
 	MaxPeersPerWorkload  int `group:"limits" name:"max-peers-per-workload" env:"FATHOM_MAX_PEERS_PER_WORKLOAD" default:"128" placeholder:"N" help:"Peers of one workload with TCP series. Default 128."`
+	MaxHTTP2Connections  int `group:"limits" name:"max-http2-connections" env:"FATHOM_MAX_HTTP2_CONNECTIONS" default:"1024" placeholder:"N" help:"Connections of which HTTP/2 is read at one time. Default 1024."`
+	MaxStreams           int `group:"limits" name:"max-streams" env:"FATHOM_MAX_STREAMS" default:"16384" placeholder:"N" help:"Open streams of HTTP/2 beyond 64 per connection. Default 16384."`
 
 	Kubernetes `embed:""`
 }

@@ -85,6 +85,8 @@ func TestSources(t *testing.T) {
 		{"max-series-per-workload", "101", "102", "103", 101, 102, 103, func(a Agent) any { return a.MaxSeriesPerWorkload }},
 		{"max-peers", "101", "102", "103", 101, 102, 103, func(a Agent) any { return a.MaxPeers }},
 		{"max-peers-per-workload", "101", "102", "103", 101, 102, 103, func(a Agent) any { return a.MaxPeersPerWorkload }},
+		{"max-http2-connections", "101", "102", "103", 101, 102, 103, func(a Agent) any { return a.MaxHTTP2Connections }},
+		{"max-streams", "101", "102", "103", 101, 102, 103, func(a Agent) any { return a.MaxStreams }},
 		{"kubeconfig", "a", "b", "c", "a", "b", "c", func(a Agent) any { return a.Kubeconfig }},
 		{"node-name", "a", "b", "c", "a", "b", "c", func(a Agent) any { return a.NodeName }},
 		{"tls", "true", "false", "true", true, false, true, func(a Agent) any { return a.TLS }},

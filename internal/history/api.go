@@ -248,9 +248,11 @@ type Heatmap struct {
 
 // Status is a kind of request.
 type Status struct {
-	// Method is of other protocols than HTTP the operation.
+	// Method is of other protocols than HTTP the operation; empty where they have none.
 	Method string `json:"method"`
 	Status string `json:"status"`
+	// Failed: they count as errors.
+	Failed bool   `json:"failed"`
 	TLS    bool   `json:"tls"`
 	Count  uint64 `json:"count"`
 	// Mean latency in seconds.

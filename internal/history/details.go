@@ -112,7 +112,7 @@ func (g *detailing) statusList(all *sums, k kind, list []entry[metrics.Request],
 		}
 		n := v[countOf]
 		s := Status{
-			Method: key.Operation, Status: key.Status, TLS: key.TLS, Count: n,
+			Method: key.Operation, Status: key.Status, Failed: key.Failed(), TLS: key.TLS, Count: n,
 			Mean: ratio(float64(v[timeOf])/1e6, float64(n)), PerSecond: []Number{},
 		}
 		if k == ofServed {

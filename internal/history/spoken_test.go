@@ -1,6 +1,7 @@
 package history
 
 import (
+	"maps"
 	"net/netip"
 	"testing"
 	"time"
@@ -63,5 +64,59 @@ func TestOtherProtocols(t *testing.T) {
 	}
 	if len(s.Details.Heatmap.Bounds) == 0 {
 		t.Error("no heat map")
+	}
+}
+
+// HTTP/2 is shown with HTTP/1, gRPC apart from both.
+func TestHTTP2AndGRPC(t *testing.T) {
+	h := newHost(t, nil)
+	shop := h.begin(1, unit("shop"))
+	serve := func(p *protocol.Protocol, operation string, status uint16, took ...time.Duration) {
+		h.http(shop, kernel.ExchangeSeries{Role: kernel.RoleServer, Protocol: p, Operation: operation, Status: status}, took...)
+	}
+	wait := func(p *protocol.Protocol, took time.Duration) {
+		r := record(&h.snapshot.Queue, kernel.QueueSeries{Workload: shop, Protocol: p}, func(r kernel.QueueSeries) bool { return r.Protocol == p })
+		h.observe(&r.Delay, h.bounds, took)
+	}
+	const ms = time.Millisecond
+	for range 3 {
+		serve(protocol.HTTP1, "GET", 200, 10*ms)
+		serve(protocol.HTTP2, "GET", 200, 10*ms, 10*ms)
+		serve(protocol.HTTP2, "GET", 500, 10*ms)
+		serve(protocol.HTTP2, "UNKNOWN", kernel.StatusUnknown, 10*ms) // no failure that anybody knows of
+		wait(protocol.HTTP1, 5*ms)
+		wait(protocol.HTTP2, 5*ms)
+		serve(protocol.GRPC, "", 0, 2*ms, 2*ms)
+		serve(protocol.GRPC, "", 5, 2*ms)  // NOT_FOUND: the caller's
+		serve(protocol.GRPC, "", 14, 2*ms) // UNAVAILABLE
+		serve(protocol.GRPC, "", kernel.StatusUnknown, 2*ms)
+		wait(protocol.GRPC, 4*ms)
+		h.cover(shop, "http2", "", 1, 100, 200)
+		h.next(Interval)
+	}
+	row := h.row("shop", time.Minute)
+	if s := row.Served; s.Count != 15 || s.ErrorRatio != 0.2 || s.Latency.Mean < 0.0099 || s.Latency.Mean > 0.0101 || row.QueueRatio != 0.2 || row.OpaqueRatio != 0 {
+		t.Errorf("HTTP: %+v, %g of the time waiting, opaque %g", s, row.QueueRatio, row.OpaqueRatio)
+	}
+	if len(row.Protocols) != 1 {
+		t.Fatalf("%+v", row.Protocols)
+	}
+	if p := row.Protocols[0]; p.Protocol != "grpc" || p.Title != "gRPC" || p.Role != "server" || p.Count != 15 || p.ErrorRatio != 0.2 || p.QueueRatio != 0.4 {
+		t.Errorf("%+v", p)
+	}
+	d := h.details(h.byID[row.ID], time.Minute)
+	failed := map[string]bool{}
+	for _, s := range d.Protocols[0].Statuses {
+		if s.Method != "" {
+			t.Errorf("an operation of gRPC: %q", s.Method)
+		}
+		failed[s.Status] = s.Failed
+	}
+	want := map[string]bool{"OK": false, "NOT_FOUND": false, "UNAVAILABLE": true, "unknown": false}
+	if !maps.Equal(failed, want) {
+		t.Errorf("statuses: %v", failed)
+	}
+	if len(d.Statuses) != 3 || d.Statuses[0].Count != 9 {
+		t.Errorf("statuses of HTTP: %+v", d.Statuses)
 	}
 }

@@ -48,6 +48,7 @@ type bpfClaim struct {
 type bpfCommonStatus uint32
 
 const (
+	bpfCommonStatusSTATUS_UNKNOWN bpfCommonStatus = 65533
 	bpfCommonStatusSTATUS_ABORTED bpfCommonStatus = 65534
 )
 
@@ -148,8 +149,11 @@ type bpfConn struct {
 	TlsUsed       uint8
 	TlsData       uint8
 	TlsMissed     uint8
+	Http2Alone    [2]uint16
+	Switching     uint32
 	IovSkipped    [2]uint32
-	Spare         [28]uint8
+	TlsSending    uint32
+	Spare         [16]uint8
 }
 
 type bpfConnClass uint32
@@ -158,8 +162,8 @@ const (
 	bpfConnClassCLASS_UNKNOWN    bpfConnClass = 0
 	bpfConnClassCLASS_HTTP1      bpfConnClass = 1
 	bpfConnClassCLASS_REDIS      bpfConnClass = 2
-	bpfConnClassCLASS_TLS        bpfConnClass = 3
-	bpfConnClassCLASS_HTTP2      bpfConnClass = 4
+	bpfConnClassCLASS_HTTP2      bpfConnClass = 3
+	bpfConnClassCLASS_TLS        bpfConnClass = 4
 	bpfConnClassCLASS_MPTCP      bpfConnClass = 5
 	bpfConnClassCLASS_OTHER      bpfConnClass = 6
 	bpfConnClassCLASS_UNREADABLE bpfConnClass = 7
@@ -196,7 +200,7 @@ type bpfCpuCounters struct {
 	_          structs.HostLayout
 	Lost       [26]uint64
 	LostBytes  [2][4]uint64
-	Overflows  [8]uint64
+	Overflows  [10]uint64
 	TlsCallers uint64
 	Runs       [12]struct {
 		_       structs.HostLayout
@@ -244,7 +248,7 @@ type bpfExchange struct {
 
 type bpfFreshSlots struct {
 	_    structs.HostLayout
-	Next [8]uint32
+	Next [10]uint32
 }
 
 type bpfHistogram struct {
@@ -263,6 +267,132 @@ type bpfHttp1Head struct {
 	Bytes  [296]uint8
 }
 
+type bpfHttp2Conn struct {
+	_          structs.HostLayout
+	Directions [2]struct {
+		_    structs.HostLayout
+		Side struct {
+			_           structs.HostLayout
+			Skip        uint32
+			Stream      uint32
+			Code        uint32
+			BlockStream uint32
+			Promised    uint32
+			Status      uint16
+			Method      uint8
+			Grpc        uint8
+			Flags       uint8
+			At          uint8
+			Type        uint8
+			FrameFlags  uint8
+			Pad         uint8
+			Then        uint8
+			Open        uint8
+			Part        uint8
+			Number      uint8
+			Shift       uint8
+			Name        uint8
+			Kind        uint8
+			Adds        uint8
+			Coded       uint8
+			Length      uint8
+			Fields      uint8
+			Left        uint32
+			Value       uint32
+			String      uint32
+			Inserted    uint32
+			Head        struct {
+				_      structs.HostLayout
+				Lo     uint64
+				Hi     uint64
+				Behind uint8
+				Have   uint8
+				Want   uint8
+				Unused [5]uint8
+			}
+			Text struct {
+				_      structs.HostLayout
+				Lo     uint64
+				Hi     uint64
+				Behind uint8
+				Have   uint8
+				Want   uint8
+				Unused [5]uint8
+			}
+			Ring [128]uint16
+		}
+		Preface uint8
+		First   uint8
+		Lost    uint8
+		Spare   uint8
+		Have    uint32
+		Lo      uint64
+		Hi      uint64
+	}
+	Highest      uint32
+	UnseenAbove  uint32
+	UnseenUntil  uint32
+	LostUntil    uint32
+	LostReason   uint32
+	LostBefore   uint32
+	RequestSeq   uint32
+	Goaway       uint32
+	Pages        uint32
+	Spare        uint32
+	GoawayAt     uint64
+	RequestTime  uint64
+	RequestQueue uint64
+	LostSent     uint32
+	LostPassed   uint32
+	Page         [64]uint32
+	Streams      [64]struct {
+		_     structs.HostLayout
+		Owner uint32
+		Had   uint32
+		Start uint64
+		Asked struct {
+			_         structs.HostLayout
+			Id        uint32
+			Operation uint8
+			IsGrpc    uint8
+			Pad       uint16
+		}
+		Last   uint64
+		Answer struct {
+			_      structs.HostLayout
+			Id     uint32
+			Status uint16
+			Grpc   uint8
+			Over   uint8
+		}
+	}
+}
+
+type bpfHttp2Page struct {
+	_       structs.HostLayout
+	Streams [64]struct {
+		_     structs.HostLayout
+		Owner uint32
+		Had   uint32
+		Start uint64
+		Asked struct {
+			_         structs.HostLayout
+			Id        uint32
+			Operation uint8
+			IsGrpc    uint8
+			Pad       uint16
+		}
+		Last   uint64
+		Answer struct {
+			_      structs.HostLayout
+			Id     uint32
+			Status uint16
+			Grpc   uint8
+			Over   uint8
+		}
+	}
+}
+
 type bpfHttpMethod uint32
 
 const (
@@ -276,7 +406,8 @@ const (
 	bpfHttpMethodMETHOD_OPTIONS bpfHttpMethod = 7
 	bpfHttpMethodMETHOD_TRACE   bpfHttpMethod = 8
 	bpfHttpMethodMETHOD_PATCH   bpfHttpMethod = 9
-	bpfHttpMethodMETHOD_COUNT   bpfHttpMethod = 10
+	bpfHttpMethodMETHOD_UNKNOWN bpfHttpMethod = 10
+	bpfHttpMethodMETHOD_COUNT   bpfHttpMethod = 11
 )
 
 type bpfListener struct {
@@ -382,7 +513,9 @@ const (
 	bpfProtocolPROTOCOL_NONE  bpfProtocol = 0
 	bpfProtocolPROTOCOL_HTTP1 bpfProtocol = 1
 	bpfProtocolPROTOCOL_REDIS bpfProtocol = 2
-	bpfProtocolPROTOCOL_COUNT bpfProtocol = 3
+	bpfProtocolPROTOCOL_HTTP2 bpfProtocol = 3
+	bpfProtocolPROTOCOL_GRPC  bpfProtocol = 4
+	bpfProtocolPROTOCOL_COUNT bpfProtocol = 5
 )
 
 type bpfQueueKey struct {
@@ -413,8 +546,10 @@ const (
 	bpfTableTABLE_COVERAGE    bpfTable = 4
 	bpfTableTABLE_LISTENERS   bpfTable = 5
 	bpfTableTABLE_PIPELINES   bpfTable = 6
-	bpfTableTABLE_TLS_CALLERS bpfTable = 7
-	bpfTableTABLE_COUNT       bpfTable = 8
+	bpfTableTABLE_HTTP2       bpfTable = 7
+	bpfTableTABLE_STREAMS     bpfTable = 8
+	bpfTableTABLE_TLS_CALLERS bpfTable = 9
+	bpfTableTABLE_COUNT       bpfTable = 10
 )
 
 type bpfTlsCall struct {
@@ -535,6 +670,11 @@ const (
 	bpfMapEdges                 = "edges"
 	bpfMapFresh                 = "fresh"
 	bpfMapHeads                 = "heads"
+	bpfMapHttp2Conns            = "http2_conns"
+	bpfMapHttp2Free             = "http2_free"
+	bpfMapHttp2Streams          = "http2_streams"
+	bpfMapHttp2StreamsFree      = "http2_streams_free"
+	bpfMapHttp2Taken            = "http2_taken"
 	bpfMapListeners             = "listeners"
 	bpfMapNothing               = "nothing"
 	bpfMapPendingCalls          = "pending_calls"
@@ -607,6 +747,7 @@ const (
 	bpfVarExportCommonStatus    = "export_common_status"
 	bpfVarExportCoverageReason  = "export_coverage_reason"
 	bpfVarExportFault           = "export_fault"
+	bpfVarExportGrpcStatus      = "export_grpc_status"
 	bpfVarExportLost            = "export_lost"
 	bpfVarExportLostBytes       = "export_lost_bytes"
 	bpfVarExportMapErrno        = "export_map_errno"
@@ -622,6 +763,8 @@ const (
 	bpfVarMaxConnections        = "max_connections"
 	bpfVarMaxEdges              = "max_edges"
 	bpfVarMaxEdgesPerWorkload   = "max_edges_per_workload"
+	bpfVarMaxHttp2Connections   = "max_http2_connections"
+	bpfVarMaxHttp2Pages         = "max_http2_pages"
 	bpfVarMaxSeries             = "max_series"
 	bpfVarMaxSeriesPerWorkload  = "max_series_per_workload"
 	bpfVarMaxWorkloads          = "max_workloads"
@@ -722,40 +865,45 @@ type bpfProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type bpfMapSpecs struct {
-	Censuses       *ebpf.MapSpec `ebpf:"censuses"`
-	Claims         *ebpf.MapSpec `ebpf:"claims"`
-	ConnFree       *ebpf.MapSpec `ebpf:"conn_free"`
-	ConnHints      *ebpf.MapSpec `ebpf:"conn_hints"`
-	ConnIndex      *ebpf.MapSpec `ebpf:"conn_index"`
-	Conns          *ebpf.MapSpec `ebpf:"conns"`
-	Counters       *ebpf.MapSpec `ebpf:"counters"`
-	Coverage       *ebpf.MapSpec `ebpf:"coverage"`
-	EdgeFree       *ebpf.MapSpec `ebpf:"edge_free"`
-	EdgeIndex      *ebpf.MapSpec `ebpf:"edge_index"`
-	Edges          *ebpf.MapSpec `ebpf:"edges"`
-	Fresh          *ebpf.MapSpec `ebpf:"fresh"`
-	Heads          *ebpf.MapSpec `ebpf:"heads"`
-	Listeners      *ebpf.MapSpec `ebpf:"listeners"`
-	Nothing        *ebpf.MapSpec `ebpf:"nothing"`
-	PendingCalls   *ebpf.MapSpec `ebpf:"pending_calls"`
-	PipelineFree   *ebpf.MapSpec `ebpf:"pipeline_free"`
-	Pipelines      *ebpf.MapSpec `ebpf:"pipelines"`
-	PipelinesTaken *ebpf.MapSpec `ebpf:"pipelines_taken"`
-	QueueOthers    *ebpf.MapSpec `ebpf:"queue_others"`
-	QueueSeries    *ebpf.MapSpec `ebpf:"queue_series"`
-	Series         *ebpf.MapSpec `ebpf:"series"`
-	SeriesFree     *ebpf.MapSpec `ebpf:"series_free"`
-	SeriesIndex    *ebpf.MapSpec `ebpf:"series_index"`
-	TlsAsked       *ebpf.MapSpec `ebpf:"tls_asked"`
-	TlsCalls       *ebpf.MapSpec `ebpf:"tls_calls"`
-	TlsHellos      *ebpf.MapSpec `ebpf:"tls_hellos"`
-	TlsLibraries   *ebpf.MapSpec `ebpf:"tls_libraries"`
-	TlsProcesses   *ebpf.MapSpec `ebpf:"tls_processes"`
-	TlsSessions    *ebpf.MapSpec `ebpf:"tls_sessions"`
-	TlsShaking     *ebpf.MapSpec `ebpf:"tls_shaking"`
-	WorkloadFree   *ebpf.MapSpec `ebpf:"workload_free"`
-	WorkloadIndex  *ebpf.MapSpec `ebpf:"workload_index"`
-	Workloads      *ebpf.MapSpec `ebpf:"workloads"`
+	Censuses         *ebpf.MapSpec `ebpf:"censuses"`
+	Claims           *ebpf.MapSpec `ebpf:"claims"`
+	ConnFree         *ebpf.MapSpec `ebpf:"conn_free"`
+	ConnHints        *ebpf.MapSpec `ebpf:"conn_hints"`
+	ConnIndex        *ebpf.MapSpec `ebpf:"conn_index"`
+	Conns            *ebpf.MapSpec `ebpf:"conns"`
+	Counters         *ebpf.MapSpec `ebpf:"counters"`
+	Coverage         *ebpf.MapSpec `ebpf:"coverage"`
+	EdgeFree         *ebpf.MapSpec `ebpf:"edge_free"`
+	EdgeIndex        *ebpf.MapSpec `ebpf:"edge_index"`
+	Edges            *ebpf.MapSpec `ebpf:"edges"`
+	Fresh            *ebpf.MapSpec `ebpf:"fresh"`
+	Heads            *ebpf.MapSpec `ebpf:"heads"`
+	Http2Conns       *ebpf.MapSpec `ebpf:"http2_conns"`
+	Http2Free        *ebpf.MapSpec `ebpf:"http2_free"`
+	Http2Streams     *ebpf.MapSpec `ebpf:"http2_streams"`
+	Http2StreamsFree *ebpf.MapSpec `ebpf:"http2_streams_free"`
+	Http2Taken       *ebpf.MapSpec `ebpf:"http2_taken"`
+	Listeners        *ebpf.MapSpec `ebpf:"listeners"`
+	Nothing          *ebpf.MapSpec `ebpf:"nothing"`
+	PendingCalls     *ebpf.MapSpec `ebpf:"pending_calls"`
+	PipelineFree     *ebpf.MapSpec `ebpf:"pipeline_free"`
+	Pipelines        *ebpf.MapSpec `ebpf:"pipelines"`
+	PipelinesTaken   *ebpf.MapSpec `ebpf:"pipelines_taken"`
+	QueueOthers      *ebpf.MapSpec `ebpf:"queue_others"`
+	QueueSeries      *ebpf.MapSpec `ebpf:"queue_series"`
+	Series           *ebpf.MapSpec `ebpf:"series"`
+	SeriesFree       *ebpf.MapSpec `ebpf:"series_free"`
+	SeriesIndex      *ebpf.MapSpec `ebpf:"series_index"`
+	TlsAsked         *ebpf.MapSpec `ebpf:"tls_asked"`
+	TlsCalls         *ebpf.MapSpec `ebpf:"tls_calls"`
+	TlsHellos        *ebpf.MapSpec `ebpf:"tls_hellos"`
+	TlsLibraries     *ebpf.MapSpec `ebpf:"tls_libraries"`
+	TlsProcesses     *ebpf.MapSpec `ebpf:"tls_processes"`
+	TlsSessions      *ebpf.MapSpec `ebpf:"tls_sessions"`
+	TlsShaking       *ebpf.MapSpec `ebpf:"tls_shaking"`
+	WorkloadFree     *ebpf.MapSpec `ebpf:"workload_free"`
+	WorkloadIndex    *ebpf.MapSpec `ebpf:"workload_index"`
+	Workloads        *ebpf.MapSpec `ebpf:"workloads"`
 }
 
 // bpfVariableSpecs contains global variables before they are loaded into the kernel.
@@ -770,6 +918,7 @@ type bpfVariableSpecs struct {
 	ExportCommonStatus   *ebpf.VariableSpec `ebpf:"export_common_status"`
 	ExportCoverageReason *ebpf.VariableSpec `ebpf:"export_coverage_reason"`
 	ExportFault          *ebpf.VariableSpec `ebpf:"export_fault"`
+	ExportGrpcStatus     *ebpf.VariableSpec `ebpf:"export_grpc_status"`
 	ExportLost           *ebpf.VariableSpec `ebpf:"export_lost"`
 	ExportLostBytes      *ebpf.VariableSpec `ebpf:"export_lost_bytes"`
 	ExportMapErrno       *ebpf.VariableSpec `ebpf:"export_map_errno"`
@@ -785,6 +934,8 @@ type bpfVariableSpecs struct {
 	MaxConnections       *ebpf.VariableSpec `ebpf:"max_connections"`
 	MaxEdges             *ebpf.VariableSpec `ebpf:"max_edges"`
 	MaxEdgesPerWorkload  *ebpf.VariableSpec `ebpf:"max_edges_per_workload"`
+	MaxHttp2Connections  *ebpf.VariableSpec `ebpf:"max_http2_connections"`
+	MaxHttp2Pages        *ebpf.VariableSpec `ebpf:"max_http2_pages"`
 	MaxSeries            *ebpf.VariableSpec `ebpf:"max_series"`
 	MaxSeriesPerWorkload *ebpf.VariableSpec `ebpf:"max_series_per_workload"`
 	MaxWorkloads         *ebpf.VariableSpec `ebpf:"max_workloads"`
@@ -814,40 +965,45 @@ func (o *bpfObjects) Close() error {
 //
 // It can be passed to loadBpfObjects or ebpf.CollectionSpec.LoadAndAssign.
 type bpfMaps struct {
-	Censuses       *ebpf.Map `ebpf:"censuses"`
-	Claims         *ebpf.Map `ebpf:"claims"`
-	ConnFree       *ebpf.Map `ebpf:"conn_free"`
-	ConnHints      *ebpf.Map `ebpf:"conn_hints"`
-	ConnIndex      *ebpf.Map `ebpf:"conn_index"`
-	Conns          *ebpf.Map `ebpf:"conns"`
-	Counters       *ebpf.Map `ebpf:"counters"`
-	Coverage       *ebpf.Map `ebpf:"coverage"`
-	EdgeFree       *ebpf.Map `ebpf:"edge_free"`
-	EdgeIndex      *ebpf.Map `ebpf:"edge_index"`
-	Edges          *ebpf.Map `ebpf:"edges"`
-	Fresh          *ebpf.Map `ebpf:"fresh"`
-	Heads          *ebpf.Map `ebpf:"heads"`
-	Listeners      *ebpf.Map `ebpf:"listeners"`
-	Nothing        *ebpf.Map `ebpf:"nothing"`
-	PendingCalls   *ebpf.Map `ebpf:"pending_calls"`
-	PipelineFree   *ebpf.Map `ebpf:"pipeline_free"`
-	Pipelines      *ebpf.Map `ebpf:"pipelines"`
-	PipelinesTaken *ebpf.Map `ebpf:"pipelines_taken"`
-	QueueOthers    *ebpf.Map `ebpf:"queue_others"`
-	QueueSeries    *ebpf.Map `ebpf:"queue_series"`
-	Series         *ebpf.Map `ebpf:"series"`
-	SeriesFree     *ebpf.Map `ebpf:"series_free"`
-	SeriesIndex    *ebpf.Map `ebpf:"series_index"`
-	TlsAsked       *ebpf.Map `ebpf:"tls_asked"`
-	TlsCalls       *ebpf.Map `ebpf:"tls_calls"`
-	TlsHellos      *ebpf.Map `ebpf:"tls_hellos"`
-	TlsLibraries   *ebpf.Map `ebpf:"tls_libraries"`
-	TlsProcesses   *ebpf.Map `ebpf:"tls_processes"`
-	TlsSessions    *ebpf.Map `ebpf:"tls_sessions"`
-	TlsShaking     *ebpf.Map `ebpf:"tls_shaking"`
-	WorkloadFree   *ebpf.Map `ebpf:"workload_free"`
-	WorkloadIndex  *ebpf.Map `ebpf:"workload_index"`
-	Workloads      *ebpf.Map `ebpf:"workloads"`
+	Censuses         *ebpf.Map `ebpf:"censuses"`
+	Claims           *ebpf.Map `ebpf:"claims"`
+	ConnFree         *ebpf.Map `ebpf:"conn_free"`
+	ConnHints        *ebpf.Map `ebpf:"conn_hints"`
+	ConnIndex        *ebpf.Map `ebpf:"conn_index"`
+	Conns            *ebpf.Map `ebpf:"conns"`
+	Counters         *ebpf.Map `ebpf:"counters"`
+	Coverage         *ebpf.Map `ebpf:"coverage"`
+	EdgeFree         *ebpf.Map `ebpf:"edge_free"`
+	EdgeIndex        *ebpf.Map `ebpf:"edge_index"`
+	Edges            *ebpf.Map `ebpf:"edges"`
+	Fresh            *ebpf.Map `ebpf:"fresh"`
+	Heads            *ebpf.Map `ebpf:"heads"`
+	Http2Conns       *ebpf.Map `ebpf:"http2_conns"`
+	Http2Free        *ebpf.Map `ebpf:"http2_free"`
+	Http2Streams     *ebpf.Map `ebpf:"http2_streams"`
+	Http2StreamsFree *ebpf.Map `ebpf:"http2_streams_free"`
+	Http2Taken       *ebpf.Map `ebpf:"http2_taken"`
+	Listeners        *ebpf.Map `ebpf:"listeners"`
+	Nothing          *ebpf.Map `ebpf:"nothing"`
+	PendingCalls     *ebpf.Map `ebpf:"pending_calls"`
+	PipelineFree     *ebpf.Map `ebpf:"pipeline_free"`
+	Pipelines        *ebpf.Map `ebpf:"pipelines"`
+	PipelinesTaken   *ebpf.Map `ebpf:"pipelines_taken"`
+	QueueOthers      *ebpf.Map `ebpf:"queue_others"`
+	QueueSeries      *ebpf.Map `ebpf:"queue_series"`
+	Series           *ebpf.Map `ebpf:"series"`
+	SeriesFree       *ebpf.Map `ebpf:"series_free"`
+	SeriesIndex      *ebpf.Map `ebpf:"series_index"`
+	TlsAsked         *ebpf.Map `ebpf:"tls_asked"`
+	TlsCalls         *ebpf.Map `ebpf:"tls_calls"`
+	TlsHellos        *ebpf.Map `ebpf:"tls_hellos"`
+	TlsLibraries     *ebpf.Map `ebpf:"tls_libraries"`
+	TlsProcesses     *ebpf.Map `ebpf:"tls_processes"`
+	TlsSessions      *ebpf.Map `ebpf:"tls_sessions"`
+	TlsShaking       *ebpf.Map `ebpf:"tls_shaking"`
+	WorkloadFree     *ebpf.Map `ebpf:"workload_free"`
+	WorkloadIndex    *ebpf.Map `ebpf:"workload_index"`
+	Workloads        *ebpf.Map `ebpf:"workloads"`
 }
 
 func (m *bpfMaps) Close() error {
@@ -865,6 +1021,11 @@ func (m *bpfMaps) Close() error {
 		m.Edges,
 		m.Fresh,
 		m.Heads,
+		m.Http2Conns,
+		m.Http2Free,
+		m.Http2Streams,
+		m.Http2StreamsFree,
+		m.Http2Taken,
 		m.Listeners,
 		m.Nothing,
 		m.PendingCalls,
@@ -901,6 +1062,7 @@ type bpfVariables struct {
 	ExportCommonStatus   *ebpf.Variable `ebpf:"export_common_status"`
 	ExportCoverageReason *ebpf.Variable `ebpf:"export_coverage_reason"`
 	ExportFault          *ebpf.Variable `ebpf:"export_fault"`
+	ExportGrpcStatus     *ebpf.Variable `ebpf:"export_grpc_status"`
 	ExportLost           *ebpf.Variable `ebpf:"export_lost"`
 	ExportLostBytes      *ebpf.Variable `ebpf:"export_lost_bytes"`
 	ExportMapErrno       *ebpf.Variable `ebpf:"export_map_errno"`
@@ -916,6 +1078,8 @@ type bpfVariables struct {
 	MaxConnections       *ebpf.Variable `ebpf:"max_connections"`
 	MaxEdges             *ebpf.Variable `ebpf:"max_edges"`
 	MaxEdgesPerWorkload  *ebpf.Variable `ebpf:"max_edges_per_workload"`
+	MaxHttp2Connections  *ebpf.Variable `ebpf:"max_http2_connections"`
+	MaxHttp2Pages        *ebpf.Variable `ebpf:"max_http2_pages"`
 	MaxSeries            *ebpf.Variable `ebpf:"max_series"`
 	MaxSeriesPerWorkload *ebpf.Variable `ebpf:"max_series_per_workload"`
 	MaxWorkloads         *ebpf.Variable `ebpf:"max_workloads"`

@@ -12,6 +12,12 @@ import (
 // bpf/maps.h.
 const workloadsPerQueue = 8
 
+// streamsPerPage is HTTP2_PLACES of bpf/types.h: what a connection takes of [Options.MaxStreams] at a time.
+const streamsPerPage = 64
+
+// streamPages is how many times there is room for as many.
+func (o *Options) streamPages() int { return (o.MaxStreams + streamsPerPage - 1) / streamsPerPage }
+
 // sizeMaps gives the maps the sizes of the options.
 func sizeMaps(spec *ebpf.CollectionSpec, o Options, f *facts) error {
 	sizes := map[string]int{
@@ -20,7 +26,9 @@ func sizeMaps(spec *ebpf.CollectionSpec, o Options, f *facts) error {
 		"censuses": o.MaxWorkloads + 1, "queue_series": o.MaxWorkloads + 1, "queue_others": max(o.MaxWorkloads/workloadsPerQueue, 1),
 		"series_index": o.MaxSeries, "series": o.MaxSeries + int(bpfProtocolPROTOCOL_COUNT-bpfProtocolPROTOCOL_HTTP1), "series_free": o.MaxSeries,
 		"edge_index": o.MaxPeers, "edges": o.MaxPeers + 1, "edge_free": o.MaxPeers,
-		"coverage": 4 * o.MaxWorkloads,
+		"coverage":    4 * o.MaxWorkloads,
+		"http2_conns": o.MaxHTTP2Connections + 1, "http2_free": o.MaxHTTP2Connections,
+		"http2_streams": o.streamPages() + 1, "http2_streams_free": o.streamPages(),
 	}
 	if o.TLS {
 		sizes["tls_calls"], sizes["tls_sessions"], sizes["tls_processes"] = o.MaxTLSCallers, o.MaxConnections, tlsProcesses
@@ -55,6 +63,8 @@ func setConstants(spec *ebpf.CollectionSpec, o Options, bounds [256]uint64, f *f
 		"max_series_per_workload": uint32(o.MaxSeriesPerWorkload),
 		"max_edges":               uint32(o.MaxPeers),
 		"max_edges_per_workload":  uint32(o.MaxPeersPerWorkload),
+		"max_http2_connections":   uint32(o.MaxHTTP2Connections),
+		"max_http2_pages":         uint32(o.streamPages()),
 		"bounds":                  bounds,
 	} {
 		v, ok := spec.Variables[name]

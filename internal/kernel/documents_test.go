@@ -53,7 +53,7 @@ func read(t *testing.T, name string) string {
 
 // number writes a number as the documents do.
 func number(n int) string {
-	words := []string{2: "two", 3: "three", 9: "nine", 10: "ten", 11: "eleven"}
+	words := []string{2: "two", 3: "three", 4: "four", 9: "nine", 10: "ten", 11: "eleven"}
 	if n < len(words) && words[n] != "" {
 		return words[n]
 	}
@@ -139,6 +139,7 @@ func claims(t *testing.T) []claim {
 	_, places := kernel.TapPrograms(kernel.ModeKprobe, 6, 1)
 	functions, tracepoints := kernel.TLSPrograms()
 	steps, times := defined(t, "bpf/dispatch.h", "DRAIN_STEPS"), defined(t, "bpf/dispatch.h", "DRAIN_TIMES")
+	streams := defined(t, "bpf/types.h", "HTTP2_PLACES")
 	peek := defined(t, "bpf/proto/http1.h", "HTTP1_PREFIX")
 	head := defined(t, "bpf/proto/http1_head.h", "HEAD_BYTES")
 	seconds := func(name string) int {
@@ -210,6 +211,24 @@ func claims(t *testing.T) []claim {
 			threatModel, `connections with more than (\d+) requests open at a time \| none \| Yes: ([\d,]+)\. `,
 			[]any{defined(t, "bpf/types.h", "EXCHANGES"), entries("pipeline_free")},
 		},
+		{threatModel, `\| connections with HTTP/2 \| none \| Yes: ([\d,]+)\. `, []any{entries("http2_free")}},
+		{
+			threatModel, `\| open streams of HTTP/2, beyond (\d+) per connection \| ([\d,]+) by one connection \| Yes: of (\d+) times (\d+)\. `,
+			[]any{streams, digits(streams * defined(t, "bpf/types.h", "HTTP2_PAGES")), entries("http2_streams_free"), streams},
+		},
+		{"docs/how-it-works.md", `64 at a time and up to ([\d,]+) in all`, []any{digits(streams * (1 + defined(t, "bpf/types.h", "HTTP2_PAGES")))}},
+		{"docs/how-it-works.md", `what kind the last (\d+) entries were`, []any{defined(t, "bpf/proto/http2_hpack.h", "HTTP2_RING")}},
+		{threatModel, `Of HTTP/2, (\d+) bytes at a time`, []any{defined(t, "bpf/http2/step.h", "HTTP2_WINDOW")}},
+		{threatModel, `of HTTP/2 up to (\d+) headers of frames, fields or strings`, []any{defined(t, "bpf/http2/step.h", "HTTP2_LOOKS")}},
+		{threatModel, "in search of (\\w+): `:method`, `:status`, `content-type` and `grpc-status`", []any{number(sought(t))}},
+		{
+			threatModel, `the last (\d+) bytes that were looked at, up to (\d+) bytes of the header of a frame, and up to (\d+) of the name or value of a field`,
+			[]any{
+				defined(t, "bpf/http2/step.h", "HTTP2_WINDOW"), defined(t, "bpf/http2/step.h", "HTTP2_FRAME_HEAD"),
+				value(t, "bpf/proto/http2_hpack.h", `s->text.want = look \? \(length < (\d+) \?`),
+			},
+		},
+		{threatModel, `of the last (\d+) entries, which of these fields`, []any{defined(t, "bpf/proto/http2_hpack.h", "HTTP2_RING")}},
 		{
 			threatModel, `\| waits of requests of other protocols than HTTP/1 \| none \| Yes: of ([\d,]+) pairs`,
 			[]any{entries("queue_others")},
@@ -277,6 +296,13 @@ func claims(t *testing.T) []claim {
 			[]any{about(value(t, "bpf/base/counters.h", `return any \* 0x\w+ULL >> (\d+) == 0`))},
 		},
 	}
+}
+
+// sought is how many headers of HTTP/2 are told apart.
+func sought(t *testing.T) int {
+	t.Helper()
+	list := regexp.MustCompile(`(?s)#define HTTP2_NAMES\(X\).*?#define`).FindString(read(t, "bpf/proto/http2_codes.h"))
+	return strings.Count(list, "\tX(")
 }
 
 // needed are the capabilities that a situation takes.
@@ -420,7 +446,7 @@ func endpoints(t *testing.T) (all []any) {
 func blanks(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // notOfCode are numbers of the threat model that no code decides, or other tests compare with it.
-var notOfCode = regexp.MustCompile("`[^`]*`|\\]\\([^)]*\\)|Linux \\d+\\.\\d+|clang 19|(?:x86-|arm)64|32-bit|CAP_\\w+|HTTP/1|U\\+FFFD|UTF-8|" +
+var notOfCode = regexp.MustCompile("`[^`]*`|\\]\\([^)]*\\)|Linux \\d+\\.\\d+|clang 19|(?:x86-|arm)64|32-bit|CAP_\\w+|HTTP/[12]|U\\+FFFD|UTF-8|" +
 	"[Oo]ne after the other")
 
 // What the documents say about Fathom is what the code does: a change of the code that makes a sentence false fails here.
@@ -532,6 +558,8 @@ var rows = map[string][]string{
 	"connections": {"conns", "conn_index", "conn_free", "conn_hints"},
 	"listeners":   {"listeners"},
 	"connections with more than 8 requests open at a time": {"pipelines", "pipeline_free"},
+	"connections with HTTP/2":                              {"http2_conns", "http2_free", "http2_taken"},
+	"open streams of HTTP/2, beyond 64 per connection":     {"http2_streams", "http2_streams_free"},
 	"waits of requests of other protocols than HTTP/1":     {"queue_others"},
 	"classes and reasons of connections":                   {"coverage"},
 	"threads and goroutines in calls of TLS libraries":     {"tls_calls"},

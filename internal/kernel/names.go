@@ -22,7 +22,8 @@ var (
 		"retransmit_synack", "reset_received", "reset_sent", "sweep", "tls_call", "tls_return",
 	}
 	tableNames = [bpfTableTABLE_COUNT]string{
-		"connections", "workloads", "http_series", "edges", "coverage", "listeners", "pipelines", "tls_callers",
+		"connections", "workloads", "http_series", "edges", "coverage", "listeners", "pipelines", "http2_connections", "http2_streams",
+		"tls_callers",
 	}
 )
 

@@ -27,6 +27,11 @@ type Options struct {
 	MaxPeers int
 	// MaxPeersPerWorkload bounds the edges of one workload (default 128).
 	MaxPeersPerWorkload int
+	// MaxHTTP2Connections bounds the connections of which HTTP/2 is read at one time (default 1,024).
+	MaxHTTP2Connections int
+	// MaxStreams bounds the open streams beyond the 64 that an HTTP/2 connection holds itself (default 16,384). A connection takes
+	// as many at a time, so that it is rounded up.
+	MaxStreams int
 	// Mode is how taps are attached that can be attached in several ways (default
 	// [ModeAuto]).
 	Mode Mode
@@ -101,6 +106,8 @@ func (o Options) withDefaults() (Options, error) {
 		{"series per workload", &o.MaxSeriesPerWorkload, 256, 1 << 18},
 		{"peers", &o.MaxPeers, 4096, 1 << 18},
 		{"peers per workload", &o.MaxPeersPerWorkload, 128, 1 << 18},
+		{"connections with HTTP/2", &o.MaxHTTP2Connections, 1024, 1 << 18},
+		{"streams", &o.MaxStreams, 16384, 1 << 21},
 		{"callers of TLS libraries", &o.MaxTLSCallers, 131072, 1 << 22},
 	} {
 		if *limit.value == 0 {

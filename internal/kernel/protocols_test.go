@@ -43,8 +43,8 @@ func TestProtocolsAreTheObjects(t *testing.T) {
 			t.Errorf("%s is not in the list", p)
 		}
 	}
-	if protocol.StatusAborted != uint16(bpfCommonStatusSTATUS_ABORTED) {
-		t.Errorf("aborted is %#x in the object", bpfCommonStatusSTATUS_ABORTED)
+	if protocol.StatusAborted != uint16(bpfCommonStatusSTATUS_ABORTED) || protocol.StatusUnknown != uint16(bpfCommonStatusSTATUS_UNKNOWN) {
+		t.Errorf("aborted is %#x, unknown %#x in the object", bpfCommonStatusSTATUS_ABORTED, bpfCommonStatusSTATUS_UNKNOWN)
 	}
 	if n := int(bpfProtocolPROTOCOL_COUNT); n != len(protocol.Enumerators("protocol")) {
 		t.Errorf("%d protocols", n)

@@ -407,9 +407,15 @@ func (k *Kernel) readTables(s *Snapshot) error {
 	if err := walk(o.ConnIndex, func(uint64, uint32) { connections++ }); err != nil {
 		return err
 	}
-	var pipelines uint32
-	if err := o.PipelinesTaken.Lookup(uint32(0), &pipelines); err != nil {
-		return fmt.Errorf("read how many pipelines are taken: %w", err)
+	var pipelines, http2, pages uint32
+	for _, taken := range []struct {
+		of    *ebpf.Map
+		at    uint32
+		count *uint32
+	}{{o.PipelinesTaken, 0, &pipelines}, {o.Http2Taken, 0, &http2}, {o.Http2Taken, 1, &pages}} {
+		if err := taken.of.Lookup(taken.at, taken.count); err != nil {
+			return fmt.Errorf("read element %d of %s: %w", taken.at, taken.of, err)
+		}
 	}
 	for i, t := range []struct {
 		used, limit int
@@ -422,6 +428,8 @@ func (k *Kernel) readTables(s *Snapshot) error {
 		{len(s.Coverage), int(o.Coverage.MaxEntries()), []*ebpf.Map{o.Coverage}},
 		{len(s.Listeners), int(o.Listeners.MaxEntries()), []*ebpf.Map{o.Listeners}},
 		{int(pipelines), int(o.PipelineFree.MaxEntries()), []*ebpf.Map{o.Pipelines, o.PipelineFree}},
+		{int(http2), k.options.MaxHTTP2Connections, []*ebpf.Map{o.Http2Conns, o.Http2Free}},
+		{int(pages) * streamsPerPage, k.options.streamPages() * streamsPerPage, []*ebpf.Map{o.Http2Streams, o.Http2StreamsFree}},
 		{k.tls.count(), int(o.TlsCalls.MaxEntries()), []*ebpf.Map{o.TlsCalls, o.TlsShaking, o.TlsSessions, o.TlsHellos, o.TlsProcesses, o.TlsLibraries}},
 	} {
 		if i == len(s.Tables) {

@@ -31,7 +31,8 @@ func (r Role) String() string {
 
 // Status values of [ExchangeSeries] that all protocols have.
 const (
-	StatusAborted = protocol.StatusAborted // the connection ended before a status was seen
+	StatusUnknown = protocol.StatusUnknown // there was one, and nobody knows which
+	StatusAborted = protocol.StatusAborted // the connection or the stream ended before a status was seen
 	StatusOther   = protocol.StatusOther   // of HTTP: not a number from 100 to 599
 )
 
@@ -202,7 +203,7 @@ type Listener struct {
 
 // Table is the use of one bounded map.
 type Table struct {
-	Name        string // connections, workloads, http_series (those of all protocols), edges, coverage, listeners, pipelines
+	Name        string // connections, workloads, http_series (those of all protocols), edges, coverage, listeners, pipelines, http2_connections, http2_streams
 	Used        int
 	Limit       int
 	Overflowed  uint64 // times that something found no room and went to an overflow or was lost

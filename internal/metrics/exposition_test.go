@@ -77,7 +77,26 @@ func goldenSnapshot() kernel.Snapshot {
 		kernel.ExchangeSeries{Workload: 3, Role: kernel.RoleServer, Protocol: protocol.Redis, Operation: "GET", Status: 0, Duration: durations(20 * time.Microsecond)},
 		kernel.ExchangeSeries{Workload: 3, Role: kernel.RoleServer, Protocol: protocol.Redis, Operation: "OTHER", Status: 1, Duration: durations(20 * time.Microsecond)},
 		kernel.ExchangeSeries{Workload: 0, Role: kernel.RoleServer, Protocol: protocol.Redis, Operation: "OTHER", Status: kernel.StatusOther, Overflow: true, Duration: durations(ms)})
+	grpc := netip.MustParseAddrPort("10.0.0.9:50051")
+	s.Exchanges = append(s.Exchanges,
+		// In the same series as those of HTTP/1, but what nobody could tell.
+		kernel.ExchangeSeries{Workload: 1, Role: kernel.RoleServer, Protocol: protocol.HTTP2, Operation: "GET", Status: 200, Duration: durations(2*ms, 7*ms)},
+		kernel.ExchangeSeries{Workload: 1, Role: kernel.RoleServer, Protocol: protocol.HTTP2, Operation: "UNKNOWN", Status: kernel.StatusUnknown, Duration: durations(8 * ms)},
+		kernel.ExchangeSeries{Workload: 2, Role: kernel.RoleClient, Protocol: protocol.HTTP2, Operation: "GET", Status: 200, Peer: backend, Duration: durations(9 * ms)},
+		kernel.ExchangeSeries{Workload: 1, Role: kernel.RoleServer, Protocol: protocol.HTTP2, Overflow: true, Duration: durations(ms)},
+		kernel.ExchangeSeries{Workload: 0, Role: kernel.RoleServer, Protocol: protocol.HTTP2, Operation: "OTHER", Status: kernel.StatusOther, Overflow: true, Duration: durations(4 * ms)},
+		kernel.ExchangeSeries{Workload: 6, Role: kernel.RoleServer, Protocol: protocol.GRPC, Status: 0, Duration: durations(5*ms, 6*ms)},
+		kernel.ExchangeSeries{Workload: 6, Role: kernel.RoleServer, Protocol: protocol.GRPC, Status: 14, TLS: true, Duration: durations(ms)},
+		kernel.ExchangeSeries{Workload: 6, Role: kernel.RoleServer, Protocol: protocol.GRPC, Status: kernel.StatusUnknown, Duration: durations(ms)},
+		kernel.ExchangeSeries{Workload: 6, Role: kernel.RoleServer, Protocol: protocol.GRPC, Status: kernel.StatusOther, Overflow: true, Duration: durations(ms)},
+		kernel.ExchangeSeries{Workload: 2, Role: kernel.RoleClient, Protocol: protocol.GRPC, Status: 4, Peer: grpc, Duration: durations(time.Second)},
+		kernel.ExchangeSeries{Workload: 2, Role: kernel.RoleClient, Protocol: protocol.GRPC, Status: kernel.StatusAborted, Peer: grpc, Duration: durations(2 * time.Second)},
+		kernel.ExchangeSeries{Workload: 2, Role: kernel.RoleClient, Protocol: protocol.GRPC, Status: 0, Overflow: true, Duration: durations(3 * ms)},
+		kernel.ExchangeSeries{Workload: 0, Role: kernel.RoleServer, Protocol: protocol.GRPC, Status: kernel.StatusOther, Overflow: true, Duration: durations(ms)})
 	s.Queue = []kernel.QueueSeries{{Workload: 3, Protocol: protocol.Redis, Delay: durations(10 * time.Microsecond)}, {Workload: 1, Protocol: protocol.HTTP1, Delay: durations(20*time.Microsecond, ms)}}
+	s.Queue = append(s.Queue,
+		kernel.QueueSeries{Workload: 1, Protocol: protocol.HTTP2, Delay: durations(30*time.Microsecond, 2*ms)},
+		kernel.QueueSeries{Workload: 6, Protocol: protocol.GRPC, Delay: durations(40 * time.Microsecond)})
 	s.Active = []kernel.ActiveExchanges{
 		{Workload: 1, Role: kernel.RoleServer, Count: 2, Oldest: 1500 * ms},
 		{Workload: 5, Role: kernel.RoleServer, Count: 1, Oldest: 250 * ms},
@@ -98,6 +117,7 @@ func goldenSnapshot() kernel.Snapshot {
 	s.Coverage = []kernel.Coverage{
 		{Workload: 1, Class: "http1", Connections: 5, BytesReceived: 500, BytesSent: 9000},
 		{Workload: 1, Class: "http1", Reason: "joined", Connections: 1, BytesReceived: 50, BytesSent: 900},
+		{Workload: 1, Class: "http2", Connections: 2, BytesReceived: 60, BytesSent: 70},
 		{Workload: 3, Class: "redis", Connections: 4, BytesReceived: 700, BytesSent: 800},
 		{Workload: 3, Class: "tls", Connections: 2, BytesReceived: 11, BytesSent: 22},
 		{Workload: 4, Class: "idle", Connections: 1},

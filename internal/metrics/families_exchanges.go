@@ -2,6 +2,7 @@ package metrics
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/fathomhq/fathom/internal/kernel"
@@ -33,25 +34,24 @@ func newExchanges(bounds, classic []time.Duration) ([]*exchanges, error) {
 	return all, nil
 }
 
-// systemLabels are the labels that tell the protocols of a family apart.
-func systemLabels(f *protocol.Family) (names []string) {
-	if f.SystemLabel != "" {
-		names = append(names, f.SystemLabel)
-	}
-	return names
+// present leaves out the labels that a family does not have.
+func present(names ...string) []string {
+	return slices.DeleteFunc(names, func(name string) bool { return name == "" })
 }
 
 func (e *Exporter) exchangeFamilies() (all []family) {
 	for _, x := range e.exchanges {
 		f, what := x.family, x.family.Exchanges
-		of := func(more ...string) []string { return ofWorkload(append(systemLabels(f), more...)...) }
+		of := func(more ...string) []string {
+			return ofWorkload(present(append([]string{f.SystemLabel}, more...)...)...)
+		}
 		all = append(all,
 			family{Desc{
-				f.Client, Histogram, "seconds", of("peer", f.OperationLabel, "status", "tls"),
+				f.Client, Histogram, "seconds", of("peer", f.OperationLabel, f.StatusLabel, "tls"),
 				fmt.Sprintf("Time that %s made by the workload took: from writing the request's first byte to reading the response's last byte. Includes the network and all that the server did.", what),
 			}, histograms(x.made, x.layout)},
 			family{Desc{
-				f.Server, Histogram, "seconds", of(f.OperationLabel, "status", "tls"),
+				f.Server, Histogram, "seconds", of(f.OperationLabel, f.StatusLabel, "tls"),
 				fmt.Sprintf("Time that %s served by the workload took: from the arrival of the request's first byte at the socket, before the application reads it, to writing the response's last byte. Includes the time in %s.", what, f.Queue),
 			}, histograms(x.served, x.layout)},
 			family{Desc{
@@ -62,11 +62,11 @@ func (e *Exporter) exchangeFamilies() (all []family) {
 	return append(all,
 		family{Desc{
 			"http_oldest_active_request_seconds", Gauge, "seconds", ofWorkload("role"),
-			"Age of the oldest HTTP request that has no final status yet; 0 if there is none. Grows while a server hangs, before any duration is known.",
+			"Age of the oldest HTTP request that has no final status yet, of HTTP/2 and gRPC: that is not over yet; 0 if there is none. Grows while a server hangs, before any duration is known.",
 		}, e.writeOldest},
 		family{Desc{
 			"http_requests_active", Gauge, "", ofWorkload("role"),
-			"HTTP requests that have no final status yet.",
+			"HTTP requests that have no final status yet; of HTTP/2 and gRPC: that are not over yet.",
 		}, counts(e.active, activeCount)})
 }
 

@@ -47,7 +47,7 @@ func (e *Exporter) ownFamilies() []family {
 		}, e.perTable(func(t *kernel.Table) uint64 { return t.MemoryBytes })},
 		{Desc{
 			"fathom_overflow_total", Counter, "", []string{"map"},
-			"Times that something found no room in a table: it went to series with the value \"overflow\", or is counted in fathom_lost_total.",
+			"Times that something found no room in a table: it went to series with the value \"overflow\", is counted in fathom_lost_total, or is not shown (coverage, listeners, http2_connections).",
 		}, e.perTable(func(t *kernel.Table) uint64 { return t.Overflowed })},
 		{Desc{
 			"fathom_series", Gauge, "", []string{"map"},

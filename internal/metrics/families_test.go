@@ -128,3 +128,67 @@ func TestOtherProtocolsOfPeers(t *testing.T) {
 		}
 	}
 }
+
+// HTTP/1 and HTTP/2 are in the same series, each with what its own records count: over restarts, at another peer and in overflows too.
+func TestHTTPVersionsAddUp(t *testing.T) {
+	h := newHost(t)
+	id := h.begin("shop")
+	peer := netip.MustParseAddrPort("10.0.0.8:443")
+	add := func(id kernel.WorkloadID, n int) {
+		for i, p := range []*protocol.Protocol{protocol.HTTP1, protocol.HTTP2} {
+			seen := durations(slices.Repeat([]time.Duration{ms}, n+i)...)
+			h.snapshot.Exchanges = append(h.snapshot.Exchanges,
+				kernel.ExchangeSeries{Workload: id, Role: kernel.RoleServer, Protocol: p, Operation: "GET", Status: 200, Duration: seen},
+				kernel.ExchangeSeries{Workload: id, Role: kernel.RoleClient, Protocol: p, Operation: "GET", Status: 200, Peer: peer, Duration: seen},
+				kernel.ExchangeSeries{Workload: id, Role: kernel.RoleServer, Protocol: p, Operation: "OTHER", Status: kernel.StatusOther, Overflow: true, Duration: seen},
+				kernel.ExchangeSeries{Workload: id, Role: kernel.RoleClient, Protocol: p, Operation: "GET", Status: 200, Overflow: true, Duration: seen})
+			h.snapshot.Queue = append(h.snapshot.Queue, kernel.QueueSeries{Workload: id, Protocol: p, Delay: seen})
+		}
+	}
+	keys := []string{
+		"http_request_duration_seconds workload=shop workload_kind=unit method=GET status=200",
+		"http_request_duration_seconds workload=shop workload_kind=unit method=overflow status=overflow",
+		"http_client_request_duration_seconds workload=shop workload_kind=unit peer=10.0.0.8:443 method=GET status=200",
+		"http_client_request_duration_seconds workload=shop workload_kind=unit peer=overflow method=GET status=200",
+		"http_request_queue_seconds workload=shop workload_kind=unit",
+	}
+	add(id, 3)
+	for range 2 {
+		g := h.scrape(minute)
+		for _, key := range keys {
+			if n := g.value(key); n != 7 {
+				t.Errorf("%s is %g, want 3 and 4", key, n)
+			}
+		}
+	}
+	h.end(id)
+	add(h.begin("shop"), 1)
+	g := h.scrape(minute)
+	for _, key := range keys {
+		if n := g.value(key); n != 10 {
+			t.Errorf("%s is %g over a restart, want 7 and 3", key, n)
+		}
+	}
+}
+
+// Calls of a family without operations have no label for one; who exceeds the limit of peers keeps the status.
+func TestCalls(t *testing.T) {
+	h := newHost(t)
+	id := h.begin("shop")
+	for status, overflow := range map[uint16]bool{0: false, 13: true, kernel.StatusOther: true, kernel.StatusUnknown: false} {
+		x := kernel.ExchangeSeries{Workload: id, Role: kernel.RoleClient, Protocol: protocol.GRPC, Status: status, Overflow: overflow, Duration: durations(ms)}
+		if !overflow {
+			x.Peer = netip.MustParseAddrPort("10.0.0.8:50051")
+		}
+		h.snapshot.Exchanges = append(h.snapshot.Exchanges, x)
+	}
+	g := h.scrape(minute)
+	for _, labels := range []string{
+		"peer=10.0.0.8:50051 grpc_status=OK", "peer=overflow grpc_status=INTERNAL", "peer=overflow grpc_status=overflow",
+		"peer=10.0.0.8:50051 grpc_status=unknown",
+	} {
+		if n := g.value("rpc_client_duration_seconds workload=shop workload_kind=unit rpc_system=grpc " + labels); n != 1 {
+			t.Errorf("%s: %g", labels, n)
+		}
+	}
+}

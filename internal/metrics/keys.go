@@ -48,7 +48,10 @@ func newExchangeKey(g *group, r *kernel.ExchangeSeries) exchangeKey {
 		k.end.address = unmap(r.Peer)
 	}
 	if k.overflow && !onlyPeerOverflowed(r) {
-		k.operation, k.status = overflowValue, overflowValue
+		k.status = overflowValue
+		if k.protocol.Family.OperationLabel != "" {
+			k.operation = overflowValue
+		}
 	}
 	return k
 }
@@ -56,7 +59,8 @@ func newExchangeKey(g *group, r *kernel.ExchangeSeries) exchangeKey {
 // onlyPeerOverflowed tells a client series of known operation and status from one
 // that collects all that exceeded the limit of series.
 func onlyPeerOverflowed(r *kernel.ExchangeSeries) bool {
-	return r.Role == kernel.RoleClient && r.Operation != "" && (r.Operation != protocol.OtherOperation || r.Status != kernel.StatusOther)
+	named := r.Operation != "" && r.Operation != protocol.OtherOperation
+	return r.Role == kernel.RoleClient && (named || r.Status != kernel.StatusOther)
 }
 
 // unmap gives IPv4 addresses their usual form, and all invalid ones the same.
@@ -87,11 +91,14 @@ func (k exchangeKey) labels() labelSet {
 	if k.client {
 		pairs = append(pairs, k.end.labels()...)
 	}
+	if operation := k.protocol.Family.OperationLabel; operation != "" {
+		pairs = append(pairs, operation, k.operation)
+	}
 	encrypted := ""
 	if k.tls {
 		encrypted = "true"
 	}
-	return newLabels(append(pairs, k.protocol.Family.OperationLabel, k.operation, "status", k.status, "tls", encrypted)...)
+	return newLabels(append(pairs, k.protocol.Family.StatusLabel, k.status, "tls", encrypted)...)
 }
 
 // queueKey identifies the waits of the requests of a protocol.

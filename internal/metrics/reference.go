@@ -32,7 +32,6 @@ var labelDoc = map[string]string{
 	"reason":        "Why; see [Reasons](#reasons). For failed connects: `refused`, `timed_out`, `unreachable`, `reset`, `abandoned` (closed by the application while connecting: its own timeout), `other`.",
 	"revision":      "Commit that the agent was built from.",
 	"role":          "`server` or `client`: which end of the connection the workload is.",
-	"status":        statusDoc(),
 	"tls":           "`true` for exchanges that were encrypted, and read at the TLS library. Empty for others.",
 	"tap":           "Name of a place in the kernel that Fathom hooks.",
 	"version":       "Version of the agent.",
@@ -44,12 +43,15 @@ var labelDoc = map[string]string{
 func familyLabelDoc() map[string]string {
 	const rest = "`OTHER` for unusual ones; `overflow` for what exceeded the limit of series."
 	doc := make(map[string]string)
+	statuses := make(map[string][]*protocol.Protocol)
 	for _, f := range protocol.Families() {
-		if f == protocol.HTTP {
-			doc[f.OperationLabel] = "Request method in upper case; " + rest
-			continue
+		statuses[f.StatusLabel] = append(statuses[f.StatusLabel], f.Protocols()...)
+		switch {
+		case f == protocol.HTTP:
+			doc[f.OperationLabel] = "Request method in upper case; `UNKNOWN` where HTTP/2 refers to a header that passed before the agent came, or unseen; " + rest
+		case f.OperationLabel != "":
+			doc[f.OperationLabel] = "What was asked for, in upper case; " + rest
 		}
-		doc[f.OperationLabel] = "What was asked for, in upper case; " + rest
 		if f.SystemLabel != "" {
 			var names []string
 			for _, p := range f.Protocols() {
@@ -57,6 +59,9 @@ func familyLabelDoc() map[string]string {
 			}
 			doc[f.SystemLabel] = "What was asked: " + strings.Join(names, ", ") + "."
 		}
+	}
+	for label, protocols := range statuses {
+		doc[label] = statusDoc(protocols)
 	}
 	return doc
 }
@@ -79,14 +84,29 @@ func classList() string {
 	return strings.Join(names, ", ")
 }
 
-func statusDoc() string {
-	are := []string{"Three-digit status code"}
-	for _, p := range protocol.All() {
-		if !p.Statuses.AreCodes() {
-			are = append(are, fmt.Sprintf("of %s %s", p.Title, p.StatusesAre))
+// statusDoc says what the label has for the status of some protocols.
+func statusDoc(protocols []*protocol.Protocol) string {
+	var are []string
+	codes, carried := false, false
+	for _, p := range protocols {
+		carried = carried || p.Class() == protocol.HTTP2.Name
+		if p.Statuses.AreCodes() {
+			codes = true
+			continue
 		}
+		are = append(are, fmt.Sprintf("of %s %s", p.Title, p.StatusesAre))
 	}
-	return strings.Join(are, "; ") + "; `aborted` where the connection ended before one was seen; `other` for what has no name, of HTTP what is not between 100 and 599; `overflow` for what exceeded the limit of series."
+	aborted, other := "`aborted` where the connection ended before one was seen", "`other` for what has no name"
+	if codes {
+		are = slices.Insert(are, 0, "Three-digit status code")
+		other += ", of HTTP what is not between 100 and 599"
+	}
+	are[0] = strings.ToUpper(are[0][:1]) + are[0][1:]
+	if carried {
+		aborted += ", or where a stream of HTTP/2 was reset before it was over"
+		are = append(are, "`unknown`, in lower case, where HTTP/2 refers to a header that [passed before the agent came, or unseen](how-it-works.md#http2-and-grpc)")
+	}
+	return strings.Join(append(are, aborted, other), "; ") + "; `overflow` for what exceeded the limit of series."
 }
 
 // writeProtocols describes the list of protocols.
@@ -94,7 +114,7 @@ func writeProtocols(b *strings.Builder) {
 	b.WriteString("\n## Protocols\n\nWhat is recognised on a connection, without ports, and counted.\n\n" +
 		"| protocol | `class` | known by | a response finds its request | an exchange ends |\n|---|---|---|---|---|\n")
 	for _, p := range protocol.All() {
-		fmt.Fprintf(b, "| %s | `%s` | %s | %s | %s |\n", p.Title, p.Name, p.Recognised, p.Matched, p.Ended)
+		fmt.Fprintf(b, "| %s | `%s` | %s | %s | %s |\n", p.Title, p.Class(), p.Recognised, p.Matched, p.Ended)
 	}
 	for _, p := range protocol.All() {
 		if p.Family == protocol.HTTP {
@@ -171,8 +191,8 @@ When an address becomes another pod's, what was counted until then stays with th
 var reasons = []struct{ metric, reason, meaning string }{
 	{"fathom_lost_total", "connections_full", "A connection found the table of connections full. Nothing on it is measured."},
 	{"fathom_lost_total", "no_arrival", "The time at which an exchange's request arrived was not seen."},
-	{"fathom_lost_total", "gap", "Bytes passed without a tap seeing them, so that the status of an exchange, or its end, is not known. Where several were open, all that follow are lost, too: until the connection has rested for `--settle-after`, or to its end if its client pipelines."},
-	{"fathom_lost_total", "pipelined", "More exchanges were open on a connection than it has room for (64; 8 where 1,024 other connections have that many): those beyond. With more than 64 all of them, and what follows on that connection is lost as `gap`."},
+	{"fathom_lost_total", "gap", "Bytes passed without a tap seeing them, so that the status of an exchange, or its end, is not known. Where several were open, all that follow are lost, too: until the connection has rested for `--settle-after`, or to its end if its client pipelines. Of HTTP/2: the streams that were open."},
+	{"fathom_lost_total", "pipelined", "More exchanges were open on a connection than it has room for (64; 8 where 1,024 other connections have that many): those beyond. With more than 64 all of them, and what follows on that connection is lost as `gap`. Of HTTP/2: streams beyond 64 that find no room in the table of streams."},
 	{"fathom_lost_total", "no_request", "A response came that answers nothing: no request was open, or none that was seen. Such are a `408` on an idle connection and a second answer."},
 	{"fathom_lost_total", "missed_end", "The end of a connection was missed; a sweep, or the next socket in its memory, showed it."},
 	{"fathom_lost_total", "tls_socket", "A TLS library moved what looks like a request, and on which connection is not known."},
@@ -187,7 +207,7 @@ var reasons = []struct{ metric, reason, meaning string }{
 	{"fathom_lost_bytes_total", "unreadable", "The head of a message was looked for in them, and they could not be read, lie behind more messages in one buffer than are followed, or are as likely the body that `Expect` had asked about as an unusual request."},
 	{"fathom_connections_total", "(empty)", "Nothing special."},
 	{"fathom_connections_total", "joined", "The connection is older than the agent."},
-	{"fathom_connections_total", "upgraded", "It spoke HTTP until `101`, or 2xx to `CONNECT` and then something unknown."},
+	{"fathom_connections_total", "upgraded", "It spoke HTTP/1 until `101`, or 2xx to `CONNECT` and then something unknown."},
 	{"fathom_connections_total", "server_first", "The server spoke first."},
 	{"fathom_connections_total", "untapped", "Bytes passed that no tap saw."},
 	{"fathom_connections_total", "attached_late", "TLS: opened before the probes were there, and nothing was exchanged since."},

@@ -94,7 +94,7 @@ func (e *Exporter) edgeCounts(r *kernel.Edge) []uint64 {
 }
 
 // updateActive sets the gauges of open exchanges. They are 0, not absent, where
-// HTTP was spoken before.
+// HTTP, or what it carries, was spoken before.
 func (e *Exporter) updateActive(snap *kernel.Snapshot) {
 	zero := [2]uint64{}
 	at := func(id kernel.WorkloadID, role kernel.Role) *series {
@@ -107,7 +107,7 @@ func (e *Exporter) updateActive(snap *kernel.Snapshot) {
 		return s
 	}
 	for i := range snap.Exchanges {
-		if snap.Exchanges[i].Protocol.Family != protocol.HTTP {
+		if p := snap.Exchanges[i].Protocol; p.Family != protocol.HTTP && p.Carrier == nil {
 			continue
 		}
 		role := kernel.RoleServer

@@ -132,6 +132,7 @@ declare namespace API {
   interface Status {
     method: string;
     status: string;
+    failed: boolean;
     tls: boolean;
     count: number;
     mean: number | null;

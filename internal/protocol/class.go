@@ -6,7 +6,7 @@ import "strings"
 type Class struct {
 	// Name is the value of the label class, Title the same for people.
 	Name, Title string
-	// Protocol is the one that is read; nil: none is.
+	// Protocol is the one that is read, alone or as the carrier of others; nil: none is.
 	Protocol *Protocol
 	// Hides: there may be exchanges on such connections that are not in the metrics, as Fathom could not read them.
 	Hides bool
@@ -25,8 +25,6 @@ func others() []Class {
 		{Name: Idle, Title: "idle", enumerator: "CLASS_UNKNOWN"},
 		{Name: "tls", Title: "TLS, not read", Hides: true, enumerator: "CLASS_TLS",
 			Advice: "Start the agent with `--tls`: it then reads TLS at the library."},
-		{Name: "http2", Title: "HTTP/2", Hides: true, enumerator: "CLASS_HTTP2",
-			Advice: "Nothing yet: HTTP/2 and gRPC are not read. Their TCP numbers are complete."},
 		{Name: "mptcp", Title: "Multipath TCP", Hides: true, enumerator: "CLASS_MPTCP",
 			Advice: "Multipath TCP cannot be read. A Go server speaks plain TCP with `GODEBUG=multipathtcp=0`."},
 		{Name: Other, Title: "another protocol", enumerator: "CLASS_OTHER",
@@ -40,7 +38,7 @@ func others() []Class {
 var classes = func() []Class {
 	list := others()
 	for _, p := range byNumber {
-		if p != nil {
+		if p != nil && p.Carrier == nil {
 			list = append(list, Class{Name: p.Name, Title: p.Title, Protocol: p, enumerator: "CLASS_" + strings.ToUpper(p.Name)})
 		}
 	}

@@ -14,8 +14,10 @@ type Family struct {
 	// Client, Server and Queue are the names of the histograms: of exchanges that workloads began, of those that they
 	// served, and of the time that these waited until they were read.
 	Client, Server, Queue string
-	// SystemLabel is the label that tells protocols apart; empty if none does. OperationLabel has the operation.
+	// SystemLabel is the label that tells protocols apart, OperationLabel has the operation; empty if there is none.
 	SystemLabel, OperationLabel string
+	// StatusLabel has the status.
+	StatusLabel string
 	// Bounds are the classic bounds of the histograms. Nil: those that the user sets.
 	Bounds []time.Duration
 }
@@ -27,6 +29,7 @@ var HTTP = &Family{
 	Server:         "http_request_duration_seconds",
 	Queue:          "http_request_queue_seconds",
 	OperationLabel: "method",
+	StatusLabel:    "status",
 }
 
 // Databases is the family of databases and caches. Its bounds begin where those of a cache on the same host have to.
@@ -37,12 +40,24 @@ var Databases = &Family{
 	Queue:          "db_server_operation_queue_seconds",
 	SystemLabel:    "db_system",
 	OperationLabel: "operation",
+	StatusLabel:    "status",
 	Bounds: []time.Duration{
 		50 * time.Microsecond, 100 * time.Microsecond, 250 * time.Microsecond, 500 * time.Microsecond,
 		1 * time.Millisecond, 2500 * time.Microsecond, 5 * time.Millisecond, 10 * time.Millisecond, 25 * time.Millisecond,
 		50 * time.Millisecond, 100 * time.Millisecond, 250 * time.Millisecond, 500 * time.Millisecond,
 		1 * time.Second, 2500 * time.Millisecond, 5 * time.Second, 10 * time.Second,
 	},
+}
+
+// RPC is the family of calls of procedures on other hosts. What they call is not known yet, so that there is no operation. The status
+// has a label of its own: its names are gRPC's, and nobody should add them up with HTTP's codes.
+var RPC = &Family{
+	Title: "RPC", Prefix: "rpc_", Exchanges: "RPC calls",
+	Client:      "rpc_client_duration_seconds",
+	Server:      "rpc_server_duration_seconds",
+	Queue:       "rpc_server_queue_seconds",
+	SystemLabel: "rpc_system",
+	StatusLabel: "grpc_status",
 }
 
 // families are those of the list, in the order of their protocols.

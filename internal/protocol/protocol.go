@@ -14,12 +14,14 @@ import (
 
 // Protocol is an entry of the list.
 type Protocol struct {
-	// Name is the class of its connections, and in capitals what the kernel side's PROTOCOL_ and CLASS_ end in.
+	// Name is the class of its connections, unless it has a Carrier, and in capitals what the kernel side's PROTOCOL_ and CLASS_ end in.
 	Name string
 	// Title is its name for people.
 	Title string
 	// Family says in which metrics its exchanges are.
 	Family *Family
+	// Carrier is the protocol whose connections its exchanges are on, and whose class these have. Nil: they are its own.
+	Carrier *Protocol
 	// System is the value of the family's system label; empty if the family has none.
 	System string
 
@@ -27,8 +29,8 @@ type Protocol struct {
 	// request, and where an exchange ends.
 	Recognised, Matched, Ended string
 
-	// Operations are what can be asked for, Statuses how it can end, by the kernel side's numbers. [StatusAborted] and
-	// [StatusOther] are statuses of all protocols.
+	// Operations are what can be asked for, Statuses how it can end, by the kernel side's numbers. [StatusUnknown], [StatusAborted] and
+	// [StatusOther] are statuses of all protocols. A protocol of a family without an OperationLabel has no Operations.
 	Operations, Statuses Names
 	// StatusesAre says, for the reference, what the names of statuses are.
 	StatusesAre string
@@ -36,7 +38,7 @@ type Protocol struct {
 	Waits []string
 	// Housekeeping are operations that client libraries do by themselves, whose failures no application sees.
 	Housekeeping []string
-	// Success are the statuses that are no failures. Nil: FailedCodes are the failures.
+	// Success are the statuses that are no failures, besides [Unknown]. Nil: FailedCodes are the failures.
 	Success []string
 	// FailedCodes is the first digit of the codes that are failures, where statuses are codes.
 	FailedCodes string
@@ -45,7 +47,7 @@ type Protocol struct {
 }
 
 // all is the list, in any order.
-func all() []*Protocol { return []*Protocol{HTTP1, Redis} }
+func all() []*Protocol { return []*Protocol{HTTP1, Redis, HTTP2, GRPC} }
 
 // byNumber has the protocols where the kernel side numbers them.
 var byNumber = number(all())
@@ -73,6 +75,14 @@ func Numbered(n uint8) *Protocol {
 	return nil
 }
 
+// Class is the name of the class of its connections.
+func (p *Protocol) Class() string {
+	if p.Carrier != nil {
+		return p.Carrier.Name
+	}
+	return p.Name
+}
+
 // Number is the kernel side's.
 func (p *Protocol) Number() uint8 { return p.number }
 
@@ -88,12 +98,14 @@ func (p *Protocol) Shown() *Protocol {
 
 // The statuses that all protocols have.
 const (
-	StatusAborted uint16 = 0xfffe // the connection ended before the response began
+	StatusUnknown uint16 = 0xfffd // the response had one, and which it was could not be told
+	StatusAborted uint16 = 0xfffe // the connection or the stream ended before the response had a status
 	StatusOther   uint16 = 0xffff // none that has a name
 )
 
 // What labels say where nothing else is known.
 const (
+	Unknown        = "unknown"
 	Aborted        = "aborted"
 	Other          = "other"
 	OtherOperation = "OTHER"
@@ -101,7 +113,10 @@ const (
 
 // Status returns the value of the label status for a number.
 func (p *Protocol) Status(n uint16) string {
-	if n == StatusAborted {
+	switch n {
+	case StatusUnknown:
+		return Unknown
+	case StatusAborted:
 		return Aborted
 	}
 	if s := p.Statuses.Name(int(n)); s != "" {
@@ -110,18 +125,21 @@ func (p *Protocol) Status(n uint16) string {
 	return Other
 }
 
-// Operation returns the name of an operation.
+// Operation returns the name of an operation; nothing if the protocol has none.
 func (p *Protocol) Operation(n uint8) string {
+	if p.Family.OperationLabel == "" {
+		return ""
+	}
 	if s := p.Operations.Name(int(n)); s != "" {
 		return s
 	}
 	return OtherOperation
 }
 
-// Failed reports whether an exchange failed, seen by whoever asked. Those of housekeeping never do.
+// Failed reports whether an exchange failed, seen by whoever asked. Those of housekeeping never do, nor do those of which nobody knows.
 func (p *Protocol) Failed(operation, status string) bool {
 	switch {
-	case p.IsHousekeeping(operation):
+	case p.IsHousekeeping(operation), status == Unknown:
 		return false
 	case status == Aborted:
 		return true

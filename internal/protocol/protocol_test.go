@@ -18,11 +18,19 @@ func TestEntriesAreWhole(t *testing.T) {
 		if (p.Family.SystemLabel == "") != (p.System == "") {
 			t.Errorf("%s: system %q of the label %q", p.Name, p.System, p.Family.SystemLabel)
 		}
-		if c := ClassNamed(p.Name); c.Protocol != p || c.Hides || c.enumerator == "" {
+		carrier := p
+		if p.Carrier != nil {
+			carrier = p.Carrier
+		}
+		if c := ClassNamed(p.Class()); c.Protocol != carrier || carrier.Carrier != nil || c.Hides || c.enumerator == "" {
 			t.Errorf("class of %s: %+v", p.Name, c)
 		}
 		operations := p.Operations.All()
-		if len(operations) == 0 || p.Operation(0) != OtherOperation || p.Operation(255) != OtherOperation {
+		other := OtherOperation
+		if p.Family.OperationLabel == "" {
+			other = ""
+		}
+		if (len(operations) == 0) != (other == "") || p.Operation(0) != other || p.Operation(255) != other {
 			t.Errorf("operations of %s: %q", p.Name, operations)
 		}
 		for _, name := range slices.Concat(p.Waits, p.Housekeeping) {
@@ -35,7 +43,7 @@ func TestEntriesAreWhole(t *testing.T) {
 				t.Errorf("%s has no status %s", p.Name, name)
 			}
 		}
-		if p.Status(StatusAborted) != Aborted || p.Status(StatusOther) != Other {
+		if p.Status(StatusAborted) != Aborted || p.Status(StatusOther) != Other || p.Status(StatusUnknown) != Unknown || p.Family.StatusLabel == "" {
 			t.Errorf("common statuses of %s: %s, %s", p.Name, p.Status(StatusAborted), p.Status(StatusOther))
 		}
 		for _, names := range [][]string{operations, p.Statuses.All()} {
@@ -54,12 +62,12 @@ func TestHTTP(t *testing.T) {
 			t.Errorf("status %d is %s", n, got)
 		}
 	}
-	for status, want := range map[string]bool{"200": false, "404": false, "500": true, "599": true, Aborted: true, Other: false, "5": false} {
+	for status, want := range map[string]bool{"200": false, "404": false, "500": true, "599": true, Aborted: true, Other: false, "5": false, Unknown: false} {
 		if got := HTTP1.Failed("GET", status); got != want {
 			t.Errorf("status %s failed: %t", status, got)
 		}
 	}
-	if HTTP1.Operation(1) != "GET" || HTTP1.Shown() != HTTP1 || HTTP1.Family.Index() != 0 {
+	if HTTP1.Operation(1) != "GET" || HTTP1.Shown() != HTTP1 || HTTP2.Shown() != HTTP1 || HTTP1.Family.Index() != 0 {
 		t.Errorf("%+v", HTTP1)
 	}
 }

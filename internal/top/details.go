@@ -151,12 +151,20 @@ func heatLines(h *history.Heatmap, width int) []string {
 }
 
 func statusLines(statuses []history.Status) (lines []string) {
+	width := 10
+	for _, s := range statuses {
+		width = max(width, len(s.Status))
+	}
 	for _, s := range statuses {
 		tls := ""
 		if s.TLS {
 			tls = "  TLS"
 		}
-		lines = append(lines, fmt.Sprintf("%-10s %-10s %10d  mean %7s%s", printable(s.Method), printable(s.Status), s.Count, duration(s.Mean), tls))
+		method := ""
+		if s.Method != "" { // gRPC has none
+			method = fmt.Sprintf("%-10s ", printable(s.Method))
+		}
+		lines = append(lines, fmt.Sprintf("%s%-*s %10d  mean %7s%s", method, width, printable(s.Status), s.Count, duration(s.Mean), tls))
 	}
 	return lines
 }

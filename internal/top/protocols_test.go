@@ -29,8 +29,12 @@ func TestOtherProtocols(t *testing.T) {
 		Spoken: web.Protocols[0], Statuses: []history.Status{{Method: "INCR", Status: "WRONGTYPE", Count: 7}},
 		Details: history.Client{Peers: []history.ClientPeer{{End: history.End{Peer: "10.0.0.8:6379"}, Amount: amount}}},
 	}}}
+	m.details.Protocols = append(m.details.Protocols, history.SpokenDetails{
+		Spoken:   history.Spoken{Protocol: "grpc", Title: "gRPC", Role: "server", Amount: amount, QueueRatio: none},
+		Statuses: []history.Status{{Status: "OK", Count: 6}, {Status: "DEADLINE_EXCEEDED", Count: 7}},
+	})
 	text := strings.Join(m.detailLines(), "\n")
-	for _, want := range []string{"Redis made", "10.0.0.8:6379", "WRONGTYPE"} {
+	for _, want := range []string{"Redis made", "10.0.0.8:6379", "WRONGTYPE", "gRPC served", "\nOK                         6", "\nDEADLINE_EXCEEDED          7"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("no %s in\n%s", want, text)
 		}

@@ -144,8 +144,7 @@ func lostHeads() []path {
 		}, but: []short{{at: anywhere, why: "discarded bytes are copied nowhere", server: "2 GET 200",
 			lost: fmt.Sprintf("unreadable_truncated, %d read bytes unreadable, any write bytes late", len(get))}}},
 		{name: "head behind many empty iovecs", want: "GET 200", run: readBy(append(make([]int, 300), len(get))...)},
-		{name: "head behind more empty iovecs than are followed", want: "GET 200", run: readBy(append(make([]int, 1000), len(get))...),
-			but: unread(notByMessage, "only the first 320 buffers are followed", "some unreadable_iovecs, some read bytes unreadable")},
+		{name: "head behind as many empty iovecs as a call can have", want: "GET 200", run: readBy(append(make([]int, 1023), len(get))...)},
 		{name: "head over many iovecs", want: "GET 200", run: readBy(pieces(len(get), 1)...)},
 		{name: "response over 60 iovecs, the head in the first", want: "2 GET 200", run: func(p *pair) {
 			c, s := p.connect()

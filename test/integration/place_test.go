@@ -68,11 +68,10 @@ func (p place) mayMissUncounted() bool { return !p.mayMiss() && !p.release.befor
 type where func(place) bool
 
 // Where the bytes of a call are found, see bpf/user_buffer.h.
-func byRegisters(p place) bool  { return p.mode == kernel.ModeTracepoint }
-func byMessage(p place) bool    { return p.mode == kernel.ModeTrampoline }
-func byEntry(p place) bool      { return p.mode == kernel.ModeKprobe }
-func notByMessage(p place) bool { return !byMessage(p) }
-func byMsghdr(p place) bool     { return byMessage(p) || byEntry(p) }
+func byRegisters(p place) bool { return p.mode == kernel.ModeTracepoint }
+func byMessage(p place) bool   { return p.mode == kernel.ModeTrampoline }
+func byEntry(p place) bool     { return p.mode == kernel.ModeKprobe }
+func byMsghdr(p place) bool    { return byMessage(p) || byEntry(p) }
 
 func anywhere(place) bool { return true }
 

@@ -13,11 +13,17 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/emptypb"
+
 	"github.com/fathomhq/fathom/test/process"
 )
 
 // makeTrouble does, until the test ends, what the demonstration does not: this process is a workload that answers with
-// errors, asks and answers as Redis does, talks TLS, cannot connect, is reset, does not accept, and does things that Fathom counts as lost.
+// errors, asks and answers as Redis and gRPC do, talks TLS, cannot connect, is reset, does not accept, and does things that Fathom counts as lost.
 func makeTrouble(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -36,6 +42,7 @@ func makeTrouble(t *testing.T) {
 	relay := newRelay(t, address)
 	crowded := newCrowded(t)
 	redis := newRedis(t)
+	calls := newCalls(t)
 	closed := process.FreeAddress(t)
 
 	every := []struct {
@@ -48,6 +55,8 @@ func makeTrouble(t *testing.T) {
 		{2 * time.Second, func() error { return pipeline(ctx, address, 100) }}, // seldom: what is lost has waited, but has no duration
 		{100 * time.Millisecond, func() error { return hangUp(ctx, address) }},
 		{50 * time.Millisecond, func() error { return command(ctx, redis) }},
+		{50 * time.Millisecond, func() error { return call(ctx, calls, "/test.Calls/Good", codes.OK) }},
+		{50 * time.Millisecond, func() error { return call(ctx, calls, "/test.Calls/Bad", codes.Internal) }},
 		{200 * time.Millisecond, func() error { return pipeline(ctx, relay, 1) }},
 		{100 * time.Millisecond, func() error { return refused(ctx, closed) }},
 		{500 * time.Millisecond, func() error { return refused(ctx, crowded) }},
@@ -171,6 +180,39 @@ func command(ctx context.Context, address string) error {
 		if _, err := io.ReadFull(conn, make([]byte, len(e[1]))); err != nil {
 			return err
 		}
+	}
+	return nil
+}
+
+// newCalls returns a connection to a server that has one good method of gRPC, and one bad one.
+func newCalls(t *testing.T) *grpc.ClientConn {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := grpc.NewServer(grpc.UnknownServiceHandler(func(_ any, stream grpc.ServerStream) error {
+		if method, _ := grpc.MethodFromServerStream(stream); strings.HasSuffix(method, "/Bad") {
+			return status.Error(codes.Internal, "bad")
+		}
+		return stream.SendMsg(&emptypb.Empty{})
+	}))
+	go func() { _ = server.Serve(l) }()
+	t.Cleanup(server.Stop)
+	conn, err := grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() })
+	return conn
+}
+
+// call calls a method that has to end with a status.
+func call(ctx context.Context, conn *grpc.ClientConn, method string, want codes.Code) error {
+	ctx, cancel := context.WithTimeout(ctx, process.Patience)
+	defer cancel()
+	if err := conn.Invoke(ctx, method, &emptypb.Empty{}, &emptypb.Empty{}); status.Code(err) != want {
+		return fmt.Errorf("%s: %w, want %s", method, err, want)
 	}
 	return nil
 }

@@ -61,6 +61,25 @@ func served(who string, perSecond map[string]float64, minutes int) map[string]st
 	return series
 }
 
+// called are the gRPC calls that a workload served, by status, per second.
+func called(who string, perSecond map[string]float64, minutes int) map[string]string {
+	series := make(map[string]string)
+	for status, rate := range perSecond {
+		series[fmt.Sprintf(`rpc_server_duration_seconds_count{%s,rpc_system="grpc",grpc_status=%q}`, who, status)] = growing(rate, minutes)
+	}
+	return series
+}
+
+// callsWaiting are gRPC calls of which so much of the time is spent in the socket.
+func callsWaiting(who string, perSecond, seconds, waits float64) map[string]string {
+	return map[string]string{
+		"rpc_server_duration_seconds_count{" + who + `,rpc_system="grpc",grpc_status="OK"}`: growing(perSecond, 20),
+		"rpc_server_duration_seconds_sum{" + who + `,rpc_system="grpc",grpc_status="OK"}`:   growing(perSecond*seconds, 20),
+		"rpc_server_queue_seconds_count{" + who + `,rpc_system="grpc"}`:                     growing(perSecond, 20),
+		"rpc_server_queue_seconds_sum{" + who + `,rpc_system="grpc"}`:                       growing(perSecond*waits, 20),
+	}
+}
+
 // merge puts series together.
 func merge(all ...map[string]string) map[string]string {
 	merged := make(map[string]string)
@@ -135,9 +154,9 @@ func connects(labels string, opened, refused float64) map[string]string {
 // carried are bytes by class.
 func carried(who string, http1, opaque float64) map[string]string {
 	return map[string]string{
-		"fathom_bytes_total{" + who + `,class="http1",direction="sent"}`: growing(http1, 90),
-		"fathom_bytes_total{" + who + `,class="tls",direction="sent"}`:   growing(opaque/2, 90),
-		"fathom_bytes_total{" + who + `,class="http2",direction="sent"}`: growing(opaque/2, 90),
+		"fathom_bytes_total{" + who + `,class="http1",direction="sent"}`:      growing(http1, 90),
+		"fathom_bytes_total{" + who + `,class="tls",direction="sent"}`:        growing(opaque/2, 90),
+		"fathom_bytes_total{" + who + `,class="unreadable",direction="sent"}`: growing(opaque/2, 90),
 	}
 }
 
@@ -169,6 +188,23 @@ var alertTests = map[string][]past{
 			"http_request_duration_seconds{" + onPods + `,method="GET",status="200"}`: "{{schema:0 sum:0 count:0 buckets:[0]}}+{{schema:0 sum:9 count:564 buckets:[564]}}x30",
 			"http_request_duration_seconds{" + onPods + `,method="GET",status="503"}`: "{{schema:0 sum:0 count:0 buckets:[0]}}+{{schema:0 sum:9 count:36 buckets:[36]}}x30",
 		}},
+	},
+	"FathomHighRPCErrorRatio": {
+		{name: "6 % in a pod", series: called(onPods, map[string]float64{"OK": 9.4, "UNAVAILABLE": 0.3, "INTERNAL": 0.3}, 30), at: "20m", firing: onPods},
+		{name: "6 % without a status, on a host", series: called(onHost, map[string]float64{"OK": 9.4, "other": 0.6}, 30), at: "20m", firing: onHost},
+		{name: "4.9 %", series: called(onPods, map[string]float64{"OK": 9.51, "UNKNOWN": 0.49}, 30), at: "20m"},
+		{
+			name: "callers' mistakes, calls that were reset, and what nobody knows", at: "20m",
+			series: called(onPods, map[string]float64{"OK": 1, "NOT_FOUND": 5, "CANCELLED": 5, "ABORTED": 5, "aborted": 5, "unknown": 5, "overflow": 5}, 30),
+		},
+		{name: "three calls per hour, all failed", series: called(onPods, map[string]float64{"INTERNAL": 3.0 / 3600}, 120), at: "2h"},
+		{name: "errors of HTTP", series: served(onPods, map[string]float64{"503": 10}, 30), at: "20m"},
+	},
+	"FathomRPCQueueing": {
+		{name: "60 % of 100 ms", series: callsWaiting(onPods, 10, 0.1, 0.06), at: "15m", firing: onPods},
+		{name: "40 % of 100 ms", series: callsWaiting(onPods, 10, 0.1, 0.04), at: "15m"},
+		{name: "90 % of 1 ms", series: callsWaiting(onPods, 10, 0.001, 0.0009), at: "15m"},
+		{name: "requests of HTTP", series: waiting(onPods, 10, 0.1, 0.06), at: "15m"},
 	},
 	"FathomErrorBudgetBurnFast": {
 		{name: "1.5 % for hours: 15 times 0.1 %", series: served(onPods, map[string]float64{"200": 9.85, "503": 0.15}, 120), at: "90m", firing: onPods},

@@ -32,7 +32,7 @@ struct host_map {
 	const void *id;
 	u32 type, key_size, value_size, entries;
 	u32 used;  /* hashes: slots that were ever taken; queues: how many are in it */
-	u32 first; /* queues */
+	u32 first; /* queues; of one that forgets: the next to be forgotten */
 	u8 *keys, *values, *taken;
 };
 
@@ -102,9 +102,11 @@ static int host_update(struct host_map *m, const void *key, const void *value, u
 		return -E2BIG;
 	for (i = 0; i < m->used && m->taken[i]; i++)
 		;
-	if (i == m->entries)
+	if (i == m->entries && m->type != BPF_MAP_TYPE_LRU_HASH)
 		return -E2BIG;
-	if (i == m->used)
+	if (i == m->entries)
+		i = m->first++ % m->entries;
+	else if (i == m->used)
 		m->used++;
 	m->taken[i] = 1;
 	memcpy(m->keys + i * m->key_size, key, m->key_size);

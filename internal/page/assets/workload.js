@@ -106,19 +106,20 @@ function Served({ data, over }) {
  * @param {number} n
  */
 function byStatus(statuses, n) {
-  /** @type {Map<string, (number | null)[]>} */
+  /** @type {Map<string, {class: string, values: (number | null)[]}>} */
   const sums = new Map();
   for (const s of statuses) {
-    const sum = sums.get(s.status) ?? Array(n).fill(0);
-    sums.set(s.status, sum.map((v, i) => v + (s.per_second[i] ?? 0)));
+    const sum = sums.get(s.status)?.values ?? Array(n).fill(0);
+    sums.set(s.status, { class: statusClass(s), values: sum.map((v, i) => v + (s.per_second[i] ?? 0)) });
   }
-  return [...sums].sort(([a], [b]) => a.localeCompare(b)).map(([status, values]) => ({ name: status, class: statusClass(status), values }));
+  return [...sums].sort(([a], [b]) => a.localeCompare(b)).map(([status, sum]) => ({ name: status, ...sum }));
 }
 
-/** @param {string} status */
-function statusClass(status) {
+/** @param {API.Status} s */
+function statusClass({ status, failed }) {
   if (/^[1-5]\d\d$/.test(status)) return `s-${status[0]}xx`;
-  return { ok: "s-2xx", aborted: "s-aborted", other: "s-other", overflow: "s-other" }[status] ?? "s-5xx"; // a word: an error
+  const known = { ok: "s-2xx", OK: "s-2xx", aborted: "s-aborted", other: "s-other", overflow: "s-other", unknown: "s-other" }[status];
+  return known ?? (failed ? "s-5xx" : "s-4xx"); // another word: of a server's error, or of a caller's
 }
 
 /**
@@ -158,7 +159,7 @@ function Spoken({ spoken: s, over }) {
     ${client ? html`<${Asks} title=${title} client=${s.details} over=${over} />` : html`<${Panel} title=${title}>
       <p class="sub">${rate(s.per_second)}, of which ${percent(s.error_ratio)} errors. For ${percent(s.queue_ratio)} of their time the requests wait unread.</p>
       <${Latency} title=${title} client=${s.details} over=${over} /><//>`}
-    <${Statuses} title=${`${title}: operations`} what="Operation" statuses=${s.statuses} />`;
+    <${Statuses} title=${`${title}: ${s.statuses.some((o) => o.method) ? "operations" : "statuses"}`} what="Operation" statuses=${s.statuses} />`;
 }
 
 /** @param {{peers: API.Peer[]}} props */
@@ -195,10 +196,15 @@ function Broken({ tcp }) {
 /** @param {{title: string, what: string, statuses: API.Status[]}} props */
 function Statuses({ title, what, statuses }) {
   const all = statuses.reduce((sum, s) => sum + s.count, 0);
+  const named = statuses.some((s) => s.method);
   return html`<${Panel} title=${title}><${Scroll} label=${title}><table>
-    <thead><tr><th scope="col">${what}</th><th scope="col">Status</th><th scope="col">Requests</th><th scope="col">Share</th><th scope="col">Mean</th></tr></thead>
-    <tbody>${statuses.map((s) => html`<tr><th scope="row">${s.method}${s.tls ? " (TLS)" : ""}</th><td><span class="swatch ${statusClass(s.status)}"></span>${s.status}</td>
-      <td>${count(s.count)}</td><td>${percent(s.count / all)}</td><td>${duration(s.mean)}</td></tr>`)}</tbody>
+    <thead><tr>${named && html`<th scope="col">${what}</th>`}<th scope="col">Status</th><th scope="col">Requests</th><th scope="col">Share</th><th scope="col">Mean</th></tr></thead>
+    <tbody>${statuses.map((s) => {
+      const tls = s.tls ? " (TLS)" : "";
+      const status = html`<span class="swatch ${statusClass(s)}"></span>${s.status}`;
+      return html`<tr>${named ? html`<th scope="row">${s.method}${tls}</th><td>${status}</td>` : html`<th scope="row">${status}${tls}</th>`}
+        <td>${count(s.count)}</td><td>${percent(s.count / all)}</td><td>${duration(s.mean)}</td></tr>`;
+    })}</tbody>
   </table><//><//>`;
 }
 
