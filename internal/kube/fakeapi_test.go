@@ -1,6 +1,7 @@
 package kube
 
 import (
+	"context"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -242,6 +243,8 @@ func (f *fakeAPI) watch(w http.ResponseWriter, r *http.Request) {
 		_ = encoder.Encode(&metav1.WatchEvent{Type: string(e.Type), Object: runtime.RawExtension{Raw: f.encode(e.Object)}}) // the client may be gone
 		flush()
 	}
+	// A request that comes while the server stops sees no other change than that its client is gone.
+	defer context.AfterFunc(r.Context(), func() { f.do(func() {}) })()
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	cut := f.cut
