@@ -467,8 +467,9 @@ struct pipeline {
 struct http2_asked {
 	u32 id; /* whose request this is */
 	u8 operation;
-	u8 is_grpc; /* enum http2_is_grpc */
-	u16 pad;
+	u8 is_grpc;  /* enum http2_is_grpc */
+	u8 is_reset; /* a server's client has given it up: see http2_stream.reset_at */
+	u8 pad;
 } __attribute__((aligned(8)));
 
 struct http2_answer {
@@ -490,6 +491,12 @@ struct http2_stream {
 	struct http2_asked asked;
 	u64 last; /* when the response was over */
 	struct http2_answer answer;
+	/* When RST_STREAM was read, and how far the server had written then: in TCP's numbers, and
+	 * in plaintext.
+	 */
+	u64 reset_at;
+	u32 reset_sent;
+	u32 reset_plain;
 };
 
 enum http2_is_grpc {

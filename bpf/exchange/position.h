@@ -34,16 +34,20 @@ static __always_inline u32 request_position(struct conn *c)
 	return c->closed_at ? c->final_written : load(tp, write_seq);
 }
 
+/* How far TCP is in what was written. */
+static __always_inline u32 written_position(struct conn *c)
+{
+	struct tcp_sock *tp = cast(struct tcp_sock, c->sk);
+
+	return c->closed_at ? c->final_written : load(tp, write_seq);
+}
+
 /* Whether a write is under way, or done, whose hook has not run yet. */
 static __always_inline bool write_pending(struct conn *c)
 {
-	struct tcp_sock *tp = cast(struct tcp_sock, c->sk);
-	u32 position;
-
 	if (c->tls && c->plain_writing)
 		return true;
-	position = c->closed_at ? c->final_written : load(tp, write_seq);
-	return c->tx_known && position != c->tx_pos;
+	return c->tx_known && written_position(c) != c->tx_pos;
 }
 
 /* Whether a client has read bytes whose hook has not run yet, or never will. */

@@ -255,6 +255,7 @@ static __always_inline void http2_request(struct conn *c, struct http2_conn *h)
 		x->start = http2_start_of_answered(c, x);
 	x->asked.operation = s->method;
 	x->asked.is_grpc = http2_may_be_grpc(s);
+	x->asked.is_reset = 0;
 	if (c->role == ROLE_SERVER && x->start > START_LOST)
 		queue_observe(c->workload,
 			      x->asked.is_grpc == HTTP2_SURELY_GRPC ? PROTOCOL_GRPC :
@@ -307,6 +308,8 @@ static __always_inline void http2_over(struct conn *c, struct http2_conn *h, u32
 
 	if (!x)
 		return;
+	if (http2_was_reset(c, x, place, id))
+		return;
 	http2_half_begins(h, x, id);
 	if (x->answer.over) /* RST_STREAM behind it says nothing more */
 		return;
@@ -337,6 +340,8 @@ static __always_inline void http2_response(struct conn *c, struct http2_conn *h,
 			count_lost(LOST_REQUEST, 1);
 		return;
 	}
+	if (http2_was_reset(c, x, place, id))
+		return;
 	http2_half_begins(h, x, id);
 	/* the first field of trailers may be unknown, and no status */
 	if (begins && (s->status != STATUS_UNKNOWN || !x->answer.status))
@@ -351,13 +356,32 @@ static __always_inline void http2_response(struct conn *c, struct http2_conn *h,
 	http2_settle_stream(c->slot, place - 1, id, HTTP2_BY_ITSELF, 0);
 }
 
+/* A client gives stream ID up, by RST_STREAM. */
+static __always_inline void http2_given_up(struct conn *c, struct http2_conn *h, u32 id, u64 now)
+{
+	u32 place = http2_look_for(c->http2, id, false);
+	struct http2_stream *x = place ? http2_place(h, place - 1) : NULL;
+
+	if (!x)
+		return;
+	if (c->role == ROLE_SERVER && x->asked.id == id && !x->asked.is_reset) {
+		x->reset_at = now;
+		x->reset_sent = written_position(c);
+		x->reset_plain = c->plain_written + c->plain_writing;
+		ordered(&h->spare);
+		x->asked.is_reset = 1;
+		if (http2_may_have_ended(c, x))
+			return; /* until the hooks of that have run, or the next sweep */
+	}
+	http2_settle_stream(c->slot, place - 1, id, HTTP2_RESET_NOW, now);
+}
+
 /* Applies what a step found. */
 __noinline int http2_apply(u32 slot, u64 is_response, u64 event, u64 now)
 {
 	struct conn *c = conn_of(slot);
 	struct http2_side *s;
 	struct http2_conn *h;
-	u32 place;
 
 	h = c ? http2_of(c) : NULL;
 	if (!h || !c->http2)
@@ -379,13 +403,7 @@ __noinline int http2_apply(u32 slot, u64 is_response, u64 event, u64 now)
 			http2_over(c, h, s->stream, HTTP2_CUT, now);
 			break;
 		}
-		place = http2_look_for(c->http2, s->stream, false);
-		if (!place)
-			break;
-		/* a library's call that is under way may have written the end of the response */
-		http2_settle_stream(
-			slot, place - 1, s->stream,
-			c->tls && c->plain_writing ? HTTP2_LOST + LOST_GAP : HTTP2_RESET_NOW, now);
+		http2_given_up(c, h, s->stream, now);
 		break;
 	case HTTP2_GOAWAY:
 		if (is_response) { /* what is above is not answered, and settled by the sweep */

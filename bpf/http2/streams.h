@@ -256,7 +256,7 @@ __noinline int http2_settle_stream(u32 slot, u32 index, u32 id, u32 how, u64 end
 		struct http2_answer half;
 		u64 word;
 	} answer;
-	u64 start, last;
+	u64 start, last, reset_at;
 
 	h = c ? http2_of(c) : NULL;
 	x = h ? http2_place(h, index) : NULL;
@@ -270,6 +270,7 @@ __noinline int http2_settle_stream(u32 slot, u32 index, u32 id, u32 how, u64 end
 	answer.word = *(volatile u64 *)&x->answer;
 	start = x->start;
 	last = x->last;
+	reset_at = x->reset_at;
 	if (answer.half.id != id)
 		answer.word = (u64)GRPC_STATUS_NONE << 48;
 	if (how == HTTP2_BY_ITSELF && (asked.half.id != id || !answer.half.over))
@@ -291,6 +292,10 @@ __noinline int http2_settle_stream(u32 slot, u32 index, u32 id, u32 how, u64 end
 		count_lost_here(how - HTTP2_LOST, 1);
 		return 0;
 	}
+	if (how == HTTP2_CLOSED && asked.half.is_reset && !answer.half.over) {
+		how = HTTP2_RESET_NOW;
+		end = reset_at;
+	}
 	if (how == HTTP2_CLOSED && h->goaway_at && id > h->goaway) {
 		how = HTTP2_RESET_NOW;
 		end = h->goaway_at;
@@ -302,6 +307,30 @@ __noinline int http2_settle_stream(u32 slot, u32 index, u32 id, u32 how, u64 end
 		answer.half.over = HTTP2_CUT;
 	http2_observe(c, asked.half, answer.half, last);
 	return 0;
+}
+
+/*
+ * Whether the end of a response may have been written before the client's RST_STREAM was read: the
+ * client may give it up because of that end, and hooks run in any order.
+ */
+static __always_inline bool http2_may_have_ended(struct conn *c, struct http2_stream *x)
+{
+	if (c->tls && c->plain_writing && (s32)(x->reset_plain - c->plain_written) > 0)
+		return true;
+	return c->tx_known && (s32)(x->reset_sent - c->tx_pos) > 0;
+}
+
+/*
+ * Whether stream ID was given up by the client of a server, and all hooks have run of what was
+ * written before: if so, it is settled.
+ */
+static __always_inline bool http2_was_reset(struct conn *c, struct http2_stream *x, u32 place,
+					    u32 id)
+{
+	if (x->asked.id != id || !x->asked.is_reset || http2_may_have_ended(c, x))
+		return false;
+	http2_settle_stream(c->slot, place - 1, id, HTTP2_RESET_NOW, x->reset_at);
+	return true;
 }
 
 /* http2_settle_stream() for all streams above ABOVE in a page. */

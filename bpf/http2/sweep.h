@@ -5,50 +5,60 @@
 
 #include "streams.h"
 
-/* Looks at the streams of a page: counts those that are open, and settles what nobody answers. */
-__noinline int http2_sweep_page(u32 slot, u32 page)
+/*
+ * Looks at the stream whose place has an INDEX: counts it if it is open, or settles it if nobody
+ * else will.
+ */
+__noinline int http2_sweep_stream(u32 slot, u32 index)
 {
-	u32 i, id, client, index;
 	struct conn *c = conn_of(slot);
 	struct http2_stream *x;
 	struct census *census;
 	struct http2_conn *h;
-	u64 start;
+	u64 start, end = 0;
+	u32 id, client, how = HTTP2_BY_ITSELF;
 
-	if (!c)
+	h = c ? http2_of(c) : NULL;
+	x = h ? http2_place(h, index) : NULL;
+	if (!x)
 		return 0;
-	client = c->role == ROLE_CLIENT;
-	for (i = 0; i < HTTP2_PLACES; i++) {
-		index = page * HTTP2_PLACES + i;
-		h = http2_of(c);
-		x = h ? http2_place(h, index) : NULL;
-		census = bpf_map_lookup_elem(&censuses, &c->workload);
-		if (!x || !census)
+	id = x->owner;
+	if (!id || x->asked.id != id)
+		return 0;
+	if (id <= h->lost_until) {
+		how = HTTP2_LOST + h->lost_reason;
+	} else if (h->goaway_at && id > h->goaway) {
+		how = HTTP2_RESET_NOW;
+		end = h->goaway_at;
+	} else if (x->answer.id == id && x->answer.over) {
+		; /* both hooks left it to the other */
+	} else if (x->asked.is_reset) {
+		if (http2_may_have_ended(c, x))
 			return 0;
-		id = x->owner;
-		if (!id || x->asked.id != id)
-			continue;
-		if (id <= h->lost_until) {
-			http2_settle_stream(slot, index, id, HTTP2_LOST + h->lost_reason, 0);
-			continue;
-		}
-		if (h->goaway_at && id > h->goaway) {
-			http2_settle_stream(slot, index, id, HTTP2_RESET_NOW, h->goaway_at);
-			continue;
-		}
-		/* where both hooks left it to the other */
-		if (x->answer.id == id && x->answer.over) {
-			http2_settle_stream(slot, index, id, HTTP2_BY_ITSELF, 0);
-			continue;
-		}
+		how = HTTP2_RESET_NOW;
+		end = x->reset_at;
+	} else {
+		client = c->role == ROLE_CLIENT;
 		start = x->start;
-		if (start == START_LOST)
-			continue;
+		census = bpf_map_lookup_elem(&censuses, &c->workload);
+		if (!census || start == START_LOST)
+			return 0;
 		__sync_fetch_and_add(&census->active[client], 1);
 		if (start > START_LOST &&
 		    (!census->oldest[client] || start < census->oldest[client]))
 			census->oldest[client] = start;
+		return 0;
 	}
+	return http2_settle_stream(slot, index, id, how, end);
+}
+
+/* The same for all streams of a page. */
+__noinline int http2_sweep_page(u32 slot, u32 page)
+{
+	u32 i;
+
+	for (i = 0; i < HTTP2_PLACES; i++)
+		http2_sweep_stream(slot, page * HTTP2_PLACES + i);
 	return 0;
 }
 

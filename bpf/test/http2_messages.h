@@ -862,7 +862,8 @@ static inline u16 status_when_cut(const struct http2_truth *x, bool had_come)
 
 /*
  * What X may be counted as. What the client gives up while its response comes is either: which of
- * both was first is known where the call of one came behind the hook of the other. CLOSED: when the
+ * both was first is known where the call of one came behind the hook of the other; and at a server,
+ * where the call came first that wrote what the client may have had. CLOSED: when the
  * connection was closed. UNSEEN: the end may have been missed.
  */
 static inline void find_outcomes(struct outcomes *all, const struct http2_truth *x, u64 closed,
@@ -870,6 +871,7 @@ static inline void find_outcomes(struct outcomes *all, const struct http2_truth 
 {
 	struct span none = {~0ULL, ~0ULL}, head = none, over = none, given_up = none;
 	struct span close = {closed, closed};
+	bool server = made.scenario.role == ROLE_SERVER;
 
 	all->count = 0;
 	if (x->head != NOWHERE)
@@ -891,10 +893,11 @@ static inline void find_outcomes(struct outcomes *all, const struct http2_truth 
 			add_outcome(all, x, status_when_cut(x, x->head != NOWHERE), over);
 		}
 	}
-	if (x->given_up != NOWHERE && (unseen || given_up.call <= over.hook)) {
+	if (x->given_up != NOWHERE &&
+	    (unseen || given_up.call <= (server ? over.call : over.hook))) {
 		if (x->head != NOWHERE && (unseen || head.call <= given_up.hook))
 			add_outcome(all, x, status_when_cut(x, true), given_up);
-		if (unseen || given_up.call <= head.hook)
+		if (unseen || given_up.call <= (server ? head.call : head.hook))
 			add_outcome(all, x, STATUS_ABORTED, given_up);
 	}
 	if (x->refused != NOWHERE)

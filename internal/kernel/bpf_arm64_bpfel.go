@@ -355,7 +355,8 @@ type bpfHttp2Conn struct {
 			Id        uint32
 			Operation uint8
 			IsGrpc    uint8
-			Pad       uint16
+			IsReset   uint8
+			Pad       uint8
 		}
 		Last   uint64
 		Answer struct {
@@ -365,6 +366,9 @@ type bpfHttp2Conn struct {
 			Grpc   uint8
 			Over   uint8
 		}
+		ResetAt    uint64
+		ResetSent  uint32
+		ResetPlain uint32
 	}
 }
 
@@ -380,7 +384,8 @@ type bpfHttp2Page struct {
 			Id        uint32
 			Operation uint8
 			IsGrpc    uint8
-			Pad       uint16
+			IsReset   uint8
+			Pad       uint8
 		}
 		Last   uint64
 		Answer struct {
@@ -390,6 +395,9 @@ type bpfHttp2Page struct {
 			Grpc   uint8
 			Over   uint8
 		}
+		ResetAt    uint64
+		ResetSent  uint32
+		ResetPlain uint32
 	}
 }
 

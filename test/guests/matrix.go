@@ -106,7 +106,7 @@ var jobs = []job{
 	{
 		// What is matched by number does not depend on the order of hooks, but on what they look at, and on what is atomic.
 		pkg: "./test/http2", in: autoMode, not: except("5.10", "6.1-full", "6.12", "7.3", "arm64-6.12"), short: true,
-		run:   "^TestRows$/^(Go:_100_at_once|order:_(a_hundred_.*|thousands_of_.*))$",
+		run:   "^TestRows$/^(Go:_100_at_once|grpc-go:_(10|100)_at_once|order:_(a_hundred_.*|thousands_of_.*))$",
 		limit: 6 * time.Minute,
 	},
 	{
