@@ -258,13 +258,11 @@ __noinline int apply(u32 slot, u64 is_response, u64 event, u32 seq, u64 now)
 			classify(slot, CLASS_REDIS, COVERAGE_NONE);
 			break;
 		}
-		if (c->switching) {
-			http2_switches(slot);
-			break;
-		}
 		if (event_status(event) == CLASS_HTTP2) {
-			http2_first(c, !!is_response, event_operation(event));
-			classify(slot, CLASS_HTTP2, COVERAGE_NONE);
+			if (c->switching == HTTP2_SWITCHED)
+				http2_switches(slot);
+			else
+				http2_first(c, !!is_response, event_operation(event));
 			break;
 		}
 		if (event_status(event)) /* else a piece came before */
@@ -523,7 +521,6 @@ __noinline int find_role(u32 slot, u64 address, u64 flags_and_length, u32 direct
 			       direction)) {
 		if (!c->role)
 			return 0;
-		classify(slot, CLASS_HTTP2, COVERAGE_NONE);
 	} else if (preface_class(prefix[0], prefix[1], n) == CLASS_HTTP2) {
 		c->role = direction == READ ? ROLE_SERVER : ROLE_CLIENT;
 	} else {

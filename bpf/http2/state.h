@@ -16,6 +16,7 @@
 #define FATHOM_HTTP2_STATE_H
 
 #include "../http1/state.h"
+#include "../socket/coverage.h"
 #include "streams.h"
 
 /* "PRI * HTTP/2.0", CR LF CR LF, "SM", CR LF CR LF: RFC 9113, section 3.4. */
@@ -28,6 +29,39 @@ static __always_inline void http2_direction_begins(struct http2_direction *d, bo
 	d->preface = 0;
 	d->first = whole;
 	d->lost = !whole;
+}
+
+/*
+ * True to the one caller that makes the connection one of HTTP/2, FROM what it was; the hooks of the
+ * other direction wait meanwhile.
+ */
+static __always_inline bool http2_claim_switch(struct conn *c, u32 from)
+{
+	if (fetching_atomics)
+		return __sync_val_compare_and_swap(&c->switching, from, HTTP2_SWITCHING) == from;
+	if (c->switching != from || !claim_here(c->slot, CLAIM_STREAM, 0))
+		return false;
+	c->switching = HTTP2_SWITCHING;
+	return true;
+}
+
+/* The same for one whose class is not known yet. */
+static __always_inline bool http2_claim_beginning(struct conn *c)
+{
+	if (!http2_claim_switch(c, HTTP2_NOT_SWITCHING))
+		return false;
+	if (c->class == CLASS_UNKNOWN)
+		return true;
+	c->switching = HTTP2_NOT_SWITCHING; /* another was faster */
+	return false;
+}
+
+/* What was claimed is done. */
+static __always_inline void http2_has_begun(struct conn *c)
+{
+	classify(c->slot, CLASS_HTTP2, COVERAGE_NONE);
+	ordered(&c->settled);
+	c->switching = HTTP2_NOT_SWITCHING;
 }
 
 /*

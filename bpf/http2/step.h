@@ -282,6 +282,17 @@ static __always_inline void http2_joins_client(struct conn *c, u32 direction)
 	c->tx_known = 1;
 }
 
+/* GREETED bytes of the server, which are in WORD, came before HTTP/2 was recognised. */
+static __always_inline void http2_was_greeted(struct http2_direction *d, u64 word, u32 greeted)
+{
+	d->first = 0;
+	d->side.head.lo = word;
+	d->side.head.hi = 0;
+	d->side.head.have = greeted;
+	/* or it was something else */
+	d->lost = greeted >= HTTP2_FRAME_HEAD || !http2_may_be_first_settings(word, 0, greeted);
+}
+
 /*
  * The connection carries HTTP/2, which its first bytes in a direction show; HAVE of them came in
  * earlier calls. So may have some of the other direction.
@@ -289,34 +300,28 @@ static __always_inline void http2_joins_client(struct conn *c, u32 direction)
 static __always_inline void http2_first(struct conn *c, u32 is_response, u32 have)
 {
 	u32 asked = have, greeted = http1_of(c, RESPONSE)->have;
-	u64 word = http1_of(c, RESPONSE)->word[0];
-	struct http2_direction *d;
-	struct http2_conn *h;
 	bool gap = c->after_gap || c->attempts || http1_of(c, RESPONSE)->phase == HTTP1_UNKNOWN;
+	struct http2_conn *h;
 
+	if (!http2_claim_beginning(c))
+		return;
 	if (is_response)
 		asked = http1_of(c, REQUEST)->have;
 	http2_begins(c->slot, true);
 	h = http2_of(c);
 	c->after_gap = GAP_NONE;
-	if (!h || !c->http2)
-		return;
-	http2_direction(h, REQUEST)->preface = HTTP2_PREFACE - (asked & 15);
-	if (gap || c->joined) { /* in front of this */
-		http2_distrust(c->slot, true, LOST_GAP);
-		if (c->joined)
-			http2_joins_client(c, WRITE);
-		return;
+	if (h && c->http2) {
+		http2_direction(h, REQUEST)->preface = HTTP2_PREFACE - (asked & 15);
+		if (gap || c->joined) { /* in front of this */
+			http2_distrust(c->slot, true, LOST_GAP);
+			if (c->joined)
+				http2_joins_client(c, WRITE);
+		} else if (greeted) {
+			http2_was_greeted(http2_direction(h, RESPONSE),
+					  http1_of(c, RESPONSE)->word[0], greeted);
+		}
 	}
-	if (!greeted)
-		return;
-	d = http2_direction(h, RESPONSE);
-	d->first = 0;
-	d->side.head.lo = word;
-	d->side.head.hi = 0;
-	d->side.head.have = greeted;
-	/* or it was something else */
-	d->lost = greeted >= HTTP2_FRAME_HEAD || !http2_may_be_first_settings(word, 0, greeted);
+	http2_has_begun(c);
 }
 
 /* What the payload of a HEADERS frame at ADDRESS shows, N bytes of which are there. */
@@ -384,12 +389,13 @@ __noinline int http2_joins(u32 slot, u64 address, u32 n, u32 direction)
 		who = found >> 1 & 3;
 		c->http2_alone[direction] = found >> 8;
 	}
-	if (!found || !who)
+	if (!found || !who || !http2_claim_beginning(c))
 		return found;
 	c->role = (who == HTTP2_ASKS) == (direction == READ) ? ROLE_SERVER : ROLE_CLIENT;
 	c->after_gap = GAP_NONE;
 	http2_begins(slot, false);
 	http2_joins_client(c, direction);
+	http2_has_begun(c);
 	return true;
 }
 

@@ -30,18 +30,6 @@ __noinline u64 http2_switch_step(u32 slot, u64 address, u32 n, u32 is_response)
 	return EVENT(EVENT_SWITCH, 0, 0, n);
 }
 
-/* True to the one caller that makes the connection one of HTTP/2. */
-static __always_inline bool http2_claim_switch(struct conn *c)
-{
-	if (fetching_atomics)
-		return __sync_val_compare_and_swap(&c->switching, HTTP2_SWITCHED,
-						   HTTP2_SWITCHING) == HTTP2_SWITCHED;
-	if (c->switching != HTTP2_SWITCHED || !claim_here(c->slot, CLAIM_STREAM, 0))
-		return false;
-	c->switching = HTTP2_SWITCHING;
-	return true;
-}
-
 /*
  * The connection carries HTTP/2 from here on; the request that was answered by 101 is stream 1's.
  */
@@ -54,7 +42,7 @@ __noinline int http2_switches(u32 slot)
 	u32 number;
 	u64 start;
 
-	if (!c || !http2_claim_switch(c))
+	if (!c || !http2_claim_switch(c, HTTP2_SWITCHED))
 		return 0;
 	number = c->responses - 1;
 	x = exchange_of(c, number);

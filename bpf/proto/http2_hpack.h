@@ -402,6 +402,26 @@ static __always_inline u32 http2_gather(struct http2_piece *p, u64 lo, u64 hi, u
 	return n;
 }
 
+/*
+ * How many of the HAVE (1 to 16) bytes of LO from the second on are fields of no interest, each an
+ * index of one byte: of what clients repeat with every request, most are.
+ */
+static __always_inline u32 http2_passes_fields(struct http2_side *s, u64 lo, u32 have)
+{
+	u32 index, i;
+
+	for (i = 1; i < 8; i++) {
+		lo >>= 8;
+		index = (u8)lo ^ 0x80;
+		if (i >= have || index - 1 >= 0x7e || http2_entry(s, index))
+			break;
+		if (index < 8)
+			s->flags |= HTTP2_ASKED;
+		s->fields = 1;
+	}
+	return i - 1;
+}
+
 /* Takes up to HAVE (1 to 16) bytes of a fragment, at most as many as are left of it. */
 static __always_inline u32 http2_block(struct http2_side *s, u64 lo, u64 hi, u32 have)
 {
@@ -420,6 +440,8 @@ static __always_inline u32 http2_block(struct http2_side *s, u64 lo, u64 hi, u32
 	}
 	if (complete)
 		http2_number_ends(s, s->value);
+	if (s->part == HTTP2_FIELD && used == 1)
+		used += http2_passes_fields(s, lo, have);
 	if (s->part == HTTP2_LENGTH && used < have) {
 		u8 first = lo >> 8 * used;
 

@@ -177,6 +177,7 @@ func (k *Kernel) readSeries(s *Snapshot, peers slots[bpfEdgeKey]) error {
 	if err != nil {
 		return err
 	}
+	s.series = n
 	keys[0].key, keys[0].used = hostOverflow(protocol.HTTP1), true
 	s.Exchanges = make([]ExchangeSeries, 0, n+1)
 	size := len(k.upper) + 1
@@ -423,7 +424,7 @@ func (k *Kernel) readTables(s *Snapshot) error {
 	}{
 		{connections, k.options.MaxConnections, []*ebpf.Map{o.ConnIndex, o.ConnHints, o.Conns, o.ConnFree}},
 		{len(s.Workloads), k.options.MaxWorkloads, []*ebpf.Map{o.WorkloadIndex, o.Workloads, o.WorkloadFree, o.Censuses, o.QueueSeries, o.QueueOthers}},
-		{len(s.Exchanges), k.options.MaxSeries, []*ebpf.Map{o.SeriesIndex, o.Series, o.SeriesFree}},
+		{s.series, k.options.MaxSeries, []*ebpf.Map{o.SeriesIndex, o.Series, o.SeriesFree}},
 		{len(s.Edges), k.options.MaxPeers, []*ebpf.Map{o.EdgeIndex, o.Edges, o.EdgeFree}},
 		{len(s.Coverage), int(o.Coverage.MaxEntries()), []*ebpf.Map{o.Coverage}},
 		{len(s.Listeners), int(o.Listeners.MaxEntries()), []*ebpf.Map{o.Listeners}},

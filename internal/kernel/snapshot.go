@@ -247,4 +247,6 @@ type Snapshot struct {
 	LostBytes []LostBytes // every direction and reason, zeros included
 	Tables    []Table
 	Programs  []Program
+
+	series int // slots of them that are taken
 }
