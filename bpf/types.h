@@ -508,7 +508,9 @@ enum http2_is_grpc {
 enum http2_over {
 	HTTP2_OPEN,
 	HTTP2_WHOLE,
-	HTTP2_CUT, /* by RST_STREAM, or by the end of its connection */
+	HTTP2_RESET_BY_SERVER,
+	HTTP2_REFUSED, /* so, and nothing was done for it (RFC 9113, section 8.7) */
+	HTTP2_RESET_BY_CLIENT,
 };
 
 /* conn.switching */

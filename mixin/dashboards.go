@@ -171,7 +171,7 @@ func workload() *page {
 		stacked(third("Requests by status", "HTTP requests per second by status. `aborted`: the connection ended before there was one; mostly clients that hung up.",
 			units.RequestsPerSecond, query{s.per("status").count(served), "{{status}}"})),
 		limited(third("Errors", "Share of requests answered with 5xx, and of those that ended without an answer.", units.PercentUnit,
-			query{s.errorRatio(served, serverError), "5xx"}, query{s.errorRatio(served, `status="aborted"`), "aborted"}), badErrors),
+			query{s.errorRatio(served, serverError), "5xx"}, query{s.errorRatio(served, `status=~"aborted|reset_by_client|refused"`), "aborted"}), badErrors),
 		third("Latency", "From the arrival of a request's first byte at the socket to the last byte of the answer: what callers wait for, without the network. Half of the requests are faster than p50, one in 100 is slower than p99.",
 			units.Seconds, withQuantiles(s, served)...),
 		panel{title: "Latency heat map", width: 16, height: 9, draw: heat, unit: units.Seconds,

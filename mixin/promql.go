@@ -35,7 +35,7 @@ func others() []*protocol.Family {
 }
 
 // failed selects what failed in a family, and judged what that is compared with: what client libraries do by themselves is in neither.
-// Of a stream of HTTP/2 nobody knows who has reset it: that is a failure to who asked, and none that the server owns up to.
+// A stream of HTTP/2 that its client has reset, or that was refused, is a failure to who asked, and none that the server owns up to.
 func failed(f *protocol.Family, served bool) (failed, judged []string) {
 	success, housekeeping := []string{"overflow"}, []string{}
 	for _, p := range f.Protocols() {
@@ -43,7 +43,7 @@ func failed(f *protocol.Family, served bool) (failed, judged []string) {
 		if p.Carrier != nil {
 			success = append(success, protocol.Unknown)
 			if served {
-				success = append(success, protocol.Aborted)
+				success = append(success, protocol.Aborted, protocol.ResetByClient, protocol.Refused)
 			}
 		}
 	}
@@ -74,8 +74,8 @@ func except(label string, values []string) string {
 // What counts as an error. To a server: what it owns up to; a client that hangs up is none. To a client also
 // what it never got an answer to.
 const (
-	serverError = `status=~"5.."`
-	clientError = `status=~"5..|aborted"`
+	serverError = `status=~"5..|reset_by_server"`
+	clientError = `status=~"5..|aborted|reset_by_client|reset_by_server|refused"`
 )
 
 // resent are the kinds of retransmits that tcp_segments_sent_total is the denominator of (docs/metrics.md).

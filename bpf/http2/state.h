@@ -337,7 +337,7 @@ static __always_inline void http2_half_begins(struct http2_conn *h, struct http2
 static __always_inline void http2_over(struct conn *c, struct http2_conn *h, u32 id, u8 over,
 				       u64 now)
 {
-	u32 place = http2_answered(c, h, id, over == HTTP2_CUT);
+	u32 place = http2_answered(c, h, id, over != HTTP2_WHOLE);
 	struct http2_stream *x = place ? http2_place(h, place - 1) : NULL;
 
 	if (!x)
@@ -407,7 +407,7 @@ static __always_inline void http2_given_up(struct conn *c, struct http2_conn *h,
 		if (http2_may_have_ended(c, x))
 			return; /* until the hooks of that have run, or the next sweep */
 	}
-	http2_settle_stream(c->slot, place - 1, id, HTTP2_RESET_NOW, now);
+	http2_settle_stream(c->slot, place - 1, id, HTTP2_GIVEN_UP, now);
 }
 
 /* Applies what a step found. */
@@ -434,7 +434,10 @@ __noinline int http2_apply(u32 slot, u64 is_response, u64 event, u64 now)
 		break;
 	case HTTP2_RESET:
 		if (is_response) {
-			http2_over(c, h, s->stream, HTTP2_CUT, now);
+			http2_over(c, h, s->stream,
+				   s->code == HTTP2_REFUSED_STREAM ? HTTP2_REFUSED :
+								     HTTP2_RESET_BY_SERVER,
+				   now);
 			break;
 		}
 		http2_given_up(c, h, s->stream, now);

@@ -212,16 +212,31 @@ static __always_inline bool http2_leave_place(u32 slot, struct http2_stream *x, 
 /* How a stream comes to its end, beside what its two sides say. */
 enum http2_end {
 	HTTP2_BY_ITSELF, /* both sides are done with it, or nothing happens */
-	HTTP2_RESET_NOW, /* by RST_STREAM */
+	HTTP2_GIVEN_UP,	 /* by the client's RST_STREAM */
+	HTTP2_NOT_TAKEN, /* by the server's GOAWAY */
 	HTTP2_CLOSED,	 /* its connection is no more */
 	HTTP2_LOST,	 /* + enum lost: nobody knows how */
 };
+
+/* What an exchange has for a status that ended without one. */
+static __always_inline u16 http2_status_of_end(u8 over)
+{
+	switch (over) {
+	case HTTP2_RESET_BY_SERVER:
+		return STATUS_RESET_BY_SERVER;
+	case HTTP2_REFUSED:
+		return STATUS_REFUSED;
+	case HTTP2_RESET_BY_CLIENT:
+		return STATUS_RESET_BY_CLIENT;
+	}
+	return STATUS_ABORTED;
+}
 
 /* Counts an exchange of NS. What was cut off has its status, if that had come, as in HTTP/1. */
 static __always_inline void http2_observe(struct conn *c, struct http2_asked asked,
 					  struct http2_answer answer, u64 ns)
 {
-	u16 status = answer.status ? answer.status : STATUS_ABORTED;
+	u16 end = http2_status_of_end(answer.over), status = answer.status ? answer.status : end;
 	u8 protocol = PROTOCOL_GRPC;
 
 	if (asked.is_grpc == HTTP2_MAY_BE_GRPC && answer.grpc < GRPC_COUNT)
@@ -233,7 +248,7 @@ static __always_inline void http2_observe(struct conn *c, struct http2_asked ask
 		if (answer.grpc == GRPC_STATUS_UNKNOWN)
 			status = STATUS_UNKNOWN;
 		else if (answer.grpc >= GRPC_COUNT)
-			status = answer.over == HTTP2_WHOLE ? STATUS_OTHER : STATUS_ABORTED;
+			status = answer.over == HTTP2_WHOLE ? STATUS_OTHER : end;
 	}
 	series_observe(c, protocol, protocol == PROTOCOL_GRPC ? OPERATION_OTHER : asked.operation,
 		       status, ns);
@@ -293,18 +308,20 @@ __noinline int http2_settle_stream(u32 slot, u32 index, u32 id, u32 how, u64 end
 		return 0;
 	}
 	if (how == HTTP2_CLOSED && asked.half.is_reset && !answer.half.over) {
-		how = HTTP2_RESET_NOW;
+		how = HTTP2_GIVEN_UP;
 		end = reset_at;
 	}
 	if (how == HTTP2_CLOSED && h->goaway_at && id > h->goaway) {
-		how = HTTP2_RESET_NOW;
+		how = HTTP2_NOT_TAKEN;
 		end = h->goaway_at;
 	}
 	if (!answer.half.over)
 		last = end;
 	last = last > start ? last - start : 0;
-	if (how == HTTP2_RESET_NOW)
-		answer.half.over = HTTP2_CUT;
+	if (how == HTTP2_GIVEN_UP)
+		answer.half.over = HTTP2_RESET_BY_CLIENT;
+	else if (how == HTTP2_NOT_TAKEN)
+		answer.half.over = HTTP2_REFUSED;
 	http2_observe(c, asked.half, answer.half, last);
 	return 0;
 }
@@ -329,7 +346,7 @@ static __always_inline bool http2_was_reset(struct conn *c, struct http2_stream 
 {
 	if (x->asked.id != id || !x->asked.is_reset || http2_may_have_ended(c, x))
 		return false;
-	http2_settle_stream(c->slot, place - 1, id, HTTP2_RESET_NOW, x->reset_at);
+	http2_settle_stream(c->slot, place - 1, id, HTTP2_GIVEN_UP, x->reset_at);
 	return true;
 }
 

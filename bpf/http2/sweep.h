@@ -28,14 +28,14 @@ __noinline int http2_sweep_stream(u32 slot, u32 index)
 	if (id <= h->lost_until) {
 		how = HTTP2_LOST + h->lost_reason;
 	} else if (h->goaway_at && id > h->goaway) {
-		how = HTTP2_RESET_NOW;
+		how = HTTP2_NOT_TAKEN;
 		end = h->goaway_at;
 	} else if (x->answer.id == id && x->answer.over) {
 		; /* both hooks left it to the other */
 	} else if (x->asked.is_reset) {
 		if (http2_may_have_ended(c, x))
 			return 0;
-		how = HTTP2_RESET_NOW;
+		how = HTTP2_GIVEN_UP;
 		end = x->reset_at;
 	} else {
 		client = c->role == ROLE_CLIENT;

@@ -45,6 +45,9 @@ enum http2_frame_flags {
 	HTTP2_PRIORITY = 0x20,	  /* HEADERS */
 };
 
+/* The error code of a stream for which the server has done nothing (RFC 9113, section 7). */
+#define HTTP2_REFUSED_STREAM 7
+
 /* RFC 9113, section 6: what a frame must have, or the connection is in error. */
 #define HTTP2_ON_STREAM 0x80	 /* a stream */
 #define HTTP2_ON_CONNECTION 0x40 /* none */

@@ -14,6 +14,10 @@ enum protocol {
 
 /* Statuses of every protocol, above what they number themselves; beside STATUS_OTHER, 0xffff. */
 enum common_status {
+	/* a stream was given up before it was over: */
+	STATUS_RESET_BY_CLIENT = 0xfffa,
+	STATUS_RESET_BY_SERVER = 0xfffb,
+	STATUS_REFUSED = 0xfffc, /* by the server, which did nothing for it */
 	STATUS_UNKNOWN = 0xfffd, /* what the response said was not seen */
 	STATUS_ABORTED = 0xfffe, /* the connection ended before the response began */
 };

@@ -32,6 +32,7 @@ struct http2_truth {
 	u32 head;     /* of the response: its header block */
 	u32 over;     /* the frame that ends it */
 	u32 reset;    /* RST_STREAM in front of that, by the server */
+	u16 reset_as; /* the status that says so */
 	u32 given_up; /* by the client */
 	u32 refused;  /* GOAWAY that says so */
 };
@@ -378,11 +379,12 @@ static inline void put_data(struct http2_truth *x, bool is_response, bool ends)
 	put_frame(http2_stream_of(is_response), HTTP2_FRAME_DATA, flags, x->id, payload, n);
 }
 
-static inline void put_code(struct http2_truth *x, bool is_response)
+static inline u8 put_code(struct http2_truth *x, bool is_response)
 {
 	u8 code[4] = {0, 0, 0, choose(14)};
 
 	put_frame(http2_stream_of(is_response), HTTP2_FRAME_RST_STREAM, 0, x->id, code, 4);
+	return code[3];
 }
 
 /* A request that the server pushes with X, and its response. */
@@ -588,9 +590,12 @@ static inline void write_frame(char kind, u32 number, bool waits)
 		x->over = s->length - 1;
 		break;
 	case 'X':
-		put_code(x, true);
-		if (x->over == NOWHERE && x->reset == NOWHERE)
+		i = put_code(x, true);
+		if (x->over == NOWHERE && x->reset == NOWHERE) {
 			x->reset = s->length - 1;
+			x->reset_as = i == HTTP2_REFUSED_STREAM ? STATUS_REFUSED :
+								  STATUS_RESET_BY_SERVER;
+		}
 		break;
 	case 'u':
 		put_pushed(x, 2 * (1 + messages_of(&made.scenario, s)->count));
@@ -854,10 +859,10 @@ static inline void add_outcome(struct outcomes *all, const struct http2_truth *x
 	o->most = ended.hook > begun.call ? ended.hook - begun.call : 0;
 }
 
-/* The status of one that was cut off, if its response's header block had come, or had not. */
-static inline u16 status_when_cut(const struct http2_truth *x, bool had_come)
+/* The status of one that was CUT off, if its response's header block had come, or had not. */
+static inline u16 status_when_cut(const struct http2_truth *x, bool had_come, u16 cut)
 {
-	return had_come && !x->grpc ? x->status : STATUS_ABORTED;
+	return had_come && !x->grpc ? x->status : cut;
 }
 
 /*
@@ -890,20 +895,20 @@ static inline void find_outcomes(struct outcomes *all, const struct http2_truth 
 				status = x->grpc_said ? x->grpc_status : STATUS_OTHER;
 			add_outcome(all, x, status, over);
 		} else if (x->reset != NOWHERE) {
-			add_outcome(all, x, status_when_cut(x, x->head != NOWHERE), over);
+			add_outcome(all, x, status_when_cut(x, x->head != NOWHERE, x->reset_as), over);
 		}
 	}
 	if (x->given_up != NOWHERE &&
 	    (unseen || given_up.call <= (server ? over.call : over.hook))) {
 		if (x->head != NOWHERE && (unseen || head.call <= given_up.hook))
-			add_outcome(all, x, status_when_cut(x, true), given_up);
+			add_outcome(all, x, status_when_cut(x, true, STATUS_RESET_BY_CLIENT), given_up);
 		if (unseen || given_up.call <= (server ? head.call : head.hook))
-			add_outcome(all, x, STATUS_ABORTED, given_up);
+			add_outcome(all, x, STATUS_RESET_BY_CLIENT, given_up);
 	}
 	if (x->refused != NOWHERE)
-		add_outcome(all, x, STATUS_ABORTED, when(true, x->refused));
+		add_outcome(all, x, STATUS_REFUSED, when(true, x->refused));
 	if (!all->count || (unseen && x->over == NOWHERE))
-		add_outcome(all, x, status_when_cut(x, x->head != NOWHERE), close);
+		add_outcome(all, x, status_when_cut(x, x->head != NOWHERE, STATUS_ABORTED), close);
 }
 
 /* A series, and what it has to hold. */
@@ -1004,7 +1009,7 @@ static inline bool is_counted(const struct groups *counted, struct groups *right
 
 static inline bool is_status(u16 status)
 {
-	return status != STATUS_ABORTED && status != STATUS_UNKNOWN;
+	return status < STATUS_RESET_BY_CLIENT || status == STATUS_OTHER;
 }
 
 /*
@@ -1026,9 +1031,9 @@ static inline bool may_be(const struct http2_truth *x, const struct outcome *o,
 		if (!x->type_by_index)
 			return false;
 		if (is_status(status) || x->head != NOWHERE)
-			status = g->status == STATUS_ABORTED ? status : x->status;
+			status = g->status == status ? status : x->status;
 	}
-	if (status == STATUS_ABORTED && g->status == STATUS_UNKNOWN && x->over == NOWHERE)
+	if (!is_status(status) && g->status == STATUS_UNKNOWN && x->over == NOWHERE)
 		status = x->status; /* what was unknown may have been 1xx */
 	if (g->operation != x->method && (g->operation != METHOD_UNKNOWN || !x->method_by_index))
 		return false;

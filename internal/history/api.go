@@ -120,7 +120,7 @@ type Amount struct {
 	Count uint64 `json:"count"`
 	// PerSecond is their rate. It is 0 without any.
 	PerSecond Number `json:"per_second"`
-	// ErrorRatio is the share that failed: of HTTP with a status of 5xx or "aborted". docs/metrics.md says which do in other
+	// ErrorRatio is the share that failed: of HTTP with a status of 5xx, or without one, such as "aborted". docs/metrics.md says which do in other
 	// protocols, and what client libraries do by themselves there, which is left out.
 	ErrorRatio Number `json:"error_ratio"`
 	// Latency of all of them, but for operations that last until something happens.

@@ -48,8 +48,11 @@ type bpfClaim struct {
 type bpfCommonStatus uint32
 
 const (
-	bpfCommonStatusSTATUS_UNKNOWN bpfCommonStatus = 65533
-	bpfCommonStatusSTATUS_ABORTED bpfCommonStatus = 65534
+	bpfCommonStatusSTATUS_RESET_BY_CLIENT bpfCommonStatus = 65530
+	bpfCommonStatusSTATUS_RESET_BY_SERVER bpfCommonStatus = 65531
+	bpfCommonStatusSTATUS_REFUSED         bpfCommonStatus = 65532
+	bpfCommonStatusSTATUS_UNKNOWN         bpfCommonStatus = 65533
+	bpfCommonStatusSTATUS_ABORTED         bpfCommonStatus = 65534
 )
 
 type bpfConn struct {

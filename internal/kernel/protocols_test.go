@@ -43,8 +43,14 @@ func TestProtocolsAreTheObjects(t *testing.T) {
 			t.Errorf("%s is not in the list", p)
 		}
 	}
-	if protocol.StatusAborted != uint16(bpfCommonStatusSTATUS_ABORTED) || protocol.StatusUnknown != uint16(bpfCommonStatusSTATUS_UNKNOWN) {
-		t.Errorf("aborted is %#x, unknown %#x in the object", bpfCommonStatusSTATUS_ABORTED, bpfCommonStatusSTATUS_UNKNOWN)
+	for status, want := range map[uint16]bpfCommonStatus{
+		protocol.StatusAborted: bpfCommonStatusSTATUS_ABORTED, protocol.StatusUnknown: bpfCommonStatusSTATUS_UNKNOWN,
+		protocol.StatusResetByClient: bpfCommonStatusSTATUS_RESET_BY_CLIENT, protocol.StatusResetByServer: bpfCommonStatusSTATUS_RESET_BY_SERVER,
+		protocol.StatusRefused: bpfCommonStatusSTATUS_REFUSED,
+	} {
+		if uint16(want) != status {
+			t.Errorf("status %#x is %#x in the object", status, want)
+		}
 	}
 	if n := int(bpfProtocolPROTOCOL_COUNT); n != len(protocol.Enumerators("protocol")) {
 		t.Errorf("%d protocols", n)

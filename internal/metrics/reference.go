@@ -103,7 +103,7 @@ func statusDoc(protocols []*protocol.Protocol) string {
 	}
 	are[0] = strings.ToUpper(are[0][:1]) + are[0][1:]
 	if carried {
-		aborted += ", or where a stream of HTTP/2 was reset before it was over"
+		aborted += "; of HTTP/2 `reset_by_client` and `reset_by_server` where a stream was, before one was seen, and `refused` where the server says that it has done nothing for the request"
 		are = append(are, "`unknown`, in lower case, where HTTP/2 refers to a header that [passed before the agent came, or unseen](how-it-works.md#http2-and-grpc)")
 	}
 	return strings.Join(append(are, aborted, other), "; ") + "; `overflow` for what exceeded the limit of series."

@@ -21,7 +21,7 @@ func TestGRPC(t *testing.T) {
 			t.Errorf("%d is %s, failed: %t", i, GRPC.Status(uint16(i)), GRPC.Failed("", GRPC.Status(uint16(i))))
 		}
 	}
-	for status, want := range map[uint16]string{17: Other, StatusUnknown: Unknown, StatusAborted: Aborted, StatusOther: Other} {
+	for status, want := range map[uint16]string{17: Other, StatusUnknown: Unknown, StatusAborted: Aborted, StatusOther: Other, StatusResetByClient: ResetByClient, StatusRefused: Refused} {
 		if got := GRPC.Status(status); got != want || GRPC.Failed("", got) != (want != Unknown) {
 			t.Errorf("%#x is %s, failed: %t", status, got, GRPC.Failed("", got))
 		}

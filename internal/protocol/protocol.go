@@ -29,8 +29,8 @@ type Protocol struct {
 	// request, and where an exchange ends.
 	Recognised, Matched, Ended string
 
-	// Operations are what can be asked for, Statuses how it can end, by the kernel side's numbers. [StatusUnknown], [StatusAborted] and
-	// [StatusOther] are statuses of all protocols. A protocol of a family without an OperationLabel has no Operations.
+	// Operations are what can be asked for, Statuses how it can end, by the kernel side's numbers. [StatusResetByClient] and
+	// those above it are statuses of all protocols. A protocol of a family without an OperationLabel has no Operations.
 	Operations, Statuses Names
 	// StatusesAre says, for the reference, what the names of statuses are.
 	StatusesAre string
@@ -98,15 +98,21 @@ func (p *Protocol) Shown() *Protocol {
 
 // The statuses that all protocols have.
 const (
-	StatusUnknown uint16 = 0xfffd // the response had one, and which it was could not be told
-	StatusAborted uint16 = 0xfffe // the connection or the stream ended before the response had a status
-	StatusOther   uint16 = 0xffff // none that has a name
+	StatusResetByClient uint16 = 0xfffa // the client gave the stream up before the response had a status
+	StatusResetByServer uint16 = 0xfffb // the server did
+	StatusRefused       uint16 = 0xfffc // the server did, and says that it has done nothing for the request
+	StatusUnknown       uint16 = 0xfffd // the response had one, and which it was could not be told
+	StatusAborted       uint16 = 0xfffe // the connection ended before the response had a status
+	StatusOther         uint16 = 0xffff // none that has a name
 )
 
 // What labels say where nothing else is known.
 const (
 	Unknown        = "unknown"
 	Aborted        = "aborted"
+	ResetByClient  = "reset_by_client"
+	ResetByServer  = "reset_by_server"
+	Refused        = "refused"
 	Other          = "other"
 	OtherOperation = "OTHER"
 )
@@ -118,6 +124,12 @@ func (p *Protocol) Status(n uint16) string {
 		return Unknown
 	case StatusAborted:
 		return Aborted
+	case StatusResetByClient:
+		return ResetByClient
+	case StatusResetByServer:
+		return ResetByServer
+	case StatusRefused:
+		return Refused
 	}
 	if s := p.Statuses.Name(int(n)); s != "" {
 		return s
@@ -141,12 +153,17 @@ func (p *Protocol) Failed(operation, status string) bool {
 	switch {
 	case p.IsHousekeeping(operation), status == Unknown:
 		return false
-	case status == Aborted:
+	case IsCutOff(status):
 		return true
 	case p.Success == nil:
 		return len(status) == 3 && p.FailedCodes != "" && status[:1] == p.FailedCodes
 	}
 	return !slices.Contains(p.Success, status)
+}
+
+// IsCutOff reports whether an exchange ended without a status.
+func IsCutOff(status string) bool {
+	return slices.Contains([]string{Aborted, ResetByClient, ResetByServer, Refused}, status)
 }
 
 // IsHousekeeping reports whether client libraries do an operation by themselves.

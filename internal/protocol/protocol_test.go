@@ -62,7 +62,7 @@ func TestHTTP(t *testing.T) {
 			t.Errorf("status %d is %s", n, got)
 		}
 	}
-	for status, want := range map[string]bool{"200": false, "404": false, "500": true, "599": true, Aborted: true, Other: false, "5": false, Unknown: false} {
+	for status, want := range map[string]bool{"200": false, "404": false, "500": true, "599": true, Aborted: true, ResetByServer: true, Other: false, "5": false, Unknown: false} {
 		if got := HTTP1.Failed("GET", status); got != want {
 			t.Errorf("status %s failed: %t", status, got)
 		}

@@ -22,6 +22,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
+	"github.com/fathomhq/fathom/internal/protocol"
 	"github.com/fathomhq/fathom/test/process"
 )
 
@@ -52,7 +53,7 @@ func grpcRows() []row {
 		}})
 	}
 	// ended is how a call may end that one end wanted to end.
-	ended := func(c counts) counts { return c.either(gRPC, "CANCELLED", "DEADLINE_EXCEEDED", "aborted") }
+	ended := func(c counts) counts { return c.either(gRPC, "CANCELLED", "DEADLINE_EXCEEDED", protocol.ResetByClient) }
 	return append(all,
 		row{name: "grpc-go: deadlines that are met", run: func(r *run) {
 			r.both(r.grpcAsk(r.grpcServe(), calls, "-n", "300", "-c", "10", "-timeout", "20s"))

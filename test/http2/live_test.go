@@ -15,6 +15,7 @@ import (
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/h2c" //nolint:staticcheck // nothing else does Upgrade
 
+	"github.com/fathomhq/fathom/internal/protocol"
 	"github.com/fathomhq/fathom/test/process"
 )
 
@@ -45,7 +46,7 @@ func goRows() []row {
 		row{name: "Go: requests that are given up", run: func(r *run) {
 			c := r.goAsk(r.goServe(server), []string{"GET /slow/300 !20", "GET /now/404", "GET /endless !20", "POST /read/200 100"}, "-n", "100", "-c", "10")
 			// Whether the status was there before is for each end to see.
-			r.both(c.either("GET", "aborted", "200"))
+			r.both(c.either("GET", protocol.ResetByClient, "200"))
 		}},
 		row{name: "Go: the server gives up", run: func(r *run) {
 			c := r.goAsk(r.goServe(server), []string{"GET /panic", "GET /now/404", "GET /cut/100000", "POST /panic 100"}, "-n", "100", "-c", "10")
@@ -271,15 +272,15 @@ func (c *goClient) one(kind string) error {
 	t := <-c.next
 	c.next <- t
 	resp, err := t.RoundTrip(q)
-	if isEnd(err) {
-		c.add(words[0], "aborted")
+	if end := endOf(err); end != "" {
+		c.add(words[0], end)
 		return nil
 	}
 	if err != nil {
 		return err
 	}
 	defer resp.Body.Close()
-	if _, err := io.Copy(io.Discard, resp.Body); err != nil && !isEnd(err) {
+	if _, err := io.Copy(io.Discard, resp.Body); err != nil && endOf(err) == "" {
 		return err
 	}
 	c.add(words[0], strconv.Itoa(resp.StatusCode))
@@ -289,9 +290,15 @@ func (c *goClient) one(kind string) error {
 	return nil
 }
 
-// isEnd tells that a stream has ended before its response, as one of the two wanted.
-func isEnd(err error) bool {
-	return errors.Is(err, context.DeadlineExceeded) || err != nil && strings.Contains(err.Error(), "INTERNAL_ERROR; received from peer")
+// endOf tells who has ended a stream before its response, as one of the two wanted; empty: nobody.
+func endOf(err error) string {
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		return protocol.ResetByClient
+	case err != nil && strings.Contains(err.Error(), "INTERNAL_ERROR; received from peer"):
+		return protocol.ResetByServer
+	}
+	return ""
 }
 
 // pieces is a body that is sent in n pieces.

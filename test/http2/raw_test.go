@@ -18,6 +18,8 @@ import (
 
 	"golang.org/x/net/http2"
 	"golang.org/x/net/http2/hpack"
+
+	"github.com/fathomhq/fathom/internal/protocol"
 )
 
 // wire is one end of a connection whose frames are put together by hand, and sent in calls that are cut as a test wants it.
@@ -167,6 +169,7 @@ type caller struct {
 	*tally
 
 	last     uint32
+	taken    *uint32 // the last stream that the server has taken, by its GOAWAY
 	open     map[uint32]string // the methods of requests that are not over
 	statuses map[uint32]string // of those of which the status has come
 }
@@ -205,15 +208,15 @@ func (c *caller) ask(request string, s shape, body []byte, fields ...string) (id
 // give gives a request up.
 func (c *caller) give(id uint32) {
 	_ = c.WriteRSTStream(id, http2.ErrCodeCancel)
-	c.over(id)
+	c.over(id, protocol.ResetByClient)
 }
 
-// over counts a request.
-func (c *caller) over(id uint32) {
+// over counts a request, by how it ended if it was not answered.
+func (c *caller) over(id uint32, end string) {
 	if method, open := c.open[id]; open {
 		status, answered := c.statuses[id]
 		if !answered {
-			status = "aborted"
+			status = end
 		}
 		c.add(method, status)
 		delete(c.open, id)
@@ -230,7 +233,7 @@ func (c *caller) await(open int, until func(http2.Frame) bool) error {
 		if err != nil {
 			return err
 		}
-		id, ended := f.Header().StreamID, false
+		id, ended, end := f.Header().StreamID, false, protocol.Aborted
 		switch f := f.(type) {
 		case *http2.MetaHeadersFrame:
 			if status := f.PseudoValue("status"); status != "" && status[0] != '1' {
@@ -245,7 +248,12 @@ func (c *caller) await(open int, until func(http2.Frame) bool) error {
 		case *http2.DataFrame:
 			ended = f.StreamEnded()
 		case *http2.RSTStreamFrame:
-			ended = true
+			ended, end = true, protocol.ResetByServer
+			if f.ErrCode == http2.ErrCodeRefusedStream {
+				end = protocol.Refused
+			}
+		case *http2.GoAwayFrame:
+			c.taken = &f.LastStreamID
 		case *http2.SettingsFrame:
 			if !f.IsAck() {
 				_ = c.WriteSettingsAck()
@@ -255,7 +263,7 @@ func (c *caller) await(open int, until func(http2.Frame) bool) error {
 			}
 		}
 		if ended {
-			c.over(id)
+			c.over(id, end)
 		}
 		if until != nil && until(f) {
 			return nil
@@ -267,7 +275,10 @@ func (c *caller) await(open int, until func(http2.Frame) bool) error {
 // end ends the connection, and counts what is open.
 func (c *caller) end() error {
 	for _, id := range slices.Sorted(maps.Keys(c.open)) {
-		c.over(id)
+		if c.taken != nil && id > *c.taken {
+			c.over(id, protocol.Refused)
+		}
+		c.over(id, protocol.Aborted)
 	}
 	return c.Close()
 }

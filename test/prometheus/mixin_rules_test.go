@@ -181,7 +181,7 @@ var alertTests = map[string][]past{
 		{name: "6 % in a pod", series: served(onPods, map[string]float64{"200": 9.4, "503": 0.6}, 30), at: "20m", firing: onPods},
 		{name: "6 % on a host", series: served(onHost, map[string]float64{"200": 9.4, "500": 0.3, "502": 0.3}, 30), at: "20m", firing: onHost},
 		{name: "4.9 %", series: served(onPods, map[string]float64{"200": 9.51, "503": 0.49}, 30), at: "20m"},
-		{name: "clients' mistakes and clients that hang up", series: served(onPods, map[string]float64{"200": 1, "404": 5, "aborted": 5}, 30), at: "20m"},
+		{name: "clients' mistakes and clients that hang up", series: served(onPods, map[string]float64{"200": 1, "404": 5, "aborted": 5, "reset_by_client": 5}, 30), at: "20m"},
 		{name: "three requests per hour, all failed", series: served(onPods, map[string]float64{"500": 3.0 / 3600}, 120), at: "2h"},
 		{name: "not yet for 5 minutes", series: served(onPods, map[string]float64{"503": 10}, 30), at: "4m"},
 		{name: "6 %, native histograms", native: true, at: "20m", firing: onPods, series: map[string]string{
@@ -192,10 +192,11 @@ var alertTests = map[string][]past{
 	"FathomHighRPCErrorRatio": {
 		{name: "6 % in a pod", series: called(onPods, map[string]float64{"OK": 9.4, "UNAVAILABLE": 0.3, "INTERNAL": 0.3}, 30), at: "20m", firing: onPods},
 		{name: "6 % without a status, on a host", series: called(onHost, map[string]float64{"OK": 9.4, "other": 0.6}, 30), at: "20m", firing: onHost},
+		{name: "6 % that the server reset", series: called(onPods, map[string]float64{"OK": 9.4, "reset_by_server": 0.6}, 30), at: "20m", firing: onPods},
 		{name: "4.9 %", series: called(onPods, map[string]float64{"OK": 9.51, "UNKNOWN": 0.49}, 30), at: "20m"},
 		{
 			name: "callers' mistakes, calls that were reset, and what nobody knows", at: "20m",
-			series: called(onPods, map[string]float64{"OK": 1, "NOT_FOUND": 5, "CANCELLED": 5, "ABORTED": 5, "aborted": 5, "unknown": 5, "overflow": 5}, 30),
+			series: called(onPods, map[string]float64{"OK": 1, "NOT_FOUND": 5, "CANCELLED": 5, "ABORTED": 5, "aborted": 5, "reset_by_client": 5, "refused": 5, "unknown": 5, "overflow": 5}, 30),
 		},
 		{name: "three calls per hour, all failed", series: called(onPods, map[string]float64{"INTERNAL": 3.0 / 3600}, 120), at: "2h"},
 		{name: "errors of HTTP", series: served(onPods, map[string]float64{"503": 10}, 30), at: "20m"},

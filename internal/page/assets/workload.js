@@ -118,7 +118,7 @@ function byStatus(statuses, n) {
 /** @param {API.Status} s */
 function statusClass({ status, failed }) {
   if (/^[1-5]\d\d$/.test(status)) return `s-${status[0]}xx`;
-  const known = { ok: "s-2xx", OK: "s-2xx", aborted: "s-aborted", other: "s-other", overflow: "s-other", unknown: "s-other" }[status];
+  const known = { ok: "s-2xx", OK: "s-2xx", aborted: "s-aborted", reset_by_client: "s-aborted", refused: "s-aborted", other: "s-other", overflow: "s-other", unknown: "s-other" }[status];
   return known ?? (failed ? "s-5xx" : "s-4xx"); // another word: of a server's error, or of a caller's
 }
 

@@ -10,11 +10,11 @@ let next = 0;
 function one(kind, done) {
   const [method, path, bytes] = kind.split(' ');
   const stream = session.request({ ':method': method, ':path': path }, { endStream: bytes === undefined });
-  let status = 'aborted';
+  let status;
   stream.on('response', (headers) => { status = headers[':status']; });
   stream.on('error', () => {});
   stream.on('close', () => {
-    const key = method + ' ' + status;
+    const key = method + ' ' + (status || (stream.rstCode === http2.constants.NGHTTP2_REFUSED_STREAM ? 'refused' : 'reset_by_server'));
     counts[key] = (counts[key] || 0) + 1;
     done();
   });
