@@ -52,8 +52,10 @@ func grpcRows() []row {
 			r.both(r.grpcAsk(r.grpcServe(), calls, "-n", number(c.n), "-c", number(c.atOnce)))
 		}})
 	}
-	// ended is how a call may end that one end wanted to end.
-	ended := func(c counts) counts { return c.either(gRPC, "CANCELLED", "DEADLINE_EXCEEDED", protocol.ResetByClient) }
+	// ended is how a call may end that one end wanted to end: a server that has the deadline resets it as well.
+	ended := func(c counts) counts {
+		return c.either(gRPC, "CANCELLED", "DEADLINE_EXCEEDED", protocol.ResetByClient, protocol.ResetByServer)
+	}
 	return append(all,
 		row{name: "grpc-go: deadlines that are met", run: func(r *run) {
 			r.both(r.grpcAsk(r.grpcServe(), calls, "-n", "300", "-c", "10", "-timeout", "20s"))
