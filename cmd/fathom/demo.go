@@ -17,8 +17,8 @@ type demoCommand struct {
 
 // Help is shown by `fathom demo --help`, above the flags.
 func (*demoCommand) Help() string {
-	return `Three HTTP services call each other, with known latencies and error rates: one of them has a single thread
-and too much to do, and one link loses packets. The agent that runs beside them should report just what they
+	return `Three HTTP services and one of gRPC call each other, with known latencies and error rates: one of them has a single
+thread and too much to do, and one link loses packets. The agent that runs beside them should report just what they
 were told to do. Ctrl-C removes everything that the demonstration made.
 
 It has to be run as root: it makes a network namespace, and attaches BPF programs.`

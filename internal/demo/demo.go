@@ -1,9 +1,10 @@
 // Package demo is the demonstration that `fathom demo` runs: three small HTTP
-// services that call each other, a load generator, and a link that loses packets,
+// services and one of gRPC that call each other, a load generator, and a link that loses packets,
 // all told what to do, so that it can be compared with what the agent reports.
 //
-//	shop-load ── GET, PUT, POST ──> shop-frontend ── GET, PUT ──> (lossy link) ──> shop-cart
-//	                                      └──────── POST ──> shop-payments (one thread)
+//	shop-load ── GET, PUT, POST, PATCH ──> shop-frontend ── GET, PUT ──> (lossy link) ──> shop-cart
+//	                                             ├───────── POST ──> shop-payments (one thread)
+//	                                             └───────── gRPC ──> shop-shipping
 //
 // Each is a process of its own, on addresses that only this host reaches. Nothing
 // is left when the demonstration ends, however it ends: the processes are killed with
@@ -109,7 +110,7 @@ func (d *demo) start(ctx context.Context) (err error) {
 	}
 	d.address = make(map[string]string)
 	d.began = time.Now()
-	for _, name := range []string{cartName, paymentsName, frontendName, loadName} {
+	for _, name := range []string{cartName, paymentsName, shippingName, frontendName, loadName} {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -117,6 +118,9 @@ func (d *demo) start(ctx context.Context) (err error) {
 		t := d.host
 		if name == cartName && d.link != nil {
 			s.Listen, t = d.link.addr.String()+":0", d.link.inner
+		}
+		if name == shippingName {
+			s.Listen = shippingHost + ":0"
 		}
 		c, address, err := startServiceChild(ctx, t, d.options.Executable, s, d.options.Errors)
 		if err != nil {

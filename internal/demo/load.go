@@ -54,7 +54,7 @@ func (l *load) run(ctx context.Context, s stream) {
 func (l *load) drain() {
 	l.stop()
 	l.underWay.Wait()
-	l.out.client.CloseIdleConnections()
+	_ = l.out.close()
 }
 
 func (l *load) close() error {

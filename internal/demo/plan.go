@@ -3,8 +3,11 @@ package demo
 import (
 	"fmt"
 	"net/http"
+	"strconv"
 	"strings"
 	"time"
+
+	"google.golang.org/grpc/codes"
 )
 
 // The names of the demonstration's processes. The kernel shows at most 15 bytes.
@@ -13,7 +16,12 @@ const (
 	frontendName = "shop-frontend"
 	cartName     = "shop-cart"
 	paymentsName = "shop-payments"
+	shippingName = "shop-shipping"
 )
+
+// shippingHost is where shipping listens: an address that it shares with no other service, so that the frontend's peers
+// can be told apart without their ports, which are others each time.
+const shippingHost = "127.0.0.2"
 
 // dropShare is the share of the TCP packets with data that the link to the cart
 // loses.
@@ -22,8 +30,9 @@ const dropShare = 0.02
 // order is what one service is told to do.
 type order struct {
 	latency latency
-	errors  float64 // share of requests answered with 503
+	errors  float64 // share of requests answered with failure
 	serial  bool    // one thread, one request at a time
+	grpc    bool    // it speaks gRPC, not HTTP
 	remark  string
 }
 
@@ -44,6 +53,20 @@ var orders = map[string]order{
 		serial:  true,
 		remark:  "one request at a time: of 16 at once, each waits 50 to 800 ms",
 	},
+	shippingName: {
+		latency: latency{{0.85, 4 * time.Millisecond}, {0.15, 60 * time.Millisecond}},
+		errors:  0.04,
+		grpc:    true,
+		remark:  "gRPC, all calls on one connection",
+	},
+}
+
+// failure is the status of what fails.
+func (o order) failure() string {
+	if o.grpc {
+		return statusName(codes.Unavailable)
+	}
+	return strconv.Itoa(http.StatusServiceUnavailable)
 }
 
 // A route is what the frontend does with one method. The methods differ, so that
@@ -53,9 +76,10 @@ type route struct {
 }
 
 var routes = map[string]route{
-	http.MethodGet:  {cartName, http.MethodGet, "/cart"},
-	http.MethodPut:  {cartName, http.MethodPut, "/cart/items"},
-	http.MethodPost: {paymentsName, http.MethodPost, "/payments"},
+	http.MethodGet:   {cartName, http.MethodGet, "/cart"},
+	http.MethodPut:   {cartName, http.MethodPut, "/cart/items"},
+	http.MethodPost:  {paymentsName, http.MethodPost, "/payments"},
+	http.MethodPatch: {shippingName, grpcMethod, "/shop.Shipping/Quote"},
 }
 
 // A stream is a steady flow of requests to the frontend: so many at once, every so
@@ -67,12 +91,13 @@ type stream struct {
 	body         int // bytes
 }
 
-// streams is the load: 41 requests per second. The bodies of the PUT requests take
+// streams is the load: 61 requests per second. The bodies of the PUT requests take
 // some 23 packets each, enough to see the link's losses.
 var streams = []stream{
 	{method: http.MethodGet, path: "/", every: 50 * time.Millisecond, atOnce: 1},
 	{method: http.MethodPut, path: "/items", every: 200 * time.Millisecond, atOnce: 1, body: 32 << 10},
 	{method: http.MethodPost, path: "/checkout", every: time.Second, atOnce: 16, body: 200},
+	{method: http.MethodPatch, path: "/address", every: 50 * time.Millisecond, atOnce: 1, body: 200},
 }
 
 // latency is a distribution of a few values. The shares add up to 1.

@@ -46,6 +46,9 @@ func TestPlan(t *testing.T) {
 		for _, v := range o.latency {
 			sum += v.share
 		}
+		if o.serial && o.grpc {
+			t.Errorf("%s: nothing serves gRPC one call at a time", name)
+		}
 		if sum < 0.999 || sum > 1.001 {
 			t.Errorf("%s: shares add up to %g", name, sum)
 		}
@@ -54,6 +57,9 @@ func TestPlan(t *testing.T) {
 		to, ok := routes[s.method]
 		if !ok {
 			t.Errorf("%s has no route", s.method)
+		}
+		if (to.method == grpcMethod) != orders[to.service].grpc {
+			t.Errorf("%s goes on to %s by %s, which it does not speak", s.method, to.service, to.method)
 		}
 		if o := orders[to.service]; o.serial && time.Duration(s.atOnce)*o.latency.mean() > s.every*9/10 {
 			t.Errorf("%s cannot keep up with %s", to.service, s.method)
@@ -96,7 +102,7 @@ func TestDigest(t *testing.T) {
 
 func TestRecorderSorts(t *testing.T) {
 	var r recorder
-	for _, c := range []Calls{{From: "b"}, {From: "a", Status: 503}, {From: "a", Status: 200}, {From: "a", Status: 503}} {
+	for _, c := range []Calls{{From: "b"}, {From: "a", Status: "503"}, {From: "a", Status: "200"}, {From: "a", Status: "503"}} {
 		r.record(c, time.Second)
 	}
 	calls := r.snapshot()

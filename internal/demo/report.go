@@ -3,7 +3,6 @@ package demo
 import (
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -23,15 +22,19 @@ var queries = []struct{ what, query string }{
 		"retransmissions per segment sent: which link loses packets",
 		`sum by (namespace, workload) (rate(tcp_retransmits_total[5m])) / sum by (namespace, workload) (rate(tcp_segments_sent_total[5m]))`,
 	},
+	{
+		"gRPC calls per second, by their status",
+		`sum by (namespace, workload, grpc_status) (rate(rpc_server_duration_seconds_count[5m]))`,
+	},
 }
 
 // welcome tells what runs, what it was told to do and where to look.
 func (d *demo) welcome() error {
 	var b strings.Builder
-	b.WriteString("\nA shop of three services. This is what they were told to do:\n\n")
+	b.WriteString("\nA shop of four services. This is what they were told to do:\n\n")
 	b.WriteString(d.orderTable())
 	fmt.Fprintf(&b, "\n  %s asks %s: %s.\n", loadName, frontendName, describeLoad())
-	fmt.Fprintf(&b, "  GET and PUT go on to %s, POST goes on to %s.\n", cartName, paymentsName)
+	fmt.Fprintf(&b, "  GET and PUT go on to %s, POST to %s, and PATCH to %s by gRPC.\n", cartName, paymentsName, shippingName)
 	if d.link != nil {
 		fmt.Fprintf(&b, "  The link to %s drops %.0f %% of the TCP packets with data that arrive there.\n", cartName, dropShare*100)
 	} else {
@@ -53,11 +56,11 @@ func (d *demo) welcome() error {
 func (d *demo) orderTable() string {
 	var rows strings.Builder
 	rows.WriteString("  SERVICE\tADDRESS\tLATENCY\tERRORS\t\n")
-	for _, name := range []string{frontendName, cartName, paymentsName} {
+	for _, name := range []string{frontendName, cartName, paymentsName, shippingName} {
 		o := orders[name]
 		failures := "-"
 		if o.errors > 0 {
-			failures = fmt.Sprintf("%.0f %% 503", o.errors*100)
+			failures = fmt.Sprintf("%.0f %% %s", o.errors*100, o.failure())
 		}
 		remark := o.remark
 		if name == cartName && d.link == nil {
@@ -120,7 +123,7 @@ func (t Truth) describe(from, method string) string {
 		}
 		all.Count += c.Count
 		all.Sum += c.Sum
-		if c.Status != http.StatusOK {
+		if !succeeded(c.Status) {
 			failed += c.Count
 		}
 	}
@@ -135,7 +138,7 @@ func (d *demo) report(t Truth) error {
 	var rows strings.Builder
 	rows.WriteString("caller\tservice\tmethod\tstatus\tcount\tmean\tp50\tp90\tp99\tmax\t\n")
 	for _, c := range t.Calls {
-		fmt.Fprintf(&rows, "%s\t%s\t%s\t%d\t%d\t%s\t%s\t%s\t%s\t%s\t\n", c.From, c.To, c.Method, c.Status,
+		fmt.Fprintf(&rows, "%s\t%s\t%s\t%s\t%d\t%s\t%s\t%s\t%s\t%s\t\n", c.From, c.To, c.Method, c.Status,
 			c.Count, millis(c.Mean()), millis(c.P50), millis(c.P90), millis(c.P99), millis(c.Max))
 	}
 	text := fmt.Sprintf("\nWhat the callers measured in %s:\n\n%s", t.Elapsed.Round(time.Second), align(rows.String(), tabwriter.AlignRight))

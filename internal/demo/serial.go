@@ -148,7 +148,7 @@ func (s *serial) serve(fd int) bool {
 	}
 	got.Reset() // no client of the demonstration pipelines
 
-	status := s.order.work()
+	status := s.order.workHTTP()
 	answer := fmt.Sprintf("HTTP/1.1 %d %s\r\nContent-Length: 5\r\n\r\ndone\n", status, http.StatusText(status))
 	n, err = unix.Write(fd, []byte(answer))
 	return err == nil && n == len(answer) && !r.Close

@@ -92,7 +92,10 @@ func startService(ctx context.Context, o start, truth *recorder) (service, strin
 	if err := setProcessName(o.Name); err != nil {
 		return nil, "", err
 	}
-	out := newCaller(o.Name, o.Peers, truth)
+	out, err := newCaller(o.Name, o.Peers, truth)
+	if err != nil {
+		return nil, "", err
+	}
 	if o.Name == loadName {
 		return startLoad(ctx, out), "", nil
 	}
@@ -111,6 +114,9 @@ func startService(ctx context.Context, o start, truth *recorder) (service, strin
 	if told.serial {
 		s, err := startSerial(l.(*net.TCPListener), told)
 		return s, l.Addr().String(), err
+	}
+	if told.grpc {
+		return startCalls(l, told), l.Addr().String(), nil
 	}
 	handler := told.answer
 	if o.Name == frontendName {
@@ -139,16 +145,21 @@ type httpService struct {
 	out *caller
 }
 
-func (s *httpService) drain()       { s.out.client.CloseIdleConnections() }
+func (s *httpService) drain()       { _ = s.out.close() }
 func (s *httpService) close() error { return s.Close() }
 
-// work takes the time of one request and returns its status.
-func (o order) work() int {
+// work takes the time of one request and reports whether it succeeds.
+func (o order) work() bool {
 	time.Sleep(o.latency.draw(rand.Float64()))
-	if rand.Float64() < o.errors {
-		return http.StatusServiceUnavailable
+	return rand.Float64() >= o.errors
+}
+
+// workHTTP is work with the status of HTTP that comes of it.
+func (o order) workHTTP() int {
+	if o.work() {
+		return http.StatusOK
 	}
-	return http.StatusOK
+	return http.StatusServiceUnavailable
 }
 
 // answer handles a request that needs no other service.
@@ -156,7 +167,7 @@ func (o order) answer(w http.ResponseWriter, r *http.Request) {
 	if _, err := io.Copy(io.Discard, r.Body); err != nil {
 		return
 	}
-	w.WriteHeader(o.work())
+	w.WriteHeader(o.workHTTP())
 	_, _ = io.WriteString(w, "done\n")
 }
 
@@ -172,8 +183,8 @@ func (o order) forward(out *caller) http.HandlerFunc {
 		if err != nil {
 			return
 		}
-		status := o.work()
-		if out.call(r.Context(), to.service, to.method, to.path, body) != http.StatusOK {
+		status := o.workHTTP()
+		if !succeeded(out.call(r.Context(), to.service, to.method, to.path, body)) {
 			status = http.StatusBadGateway
 		}
 		w.WriteHeader(status)

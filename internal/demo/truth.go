@@ -22,8 +22,9 @@ type Truth struct {
 type Calls struct {
 	From   string `json:"from"`
 	To     string `json:"to"`
-	Method string `json:"method"`
-	Status int    `json:"status"` // 0: there was no response
+	Method string `json:"method"` // "gRPC" for calls of gRPC
+	// Status is that of HTTP, such as "200", or of gRPC, such as "UNAVAILABLE"; "none" if there was no response.
+	Status string `json:"status"`
 
 	Count uint64        `json:"count"`
 	Sum   time.Duration `json:"sum_ns"`
