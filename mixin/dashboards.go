@@ -84,6 +84,8 @@ func overview() *page {
 		width: 24, height: 11, draw: grid,
 	})
 
+	p.row(protocol.RPC.Title, callPanels(s)...)
+
 	namespaces := s.per("namespace")
 	third := func(title, description, unit, legend, expr string, limit float64) panel {
 		return panel{title: title, description: description, unit: unit, queries: []query{{expr, legend}}, width: 8, height: 8, draw: lines, limit: limit}
@@ -104,6 +106,49 @@ func overview() *page {
 		third("Failed connects", "Share of attempts to connect that failed: refused, timed out, or given up by the application.", units.PercentUnit, name, top(each.connectFailureRatio()), badConnects),
 	)
 	return p
+}
+
+// callPanels show all workloads that serve gRPC, as the rows above them do those that serve HTTP.
+func callPanels(s scope) []panel {
+	f := protocol.RPC
+	each := s.per(byWorkload)
+	fails, _ := failed(f, true)
+	bad := strings.Join(fails, ",")
+	small := func(title, description, unit, expr string, limit float64) panel {
+		return panel{title: title, description: description, unit: unit, queries: []query{{expr, title}}, width: 6, height: 4, draw: number, limit: limit}
+	}
+	top := func(title, description, unit, expr string, limit float64) panel {
+		return panel{title: title, description: description, unit: unit, queries: []query{{"topk(10, " + expr + ")", "{{namespace}} {{workload}}"}},
+			width: 8, height: 8, draw: lines, limit: limit}
+	}
+	const own = "`UNKNOWN`, `DEADLINE_EXCEEDED`, `UNIMPLEMENTED`, `INTERNAL`, `UNAVAILABLE`, `DATA_LOSS`, no status, or a reset (`reset_by_server`)"
+	return []panel{
+		small("Calls", "gRPC calls served by all selected workloads, per second. A stream of messages is one call, which is counted when it ends.",
+			units.CountsPerSecond, s.count(f.Server), 0),
+		small("Errors", "Share of these calls that ended with an error of the server's own: "+own+".", units.PercentUnit, s.errorRatio(f.Server, bad), badErrors),
+		small("50th percentile", "Half of these calls took no longer than this, from the arrival of their first byte at the socket on.",
+			units.Seconds, s.quantile("0.5", f.Server), 0),
+		small("99th percentile", "99 % of these calls took no longer than this.", units.Seconds, s.quantile("0.99", f.Server), 0),
+		{
+			title: "Workloads that serve gRPC",
+			description: "One line per workload; the name leads to its own dashboard. Errors are those of the server's own: " + own + ". " +
+				"Many servers read at once and queue inside of the process: a queueing share near 0 does not say that they keep up.",
+			queries: []query{
+				{expr: linked(each.count(f.Server))}, {expr: linked(each.errorRatio(f.Server, bad))}, {expr: linked(each.quantile("0.5", f.Server))},
+				{expr: linked(each.quantile("0.9", f.Server))}, {expr: linked(each.quantile("0.99", f.Server))}, {expr: linked(each.queueRatioOf(f))},
+			},
+			columns: []column{
+				{"Calls", units.CountsPerSecond, 0}, {"Errors", units.PercentUnit, badErrors}, {"p50", units.Seconds, 0}, {"p90", units.Seconds, 0},
+				{"p99", units.Seconds, 0}, {"Queueing", units.PercentUnit, badQueue},
+			},
+			width: 24, height: 8, draw: grid,
+		},
+		top("The most calls", "gRPC calls served, per second, by the ten workloads with the most.", units.CountsPerSecond, each.count(f.Server), 0),
+		top("The most errors", "Share that ended with an error of the server's own, of the ten workloads with the highest.",
+			units.PercentUnit, each.errorRatio(f.Server, bad), badErrors),
+		top("The highest 99th percentiles", "99 % of the calls took no longer than this, of the ten slowest workloads.",
+			units.Seconds, each.quantile("0.99", f.Server), 0),
+	}
 }
 
 // otherPanels show what a workload asks and serves in a family of protocols other than HTTP.
@@ -133,7 +178,7 @@ func otherPanels(f *protocol.Family, s scope) []panel {
 	long := "Operations that last until something happens are left out."
 	if f == protocol.RPC {
 		long = "A stream of messages is one call, which ends with the last of them."
-		owned = "Share answered with an error of the server's own: `UNKNOWN`, `DEADLINE_EXCEEDED`, `UNIMPLEMENTED`, `INTERNAL`, `UNAVAILABLE`, `DATA_LOSS`, or without a status. Calls that were reset are none: nobody knows by whom."
+		owned = "Share answered with an error of the server's own: `UNKNOWN`, `DEADLINE_EXCEEDED`, `UNIMPLEMENTED`, `INTERNAL`, `UNAVAILABLE`, `DATA_LOSS`, without a status, or with a reset (`reset_by_server`). Calls that their client reset are none."
 		left = "Those of whoever asked, such as `NOT_FOUND`, are none."
 	}
 	return []panel{

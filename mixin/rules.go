@@ -112,30 +112,69 @@ func serviceRules() []Rule {
 // table 5-8.
 var burnWindows = []string{"30m", "1h", "2h", "6h", "1d", "3d"}
 
+// judged is what is promised of, and compared with last week: by these names it is recorded.
+type judged struct {
+	requests, errors, duration string
+	// objectives are the series that say what is promised, the first that there is.
+	objectives []string
+}
+
+// A workload's objective is one for its requests and its calls, unless calls have their own.
+var (
+	requests = judged{"http_requests", "http_request_errors", "http_request_duration_seconds", []string{"http_requests_objective"}}
+	calls    = judged{"rpc_server_calls", "rpc_server_call_errors", "rpc_server_duration_seconds",
+		[]string{"rpc_server_calls_objective", "http_requests_objective"}}
+)
+
+// rate is the recorded rate of requests.
+func (j judged) rate(window string) string { return "workload:" + j.requests + ":rate" + window }
+
+// failures is the recorded rate of errors.
+func (j judged) failures(window string) string { return "workload:" + j.errors + ":rate" + window }
+
+// failing is the recorded share of errors.
+func (j judged) failing(window string) string { return "workload:" + j.errors + ":ratio_rate" + window }
+
+// objective is the recorded objective.
+func (j judged) objective() string { return "workload:" + j.requests + "_objective:ratio" }
+
 // sloRules record objectives, and rates over windows that are too long to compute from the histograms each time: both are
 // averages of what was recorded, so that the ratio weighs each request the same.
-func sloRules() []Rule {
-	const requests, errors = "workload:http_requests:rate5m", "workload:http_request_errors:rate5m"
-	rules := []Rule{{
-		Record: "workload:http_requests_objective:ratio",
-		Expr: fmt.Sprintf("0 * %s + on (namespace, workload) group_left () max by (namespace, workload) (http_requests_objective)\n"+
-			"or 0 * %s + @sloObjective@", requests, requests),
-	}}
-	for _, w := range burnWindows {
-		rules = append(rules,
-			Rule{Record: "workload:http_requests:rate" + w, Expr: fmt.Sprintf("avg_over_time(%s[%s])", requests, w)},
-			Rule{Record: "workload:http_request_errors:ratio_rate" + w,
-				Expr: fmt.Sprintf("sum_over_time(%s[%s]) / (sum_over_time(%s[%s]) > 0)", errors, w, requests, w)})
+func sloRules() (rules []Rule) {
+	for _, j := range []judged{requests, calls} {
+		var objectives []string
+		for _, series := range j.objectives {
+			objectives = append(objectives,
+				fmt.Sprintf("0 * %s + on (namespace, workload) group_left () max by (namespace, workload) (%s)", j.rate("5m"), series))
+		}
+		objectives = append(objectives, fmt.Sprintf("0 * %s + @sloObjective@", j.rate("5m")))
+		rules = append(rules, Rule{Record: j.objective(), Expr: strings.Join(objectives, "\nor ")})
+		for _, w := range burnWindows {
+			rules = append(rules,
+				Rule{Record: j.rate(w), Expr: fmt.Sprintf("avg_over_time(%s[%s])", j.rate("5m"), w)},
+				Rule{Record: j.failing(w),
+					Expr: fmt.Sprintf("sum_over_time(%s[%s]) / (sum_over_time(%s[%s]) > 0)", j.failures("5m"), w, j.rate("5m"), w)})
+		}
 	}
 	return rules
 }
 
 // burns is an expression for workloads whose error budget burns at a rate in a long window, and still does in a short one.
-func burns(factor, long, short string) string {
-	const objective = "(1 - workload:http_requests_objective:ratio)"
-	format := "workload:http_request_errors:ratio_rate%s > %s * " + objective
-	return fmt.Sprintf("("+format+" and "+format+" and workload:http_requests:rate%s > @minimumRequestRate@)",
-		long, factor, short, factor, long)
+func (j judged) burns(factor, long, short string) string {
+	burning := func(window string) string {
+		return fmt.Sprintf("%s > %s * (1 - %s)", j.failing(window), factor, j.objective())
+	}
+	return fmt.Sprintf("(%s and %s and %s > @minimumRequestRate@)", burning(long), burning(short), j.rate(long))
+}
+
+// regressed is an expression for workloads that take longer than a week ago.
+func (j judged) regressed() string {
+	const same = "and on (namespace, workload, workload_kind) "
+	p90 := fmt.Sprintf(`avg_over_time(workload:%s:quantile_rate5m{quantile="0.9"}[30m]`, j.duration)
+	now, lastWeek := p90+")", p90+" offset 1w)"
+	return fmt.Sprintf("%s > @latencyFactor@ * %s\nand %s - %s > @latencySeconds@\n", now, lastWeek, now, lastWeek) +
+		same + j.rate("30m") + " > @minimumRequestRate@\n" +
+		same + j.rate("30m") + " offset 1w > @minimumRequestRate@"
 }
 
 // alerts are the alerts. Settings stand in them as @NAME@.
@@ -166,8 +205,6 @@ func workloadAlerts() []Rule {
 	edges := scope{fathoms, byWorkload + ", " + byPeer, "10m"}
 	sending := edges.per(byWorkload + ", role, " + byPeer)
 	const busy = "workload:http_requests:rate5m > @minimumRequestRate@"
-	const p90 = `avg_over_time(workload:http_request_duration_seconds:quantile_rate5m{quantile="0.9"}[30m])`
-	const p90LastWeek = `avg_over_time(workload:http_request_duration_seconds:quantile_rate5m{quantile="0.9"}[30m] offset 1w)`
 	return []Rule{
 		alert("FathomHighErrorRatio", "warning", "5m",
 			"workload:http_request_errors:ratio_rate5m > @errorRatio@\nand "+busy,
@@ -176,21 +213,31 @@ func workloadAlerts() []Rule {
 		alert("FathomHighRPCErrorRatio", "warning", "5m",
 			"workload:rpc_server_call_errors:ratio_rate5m > @errorRatio@\nand workload:rpc_server_calls:rate5m > @minimumRequestRate@",
 			who+" answers {{ $value | humanizePercentage }} of its gRPC calls with an error of its own",
-			"{{ $labels.workload_kind }} "+who+" has answered {{ $value | humanizePercentage }} of the gRPC calls of the last 5 minutes with UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS or no status."),
+			"{{ $labels.workload_kind }} "+who+" has answered {{ $value | humanizePercentage }} of the gRPC calls of the last 5 minutes with UNKNOWN, DEADLINE_EXCEEDED, UNIMPLEMENTED, INTERNAL, UNAVAILABLE, DATA_LOSS, no status or a reset."),
 		alert("FathomErrorBudgetBurnFast", "critical", "2m",
-			burns("14.4", "1h", "5m")+"\nor "+burns("6", "6h", "30m"),
+			requests.burns("14.4", "1h", "5m")+"\nor "+requests.burns("6", "6h", "30m"),
 			who+" burns its error budget fast: {{ $value | humanizePercentage }} of its requests fail",
 			"{{ $labels.workload_kind }} "+who+" has answered {{ $value | humanizePercentage }} of its requests with 5xx. At this rate the error budget of 30 days is gone within five days, perhaps within two."),
 		alert("FathomErrorBudgetBurnSlow", "warning", "15m",
-			burns("3", "1d", "2h")+"\nor "+burns("1", "3d", "6h"),
+			requests.burns("3", "1d", "2h")+"\nor "+requests.burns("1", "3d", "6h"),
 			who+" burns its error budget: {{ $value | humanizePercentage }} of its requests fail",
 			"{{ $labels.workload_kind }} "+who+" has answered {{ $value | humanizePercentage }} of its requests with 5xx for a day or more. At this rate nothing is left of the error budget of 30 days before they are over."),
+		alert("FathomRPCErrorBudgetBurnFast", "critical", "2m",
+			calls.burns("14.4", "1h", "5m")+"\nor "+calls.burns("6", "6h", "30m"),
+			who+" burns the error budget of its gRPC calls fast: {{ $value | humanizePercentage }} of them fail",
+			"{{ $labels.workload_kind }} "+who+" has answered {{ $value | humanizePercentage }} of its gRPC calls with an error of its own. At this rate the error budget of 30 days is gone within five days, perhaps within two."),
+		alert("FathomRPCErrorBudgetBurnSlow", "warning", "15m",
+			calls.burns("3", "1d", "2h")+"\nor "+calls.burns("1", "3d", "6h"),
+			who+" burns the error budget of its gRPC calls: {{ $value | humanizePercentage }} of them fail",
+			"{{ $labels.workload_kind }} "+who+" has answered {{ $value | humanizePercentage }} of its gRPC calls with an error of its own for a day or more. At this rate nothing is left of the error budget of 30 days before they are over."),
 		alert("FathomLatencyRegression", "warning", "15m",
-			fmt.Sprintf("%s > @latencyFactor@ * %s\nand %s - %s > @latencySeconds@\n", p90, p90LastWeek, p90, p90LastWeek)+
-				"and on (namespace, workload, workload_kind) workload:http_requests:rate30m > @minimumRequestRate@\n"+
-				"and on (namespace, workload, workload_kind) workload:http_requests:rate30m offset 1w > @minimumRequestRate@",
+			requests.regressed(),
 			who+" is slower than a week ago: 90 % of its requests take up to {{ $value | humanizeDuration }}",
 			"The 90th percentile of the time that {{ $labels.workload_kind }} "+who+" takes for a request has been {{ $value | humanizeDuration }} over the last 30 minutes, more than @latencyFactor@ times as much as in the same 30 minutes of last week."),
+		alert("FathomRPCLatencyRegression", "warning", "15m",
+			calls.regressed(),
+			who+" is slower than a week ago: 90 % of its gRPC calls take up to {{ $value | humanizeDuration }}",
+			"The 90th percentile of the time that {{ $labels.workload_kind }} "+who+" takes for a gRPC call has been {{ $value | humanizeDuration }} over the last 30 minutes, more than @latencyFactor@ times as much as in the same 30 minutes of last week."),
 		alert("FathomQueueing", "warning", "10m",
 			"workload:http_request_queue_seconds:ratio_rate5m > @queueRatio@\nand workload:http_request_queue_seconds:mean_rate5m > @queueSeconds@\nand "+busy,
 			"Requests wait for "+who+": {{ $value | humanizePercentage }} of their time",

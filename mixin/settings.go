@@ -31,7 +31,7 @@ func Settings() []Setting {
 		{"minimumSegmentRate", 10.0, "Segments per second that have to be sent to a peer for this: 1 % of 10 are 60 in 10 minutes."},
 		{"connectFailureRatio", 0.05, "Share of attempts to connect that fail."},
 		{"minimumConnectFailureRate", 0.1, "Failures per second that there have to be: 60 in 10 minutes. A deployment that replaces one pod makes fewer."},
-		{"sloObjective", 0.999, "Share of requests that must not be answered with 5xx, over 30 days: the objective of workloads that have none of their own. 0 means none."},
+		{"sloObjective", 0.999, "Share of requests that must not be answered with 5xx, and of gRPC calls that must not end with an error of the server, over 30 days: the objective of workloads that have none of their own. 0 means none."},
 		{"lostRatio", 0.01, "Share of the requests on a node that Fathom may fail to count."},
 		{"minimumLostRate", 0.1, "Losses per second that there have to be. Some are normal when an agent starts."},
 		{"opaqueRatio", 0.5, "Share of a workload's bytes in TLS or another class that may be HTTP and is not read."},

@@ -3,6 +3,7 @@ package prometheus
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -23,7 +25,7 @@ import (
 )
 
 // makeTrouble does, until the test ends, what the demonstration does not: this process is a workload that answers with
-// errors, asks and answers as Redis and gRPC do, talks TLS, cannot connect, is reset, does not accept, and does things that Fathom counts as lost.
+// errors, asks and answers as Redis and gRPC do, the latter late, talks TLS, cannot connect, is reset, does not accept, and does things that Fathom counts as lost.
 func makeTrouble(t *testing.T) {
 	t.Helper()
 	ctx, cancel := context.WithCancel(context.Background())
@@ -184,7 +186,7 @@ func command(ctx context.Context, address string) error {
 	return nil
 }
 
-// newCalls returns a connection to a server that has one good method of gRPC, and one bad one.
+// newCalls returns a connection to a server that has one good method of gRPC, and one bad one, and reads late.
 func newCalls(t *testing.T) *grpc.ClientConn {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -197,7 +199,7 @@ func newCalls(t *testing.T) *grpc.ClientConn {
 		}
 		return stream.SendMsg(&emptypb.Empty{})
 	}))
-	go func() { _ = server.Serve(l) }()
+	go func() { _ = server.Serve(lateListener{l}) }()
 	t.Cleanup(server.Stop)
 	conn, err := grpc.NewClient(l.Addr().String(), grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
@@ -205,6 +207,36 @@ func newCalls(t *testing.T) *grpc.ClientConn {
 	}
 	t.Cleanup(func() { _ = conn.Close() })
 	return conn
+}
+
+// lateListener accepts connections whose bytes are read when they have waited.
+type lateListener struct{ net.Listener }
+
+func (l lateListener) Accept() (net.Conn, error) {
+	conn, err := l.Listener.Accept()
+	if err != nil {
+		return nil, err
+	}
+	raw, err := conn.(*net.TCPConn).SyscallConn()
+	return lateConn{conn, raw}, err
+}
+
+type lateConn struct {
+	net.Conn
+	raw syscall.RawConn
+}
+
+// Read waits until there is something to read, and then for longer than the calls take.
+func (c lateConn) Read(p []byte) (int, error) {
+	err := c.raw.Read(func(fd uintptr) bool {
+		n, err := unix.Poll([]unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}, 0)
+		return n > 0 || err != nil && !errors.Is(err, unix.EINTR)
+	})
+	if err != nil {
+		return 0, err
+	}
+	time.Sleep(30 * time.Millisecond)
+	return c.Conn.Read(p)
 }
 
 // call calls a method that has to end with a status.

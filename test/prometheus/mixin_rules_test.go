@@ -115,6 +115,17 @@ func slower(before, now, requestsBefore, requestsNow float64) map[string]string 
 	}
 }
 
+// ofCalls makes of what is recorded of requests what is recorded of gRPC calls.
+func ofCalls(series map[string]string) map[string]string {
+	names := strings.NewReplacer("http_request_duration_seconds", "rpc_server_duration_seconds",
+		"http_request_errors", "rpc_server_call_errors", "http_requests", "rpc_server_calls")
+	renamed := make(map[string]string)
+	for name, values := range series {
+		renamed[names.Replace(name)] = values
+	}
+	return renamed
+}
+
 // waiting are requests of which so much of the time is spent in the socket.
 func waiting(who string, perSecond, seconds, waits float64) map[string]string {
 	return map[string]string{
@@ -234,6 +245,39 @@ var alertTests = map[string][]past{
 			"workload:http_requests:rate5m{" + onPods + "}":       "10x300",
 			"workload:http_request_errors:rate5m{" + onPods + "}": "0.04x200 0x100",
 		}},
+	},
+	"FathomRPCErrorBudgetBurnFast": {
+		{name: "1.5 % for hours: 15 times 0.1 %", series: called(onPods, map[string]float64{"OK": 9.85, "UNAVAILABLE": 0.15}, 120), at: "90m", firing: onPods},
+		{name: "0.7 % for a day: 7 times, in 6 hours", interval: "10m", series: ofCalls(steady(10, 0.07, 150)), at: "1440m", firing: onPods},
+		{name: "0.5 %", interval: "10m", series: ofCalls(steady(10, 0.05, 150)), at: "1440m"},
+		{name: "1.6 % for an hour after a good day", interval: "5m", series: ofCalls(worse(0.16)), at: "1510m", firing: onPods},
+		{name: "1.4 % for an hour after a good day", interval: "5m", series: ofCalls(worse(0.14)), at: "1510m"},
+		{name: "callers' mistakes", series: called(onPods, map[string]float64{"OK": 1, "NOT_FOUND": 9, "aborted": 9}, 120), at: "90m"},
+		{name: "errors of HTTP", series: served(onPods, map[string]float64{"200": 2, "503": 8}, 120), at: "90m"},
+		{name: "an objective of 95 %", at: "90m", series: merge(called(onPods, map[string]float64{"OK": 9.5, "INTERNAL": 0.5}, 120),
+			map[string]string{`http_requests_objective{namespace="shop",workload="payments"}`: "0.95x120"})},
+		{name: "an objective of 95 % on a host, for calls alone", at: "90m", series: merge(called(onHost, map[string]float64{"OK": 9.5, "INTERNAL": 0.5}, 120),
+			map[string]string{`http_requests_objective{workload="nginx.service"}`: "0.999x120", `rpc_server_calls_objective{workload="nginx.service"}`: "0.95x120"})},
+		{name: "a higher objective for calls", at: "90m", firing: onPods, series: merge(called(onPods, map[string]float64{"OK": 9, "INTERNAL": 1}, 120), map[string]string{
+			`http_requests_objective{namespace="shop",workload="payments"}`:    "0.5x120",
+			`rpc_server_calls_objective{namespace="shop",workload="payments"}`: "0.995x120",
+		})},
+		{name: "three calls per hour, all failed", series: called(onPods, map[string]float64{"INTERNAL": 3.0 / 3600}, 120), at: "2h"},
+	},
+	"FathomRPCErrorBudgetBurnSlow": {
+		{name: "0.4 % for a day: 4 times", interval: "10m", series: ofCalls(steady(10, 0.04, 200)), at: "1800m", firing: onPods},
+		{name: "0.15 % for three days", interval: "10m", series: ofCalls(steady(10, 0.015, 500)), at: "4500m", firing: onPods},
+		{name: "0.09 % for three days", interval: "10m", series: ofCalls(steady(10, 0.009, 500)), at: "4500m"},
+		{name: "little traffic", interval: "10m", series: ofCalls(steady(0.4, 0.4, 500)), at: "4500m"},
+		{name: "of HTTP", interval: "10m", series: steady(10, 0.04, 200), at: "1800m"},
+	},
+	"FathomRPCLatencyRegression": {
+		{name: "160 ms instead of 100 ms", interval: "5m", series: ofCalls(slower(0.1, 0.16, 10, 10)), at: "10125m", firing: onPods},
+		{name: "149 ms instead of 100 ms", interval: "5m", series: ofCalls(slower(0.1, 0.149, 10, 10)), at: "10125m"},
+		{name: "2 ms instead of 1 ms", interval: "5m", series: ofCalls(slower(0.001, 0.002, 10, 10)), at: "10125m"},
+		{name: "little traffic now", interval: "5m", series: ofCalls(slower(0.1, 0.5, 10, 0.4)), at: "10125m"},
+		{name: "little traffic then", interval: "5m", series: ofCalls(slower(0.1, 0.5, 0.4, 10)), at: "10125m"},
+		{name: "of HTTP", interval: "5m", series: slower(0.1, 0.16, 10, 10), at: "10125m"},
 	},
 	"FathomLatencyRegression": {
 		{name: "160 ms instead of 100 ms", interval: "5m", series: slower(0.1, 0.16, 10, 10), at: "10125m", firing: onPods},

@@ -78,18 +78,18 @@ func TestMixin(t *testing.T) {
 func (s *server) start(t *testing.T, of targets) {
 	t.Helper()
 	dir := t.TempDir()
-	payments, objective, node := `workload="shop-payments",workload_kind="process"`, "{workload: shop-payments}", ""
+	who, objective, node := `workload="shop-%s",workload_kind="process"`, "{workload: shop-payments}", ""
 	agent := fmt.Sprintf("scrape_native_histograms: %v, always_scrape_classic_histograms: %v, ", s.native, s.classic)
 	if !s.native {
 		agent = "" // the only form that there is, and an old Prometheus knows no such settings
 	}
 	s.name = agent + "a host's labels"
 	if s.kubernetes {
-		payments, objective, node = `namespace="shop",workload="payments",workload_kind="Deployment"`, "{namespace: shop, workload: payments}", "node: node-1"
+		who, objective, node = `namespace="shop",workload="%s",workload_kind="Deployment"`, "{namespace: shop, workload: payments}", "node: node-1"
 		s.name = agent + "Kubernetes' labels"
 		agent += kubernetesLabels
 	}
-	backfill(t, s.promtool, dir, payments)
+	backfill(t, s.promtool, dir, fmt.Sprintf(who, "payments"), fmt.Sprintf(who, "shipping"))
 	own := fmt.Sprintf("groups: [{name: own, rules: [{record: http_requests_objective, expr: vector(0.5), labels: %s}]}]", objective)
 	files := []string{filepath.Join(dir, "own.yml")}
 	if err := os.WriteFile(files[0], []byte(own), 0o600); err != nil {
@@ -120,9 +120,10 @@ scrape_configs:
 const kubernetesLabels = `metric_relabel_configs: [
     {source_labels: [peer], regex: "(.+)", target_label: peer_workload},
     {source_labels: [workload, peer], regex: "shop-frontend;127.+:.+", target_label: peer_workload, replacement: payments},
+    {source_labels: [workload, peer], regex: "shop-frontend;127[.]0[.]0[.]2:.+", target_label: peer_workload, replacement: shipping},
     {source_labels: [workload, peer], regex: "shop-frontend;198.+:.+", target_label: peer_workload, replacement: cart},
     {source_labels: [workload, peer], regex: "shop-load;.+", target_label: peer_workload, replacement: frontend},
-    {source_labels: [workload, peer], regex: "shop-(cart|payments);[^:]+", target_label: peer_workload, replacement: frontend},
+    {source_labels: [workload, peer], regex: "shop-(cart|payments|shipping);[^:]+", target_label: peer_workload, replacement: frontend},
     {source_labels: [workload, peer], regex: "shop-frontend;[^:]+", target_label: peer_workload, replacement: load},
     {source_labels: [workload, peer_workload], regex: "shop-.+;.+", target_label: peer_namespace, replacement: shop},
     {source_labels: [workload, peer, peer_workload], regex: "shop-.+;.+:.+;(.+)", target_label: peer_service},
@@ -135,14 +136,16 @@ const kubernetesLabels = `metric_relabel_configs: [
     {regex: peer, action: labeldrop},
   ]`
 
-// backfill stores what the rules recorded a week ago, when the payments were answered at once.
-func backfill(t *testing.T, promtool, dir, labels string) {
+// backfill stores what the rules recorded a week ago, when payments and calls of shipping were answered at once.
+func backfill(t *testing.T, promtool, dir, payments, shipping string) {
 	t.Helper()
 	var b bytes.Buffer
 	middle := time.Now().Add(-7 * 24 * time.Hour)
 	for _, metric := range []struct{ name, labels, value string }{
-		{"workload:http_request_duration_seconds:quantile_rate5m", labels + `,quantile="0.9"`, "0.055"},
-		{"workload:http_requests:rate30m", labels, "16"},
+		{"workload:http_request_duration_seconds:quantile_rate5m", payments + `,quantile="0.9"`, "0.055"},
+		{"workload:http_requests:rate30m", payments, "16"},
+		{"workload:rpc_server_duration_seconds:quantile_rate5m", shipping + `,quantile="0.9"`, "0.006"},
+		{"workload:rpc_server_calls:rate30m", shipping, "10"},
 	} {
 		fmt.Fprintf(&b, "# TYPE %s gauge\n", metric.name)
 		for at := middle.Add(-40 * time.Minute); at.Before(middle.Add(10 * time.Minute)); at = at.Add(15 * time.Second) {
@@ -303,7 +306,9 @@ func (s *server) checkAlerts(t *testing.T) {
 	}
 	for name, guilty := range map[string]string{
 		"FathomHighErrorRatio": test, "FathomErrorBudgetBurnFast": test, "FathomErrorBudgetBurnSlow": test, "FathomLatencyRegression": "payments",
-		"FathomQueueing": "payments", "FathomRetransmits": "frontend", "FathomConnectFailures": test, "FathomWorkloadOpaque": test,
+		"FathomHighRPCErrorRatio": test, "FathomRPCErrorBudgetBurnFast": test, "FathomRPCErrorBudgetBurnSlow": test, "FathomRPCLatencyRegression": "shipping",
+		"FathomRPCQueueing": test,
+		"FathomQueueing":    "payments", "FathomRetransmits": "frontend", "FathomConnectFailures": test, "FathomWorkloadOpaque": test,
 		"FathomAgentDown": "", "FathomLosingData": "", "FathomTableFull": "",
 	} {
 		if !about[name][guilty] {
@@ -312,6 +317,7 @@ func (s *server) checkAlerts(t *testing.T) {
 	}
 	for name, innocent := range map[string]string{
 		"FathomErrorBudgetBurnFast": "payments", // its objective is 50 %
+		"FathomRPCQueueing":         "shipping",
 		"FathomQueueing":            "cart", "FathomRetransmits": "payments", "FathomLatencyRegression": "cart", "FathomConnectFailures": "frontend",
 	} {
 		if about[name][innocent] {
