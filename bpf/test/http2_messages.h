@@ -895,13 +895,15 @@ static inline void find_outcomes(struct outcomes *all, const struct http2_truth 
 				status = x->grpc_said ? x->grpc_status : STATUS_OTHER;
 			add_outcome(all, x, status, over);
 		} else if (x->reset != NOWHERE) {
-			add_outcome(all, x, status_when_cut(x, x->head != NOWHERE, x->reset_as), over);
+			add_outcome(all, x, status_when_cut(x, x->head != NOWHERE, x->reset_as),
+				    over);
 		}
 	}
 	if (x->given_up != NOWHERE &&
 	    (unseen || given_up.call <= (server ? over.call : over.hook))) {
 		if (x->head != NOWHERE && (unseen || head.call <= given_up.hook))
-			add_outcome(all, x, status_when_cut(x, true, STATUS_RESET_BY_CLIENT), given_up);
+			add_outcome(all, x, status_when_cut(x, true, STATUS_RESET_BY_CLIENT),
+				    given_up);
 		if (unseen || given_up.call <= (server ? head.call : head.hook))
 			add_outcome(all, x, STATUS_RESET_BY_CLIENT, given_up);
 	}

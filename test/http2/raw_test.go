@@ -169,7 +169,7 @@ type caller struct {
 	*tally
 
 	last     uint32
-	taken    *uint32 // the last stream that the server has taken, by its GOAWAY
+	taken    *uint32           // the last stream that the server has taken, by its GOAWAY
 	open     map[uint32]string // the methods of requests that are not over
 	statuses map[uint32]string // of those of which the status has come
 }
