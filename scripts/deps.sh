@@ -23,7 +23,8 @@ test)
 		apache2 apache2-utils apt-utils haproxy libapache2-mod-svn nghttp2-client node-undici node-ws python3-aiohttp python3-requests
 		squid subversion
 		# test/http2
-		caddy h2o nghttp2-proxy nghttp2-server python3-grpcio python3-h2 python3-hypercorn varnish
+		caddy etcd-client etcd-server h2o libgrpc-java libguava-java libjetty9-java libnetty-java libperfmark-java libtomcat10-java lighttpd nghttp2-proxy
+		nghttp2-server python3-grpcio python3-h2 python3-httpx python3-hypercorn varnish
 		# test/redis
 		node-redis python3-hiredis python3-redis redis-server redis-tools)
 	command -v npm >/dev/null || packages+=(npm) # other packages of Node than Debian's have it, and conflict with Debian's

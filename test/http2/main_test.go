@@ -43,7 +43,7 @@ type row struct {
 
 func TestRows(t *testing.T) {
 	f := load(t)
-	for i, w := range slices.Concat(goRows(), grpcRows(), connectRows(), serverRows(), proxyRows(), clientRows(), orderRows(), longRows()) {
+	for i, w := range slices.Concat(goRows(), grpcRows(), connectRows(), serverRows(), proxyRows(), clientRows(), orderRows(), otherRows(), longRows()) {
 		t.Run(w.name, func(t *testing.T) {
 			r := start(t, f, fmt.Sprintf("%03d", i))
 			r.lost = w.lost
