@@ -370,9 +370,10 @@ __noinline int conn_finish(u32 slot)
 			count_lost_bytes(WRITE, BYTES_UNTAPPED, unwritten);
 	}
 	edge_sample(slot);
-	if (c->class && c->class <= LAST_CLASS_READ && !c->upgraded) {
+	/* where something else was answered, what was asked by HTTP/2 is open still */
+	if (c->class && c->class <= LAST_CLASS_READ && (!c->upgraded || c->class == CLASS_HTTP2)) {
 		/* What TLS moved says nothing about the plaintext. */
-		if (!c->tls)
+		if (!c->tls && !c->upgraded)
 			conn_end_unseen(c, unread, unwritten);
 		conn_settle_all(c);
 	}

@@ -29,14 +29,16 @@ func otherRows() []row {
 				addr := s.serve(r)
 				r.both(plus(r.h2load(addr, ours, 15, 1), r.h2load(addr, ours, 300, 100)))
 			}},
-			row{name: "curl, curl with Upgrade, Go, " + s.name, run: func(r *run) {
+			row{name: "curl, curl with Upgrade, " + s.name, run: func(r *run) {
 				addr := s.serve(r)
 				all := r.curl(addr, ours, "--http2-prior-knowledge")
 				// No HEAD: Tomcat sends a body with the answer, if that came with Upgrade.
 				for _, path := range []string{"/size/100", "/now/404", "/size/30000"} {
 					all = plus(all, r.curlOnce("http://"+addr+path, "--http2"))
 				}
-				all = plus(all, r.goAsk(addr, requests, "-n", "200", "-c", "20", "-conns", "2"))
+				if s.name == "Tomcat" { // against Jetty Go's client fails at times, without Fathom too
+					all = plus(all, r.goAsk(addr, requests, "-n", "200", "-c", "20", "-conns", "2"))
+				}
 				r.served(server, all)
 				r.asked(client, all)
 			}})
