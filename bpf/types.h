@@ -543,7 +543,8 @@ struct http2_direction {
 struct http2_conn {
 	struct http2_direction directions[2]; /* of requests, of responses */
 	u32 highest;			      /* the id of the last request that has begun */
-	u32 unseen_above; /* of the requests above this one, up to the next, some were not seen */
+	u32 unseen_answers; /* of those that were not seen: responses that were, and are lost */
+	u32 unseen_above;   /* of the requests above this one, up to the next, some were not seen */
 	u32 unseen_until;
 	u32 lost_until;	 /* what has begun up to this one is lost: its response may have passed */
 	u32 lost_reason; /* enum lost */

@@ -22,6 +22,9 @@
 /* "PRI * HTTP/2.0", CR LF CR LF, "SM", CR LF CR LF: RFC 9113, section 3.4. */
 #define HTTP2_PREFACE 24
 
+/* How far above that of the last request a stream may be, where the place is not known. */
+#define HTTP2_FAR 0x10000
+
 /* A direction begins. WHOLE: with its first frame, of which nothing was missed. */
 static __always_inline void http2_direction_begins(struct http2_direction *d, bool whole)
 {
@@ -90,6 +93,7 @@ __noinline int http2_begins(u32 slot, u32 whole)
 		http2_direction(h, REQUEST)->preface = HTTP2_PREFACE;
 	h->highest = 0;
 	h->unseen_above = 0;
+	h->unseen_answers = 0;
 	h->unseen_until = whole ? 0 : HTTP2_NEVER; /* any request may have begun before */
 	h->lost_until = 0;
 	h->lost_passed = 0;
@@ -217,6 +221,7 @@ __noinline int http2_distrust(u32 slot, u32 is_response, u32 reason)
 	} else if (h->unseen_until != HTTP2_NEVER) {
 		if (!h->unseen_until)
 			h->unseen_above = h->highest;
+		h->unseen_answers = 0;
 		h->unseen_until = HTTP2_NEVER; /* up to the next */
 	}
 	return 0;
@@ -258,6 +263,26 @@ static __always_inline bool http2_is_request(struct http2_side *s)
 	return s->flags & HTTP2_HAS_METHOD && s->method != METHOD_UNKNOWN;
 }
 
+/*
+ * The requests of a connection are seen again, with stream ID. Those that were not are lost when
+ * their responses come. Within TLS these may have gone unseen as well, and nothing else tells: they
+ * are counted by their numbers (RFC 9113, section 5.1.1), but where the connection is older than the
+ * agent.
+ */
+static __always_inline void http2_seen_again(struct conn *c, struct http2_conn *h, u32 id)
+{
+	u32 unseen = id / 2 - (h->unseen_above + 1) / 2 - h->unseen_answers;
+
+	h->unseen_answers = 0;
+	if (c->joined || !c->tls) {
+		h->unseen_until = id;
+		return;
+	}
+	h->unseen_until = 0;
+	if (unseen - 1 < HTTP2_FAR / 2)
+		count_lost(LOST_TLS_SOCKET, unseen);
+}
+
 /* A block in the request direction is complete. */
 static __always_inline void http2_request(struct conn *c, struct http2_conn *h)
 {
@@ -271,7 +296,7 @@ static __always_inline void http2_request(struct conn *c, struct http2_conn *h)
 	if (h->unseen_until == HTTP2_NEVER) {
 		if (!http2_is_request(s))
 			return;
-		h->unseen_until = id;
+		http2_seen_again(c, h, id);
 	}
 	lost = http2_is_lost(h, id);
 	if (lost)
@@ -370,8 +395,10 @@ static __always_inline void http2_response(struct conn *c, struct http2_conn *h,
 		/* what ends the response, and may have a status or not, is taken for trailers */
 		begins = begins && (s->status != STATUS_UNKNOWN || !(s->flags & HTTP2_ENDS));
 		if (begins && (id > h->highest || (id > h->unseen_above && id < h->unseen_until)) &&
-		    id > h->lost_until)
+		    id > h->lost_until) {
 			count_lost(LOST_REQUEST, 1);
+			h->unseen_answers++;
+		}
 		return;
 	}
 	if (http2_was_reset(c, x, place, id))

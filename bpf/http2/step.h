@@ -42,9 +42,6 @@ __noinline u32 http2_frames_at(u64 address, u32 n)
 	return true;
 }
 
-/* How far above that of the last request a stream may be, where the place is not known. */
-#define HTTP2_FAR 0x10000
-
 /* Whether the frame at ADDRESS is on a stream that there may be: they are numbered from 1 on. */
 static __always_inline bool http2_is_near(struct http2_conn *h, u64 address, u32 is_response)
 {

@@ -332,23 +332,25 @@ type bpfHttp2Conn struct {
 		Lo      uint64
 		Hi      uint64
 	}
-	Highest      uint32
-	UnseenAbove  uint32
-	UnseenUntil  uint32
-	LostUntil    uint32
-	LostReason   uint32
-	LostBefore   uint32
-	RequestSeq   uint32
-	Goaway       uint32
-	Pages        uint32
-	Spare        uint32
-	GoawayAt     uint64
-	RequestTime  uint64
-	RequestQueue uint64
-	LostSent     uint32
-	LostPassed   uint32
-	Page         [64]uint32
-	Streams      [64]struct {
+	Highest       uint32
+	UnseenAnswers uint32
+	UnseenAbove   uint32
+	UnseenUntil   uint32
+	LostUntil     uint32
+	LostReason    uint32
+	LostBefore    uint32
+	RequestSeq    uint32
+	Goaway        uint32
+	Pages         uint32
+	Spare         uint32
+	_             [4]byte
+	GoawayAt      uint64
+	RequestTime   uint64
+	RequestQueue  uint64
+	LostSent      uint32
+	LostPassed    uint32
+	Page          [64]uint32
+	Streams       [64]struct {
 		_     structs.HostLayout
 		Owner uint32
 		Had   uint32
