@@ -237,17 +237,20 @@ static __always_inline void http2_observe(struct conn *c, struct http2_asked ask
 					  struct http2_answer answer, u64 ns)
 {
 	u16 end = http2_status_of_end(answer.over), status = answer.status ? answer.status : end;
+	u32 grpc = answer.grpc;
 	u8 protocol = PROTOCOL_GRPC;
 
-	if (asked.is_grpc == HTTP2_MAY_BE_GRPC && answer.grpc < GRPC_COUNT)
+	/* A number, not bits of the word: 6.18's verifier stumbles over what it knows of these. */
+	asm volatile("" : "+r"(grpc));
+	if (asked.is_grpc == HTTP2_MAY_BE_GRPC && grpc < GRPC_COUNT)
 		asked.is_grpc = HTTP2_SURELY_GRPC;
 	if (asked.is_grpc != HTTP2_SURELY_GRPC) {
 		protocol = PROTOCOL_HTTP2;
 	} else if (answer.status) {
-		status = answer.grpc;
-		if (answer.grpc == GRPC_STATUS_UNKNOWN)
+		status = grpc;
+		if (grpc == GRPC_STATUS_UNKNOWN)
 			status = STATUS_UNKNOWN;
-		else if (answer.grpc >= GRPC_COUNT)
+		else if (grpc >= GRPC_COUNT)
 			status = answer.over == HTTP2_WHOLE ? STATUS_OTHER : end;
 	}
 	series_observe(c, protocol, protocol == PROTOCOL_GRPC ? OPERATION_OTHER : asked.operation,
