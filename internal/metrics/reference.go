@@ -195,7 +195,7 @@ var reasons = []struct{ metric, reason, meaning string }{
 	{"fathom_lost_total", "pipelined", "More exchanges were open on a connection than it has room for (64; 8 where 1,024 other connections have that many): those beyond. With more than 64 all of them, and what follows on that connection is lost as `gap`. Of HTTP/2: streams beyond 64 that find no room in the table of streams."},
 	{"fathom_lost_total", "no_request", "A response came that answers nothing: no request was open, or none that was seen. Such are a `408` on an idle connection and a second answer."},
 	{"fathom_lost_total", "missed_end", "The end of a connection was missed; a sweep, or the next socket in its memory, showed it."},
-	{"fathom_lost_total", "tls_socket", "A TLS library moved what looks like a request, and on which connection is not known."},
+	{"fathom_lost_total", "tls_socket", "A TLS library moved what looks like a request, and on which connection is not known. Of HTTP/2: as many requests as the numbers of streams say, once one is seen."},
 	{"fathom_lost_total", "tls_asked", "A process that speaks TLS could not be asked about: the queue was full. Its next connection asks again."},
 	{"fathom_lost_total", "tls_caller", "A call of a TLS library found the table of callers (131,072) full. It is lost with all that was open on its connection, of which nothing is read any more."},
 	{"fathom_lost_total", "unreadable_*", unreadableHead + ", and why: " + faultList() + "."},
