@@ -35,8 +35,8 @@ static __always_inline void http2_direction_begins(struct http2_direction *d, bo
 }
 
 /*
- * True to the one caller that makes the connection one of HTTP/2, FROM what it was; the hooks of the
- * other direction wait meanwhile.
+ * True to the one caller that makes the connection one of HTTP/2, FROM what it was; the hooks of
+ * the other direction wait meanwhile.
  */
 static __always_inline bool http2_claim_switch(struct conn *c, u32 from)
 {
@@ -266,8 +266,8 @@ static __always_inline bool http2_is_request(struct http2_side *s)
 /*
  * The requests of a connection are seen again, with stream ID. Those that were not are lost when
  * their responses come. Within TLS these may have gone unseen as well, and nothing else tells: they
- * are counted by their numbers (RFC 9113, section 5.1.1), but where the connection is older than the
- * agent.
+ * are counted by their numbers (RFC 9113, section 5.1.1), but where the connection is older than
+ * the agent.
  */
 static __always_inline void http2_seen_again(struct conn *c, struct http2_conn *h, u32 id)
 {
