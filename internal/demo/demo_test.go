@@ -119,7 +119,7 @@ func TestDemo(t *testing.T) {
 					t.Errorf("%d with status %s", c.Count, c.Status)
 				}
 			}
-			if all < 10 {
+			if all < 3 { // of a machine that is busy
 				t.Fatalf("only %d calls", all)
 			}
 			checkShare(t, "failures", failed, all, tt.share)
