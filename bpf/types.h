@@ -361,11 +361,11 @@ enum tls_evidence {
 
 struct tls_session {
 	u64 id;
-	u32 slot;    /* 0: it is not bound */
-	u8 evidence; /* enum tls_evidence */
-	u8 against;  /* how many calls in a row used another socket */
-	u8 missed;   /* plaintext passed before it was bound */
-	u8 pad;
+	u32 slot;      /* 0: it is not bound */
+	u8 evidence;   /* enum tls_evidence */
+	u8 against;    /* how many calls in a row used another socket */
+	u8 missed;     /* plaintext passed before it was bound */
+	u8 overlooked; /* or will pass, by a call that is under way */
 };
 
 /* Half of the random bytes of a ClientHello, and the process that sent or received it. */

@@ -53,6 +53,30 @@ static __always_inline bool tls_random_at(const struct tls_place *place, u64 han
 	       (random->bytes[0] | random->bytes[1]); /* zero before there is a ClientHello */
 }
 
+/*
+ * A call that is under way will move what nobody sees: what is open on its connection is lost, and
+ * the rest of that stays unread.
+ */
+__noinline int tls_leaves_unread(u32 slot)
+{
+	struct conn *c = conn_of(slot);
+	struct http2_conn *h;
+
+	if (!c)
+		return 0;
+	if (c->class == CLASS_HTTP2) {
+		h = http2_of(c);
+		if (h)
+			http2_lose_open(c, h, LOST_TLS_CALLER);
+	} else if (c->class && c->class <= LAST_CLASS_READ && !c->upgraded) {
+		lose_until(c->slot, c->requests, LOST_TLS_CALLER);
+	} else if (!c->class) {
+		c->after_gap = GAP_FIRST; /* it ends as one that could not be read */
+	}
+	c->upgraded = 1;
+	return 0;
+}
+
 /* Notes that a session is bound to a connection. */
 static __always_inline void tls_note(struct tls_handle *key, struct tls_session *next,
 				     struct tls_session *last, struct conn *c)
@@ -61,6 +85,8 @@ static __always_inline void tls_note(struct tls_handle *key, struct tls_session 
 
 	if (last && last->missed)
 		c->tls_missed = 1;
+	if (last && last->overlooked)
+		tls_leaves_unread(c->slot);
 	c->tls_used = 1;
 	err = bpf_map_update_elem(&tls_sessions, key, next, BPF_ANY);
 	if (err)
@@ -369,22 +395,20 @@ static __always_inline struct conn *go_bind(struct tls_caller *who, struct tls_c
 }
 
 /* Notes that plaintext of a session passes before it is bound to a connection. */
-static __always_inline void tls_note_unbound(struct tls_handle *key, struct tls_session *last)
+static __always_inline void tls_note_unbound(struct tls_handle *key, struct tls_session *last,
+					     bool overlooked)
 {
-	struct tls_session unbound = {.missed = 1};
+	struct tls_session unbound = {.missed = 1, .overlooked = overlooked};
 	int err;
 
-	if (last && !last->slot)
+	if (last && !last->slot && last->overlooked >= overlooked)
 		return;
 	err = bpf_map_update_elem(&tls_sessions, key, &unbound, BPF_ANY);
 	if (err)
 		count_map_error(err);
 }
 
-/*
- * A call of a session will move what nobody sees: there is no room for its caller. What is open on
- * its connection is lost, and the rest of that stays unread.
- */
+/* A call of a session will move what nobody sees: there is no room for its caller. */
 __noinline int tls_overlooked(u64 handle)
 {
 	struct tls_handle key = {};
@@ -396,14 +420,10 @@ __noinline int tls_overlooked(u64 handle)
 	count_lost(LOST_TLS_CALLER, 1);
 	s = bpf_map_lookup_elem(&tls_sessions, &key);
 	c = s ? tls_conn(s->slot, s->id) : NULL;
-	if (!c) {
-		tls_note_unbound(&key, s);
-	} else if (c->class == CLASS_UNKNOWN) {
-		c->tls_missed = 1;
-	} else if (c->class <= LAST_CLASS_READ && !c->upgraded) {
-		lose_until(c->slot, c->requests, LOST_TLS_CALLER);
-		c->upgraded = 1;
-	}
+	if (c)
+		tls_leaves_unread(c->slot);
+	else
+		tls_note_unbound(&key, s, true);
 	return 0;
 }
 
@@ -480,7 +500,7 @@ static __always_inline void tls_lose(struct tls_call *call, s64 moved)
 
 	key.handle = call->handle;
 	key.process = current_process();
-	tls_note_unbound(&key, bpf_map_lookup_elem(&tls_sessions, &key));
+	tls_note_unbound(&key, bpf_map_lookup_elem(&tls_sessions, &key), false);
 	if (bpf_probe_read_user(prefix, n, (void *)call->buffer))
 		return;
 	verdict = request_verdict(prefix[0], prefix[1], n);

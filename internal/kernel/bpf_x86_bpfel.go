@@ -634,13 +634,13 @@ type bpfTlsRandom struct {
 }
 
 type bpfTlsSession struct {
-	_        structs.HostLayout
-	Id       uint64
-	Slot     uint32
-	Evidence uint8
-	Against  uint8
-	Missed   uint8
-	Pad      uint8
+	_          structs.HostLayout
+	Id         uint64
+	Slot       uint32
+	Evidence   uint8
+	Against    uint8
+	Missed     uint8
+	Overlooked uint8
 }
 
 type bpfTlsShaken struct {

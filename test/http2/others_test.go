@@ -76,6 +76,16 @@ func otherRows() []row {
 			}
 			r.both(counts{"POST 200|refused": 300})
 		}},
+		// What was asked is answered by something else than HTTP/2, by a server that does not know it.
+		row{name: "curl, a server of HTTP/1", run: func(r *run) {
+			addr := process.FreeAddress(r)
+			host, port, _ := net.SplitHostPort(addr)
+			r.serve(server, addr, python, "-m", "http.server", "--bind", host, port)
+			if output, err := r.command("curl", "-s", "--http2-prior-knowledge", "http://"+addr+"/").Output(); err == nil {
+				r.Fatalf("curl understood: %s", output)
+			}
+			r.both(counts{"GET aborted": 1})
+		}},
 		row{name: "etcdctl, etcd", run: (*run).etcd})
 }
 

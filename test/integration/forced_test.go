@@ -29,7 +29,7 @@ var unforced = map[string]struct {
 	"lost unreadable_compat32":          {byMsghdr, onlyRegisters},
 	"lost unreadable_socket":            {byMsghdr, onlyRegisters},
 	"lost unreadable_batch":             {byMsghdr, onlyRegisters},
-	"lost unreadable_iovecs":            {byMessage, "after the call all pieces are followed, from the last to the first"},
+	"lost unreadable_iovecs":            {anywhere, "a call has at most 1,024 buffers (UIO_MAXIOV), and all are followed"},
 }
 
 const onlyRegisters = "a msghdr leads to the bytes whichever call they came by; only registers mislead"

@@ -55,5 +55,8 @@ func noInt80(place) string {
 	if !int80.Supported {
 		return "int 0x80 is not in this architecture"
 	}
+	if !int80.Works() {
+		return "this kernel takes no int 0x80"
+	}
 	return ""
 }
