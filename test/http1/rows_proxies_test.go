@@ -42,7 +42,7 @@ func switchRows() []row {
 			if out, _ := r.program("", "curl", "-s", "--http2", "-o", "/dev/null", "-w", "%{http_version} %{http_code}", base+"/small"); out != "2 200" {
 				r.Fatalf("curl saw %q", out)
 			}
-			r.both(counts{"GET 101": {n: 1, seconds: unknown}}) // and then HTTP/2
+			r.both(counts{"GET 200": {n: 1, seconds: unknown}}) // by HTTP/2, on stream 1
 		}},
 		{name: "upgrade to h2c passed over: curl, Apache", run: func(r *run) {
 			base := "http://" + r.apache(server, []string{"http2"}, "Protocols h2c http/1.1")

@@ -350,8 +350,9 @@ func (r *run) wrong(s *kernel.Snapshot) (lines []string) {
 		}
 	}
 	lost := grown(losses(s), losses(r.before))
-	if n := lost["no_request"] + lost["no_arrival"] + lost["gap"]; n == unseen && n <= r.readAhead {
+	if n := lost["no_request"] + lost["tls_socket"] + lost["no_arrival"] + lost["gap"]; n == unseen && n <= r.readAhead {
 		delete(lost, "no_request")
+		delete(lost, "tls_socket")
 		delete(lost, "no_arrival")
 		delete(lost, "gap") // a call of the library was under way when the client gave up, or closed
 	}
