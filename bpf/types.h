@@ -491,7 +491,8 @@ struct http2_stream {
 	struct http2_asked asked;
 	u64 last; /* when the response was over */
 	struct http2_answer answer;
-	/* When RST_STREAM was read, and how far the server had written then: in TCP's numbers, and
+	/*
+	 * When RST_STREAM was read, and how far the server had written then: in TCP's numbers, and
 	 * in plaintext.
 	 */
 	u64 reset_at;

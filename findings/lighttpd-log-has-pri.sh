@@ -15,6 +15,7 @@ dir=$(mktemp -d)
 server=
 cleanup() {
 	[[ -z $server ]] || kill "$server" 2>/dev/null || true
+	wait 2>/dev/null || true
 	rm -rf "$dir"
 }
 trap cleanup EXIT

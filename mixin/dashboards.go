@@ -108,6 +108,9 @@ func overview() *page {
 	return p
 }
 
+// ownErrors are the ends of gRPC calls that count as errors of the server, in words.
+const ownErrors = "`UNKNOWN`, `DEADLINE_EXCEEDED`, `UNIMPLEMENTED`, `INTERNAL`, `UNAVAILABLE`, `DATA_LOSS`, no status, or a reset (`reset_by_server`)"
+
 // callPanels show all workloads that serve gRPC, as the rows above them do those that serve HTTP.
 func callPanels(s scope) []panel {
 	f := protocol.RPC
@@ -121,17 +124,16 @@ func callPanels(s scope) []panel {
 		return panel{title: title, description: description, unit: unit, queries: []query{{"topk(10, " + expr + ")", "{{namespace}} {{workload}}"}},
 			width: 8, height: 8, draw: lines, limit: limit}
 	}
-	const own = "`UNKNOWN`, `DEADLINE_EXCEEDED`, `UNIMPLEMENTED`, `INTERNAL`, `UNAVAILABLE`, `DATA_LOSS`, no status, or a reset (`reset_by_server`)"
 	return []panel{
 		small("Calls", "gRPC calls served by all selected workloads, per second. A stream of messages is one call, which is counted when it ends.",
 			units.CountsPerSecond, s.count(f.Server), 0),
-		small("Errors", "Share of these calls that ended with an error of the server's own: "+own+".", units.PercentUnit, s.errorRatio(f.Server, bad), badErrors),
+		small("Errors", "Share of these calls that ended with an error of the server's own: "+ownErrors+".", units.PercentUnit, s.errorRatio(f.Server, bad), badErrors),
 		small("50th percentile", "Half of these calls took no longer than this, from the arrival of their first byte at the socket on.",
 			units.Seconds, s.quantile("0.5", f.Server), 0),
 		small("99th percentile", "99 % of these calls took no longer than this.", units.Seconds, s.quantile("0.99", f.Server), 0),
 		{
 			title: "Workloads that serve gRPC",
-			description: "One line per workload; the name leads to its own dashboard. Errors are those of the server's own: " + own + ". " +
+			description: "One line per workload; the name leads to its own dashboard. Errors are those of the server's own: " + ownErrors + ". " +
 				"Many servers read at once and queue inside of the process: a queueing share near 0 does not say that they keep up.",
 			queries: []query{
 				{expr: linked(each.count(f.Server))}, {expr: linked(each.errorRatio(f.Server, bad))}, {expr: linked(each.quantile("0.5", f.Server))},
@@ -178,7 +180,7 @@ func otherPanels(f *protocol.Family, s scope) []panel {
 	long := "Operations that last until something happens are left out."
 	if f == protocol.RPC {
 		long = "A stream of messages is one call, which ends with the last of them."
-		owned = "Share answered with an error of the server's own: `UNKNOWN`, `DEADLINE_EXCEEDED`, `UNIMPLEMENTED`, `INTERNAL`, `UNAVAILABLE`, `DATA_LOSS`, without a status, or with a reset (`reset_by_server`). Calls that their client reset are none."
+		owned = "Share that ended with an error of the server's own: " + ownErrors + ". Calls that their client reset are none."
 		left = "Those of whoever asked, such as `NOT_FOUND`, are none."
 	}
 	return []panel{

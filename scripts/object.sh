@@ -25,7 +25,7 @@ command -v clang-19 >/dev/null || scripts/deps.sh generate
 
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
-git archive "$commit" bpf internal/kernel go.mod go.sum | tar -x -C "$tree"
+git archive "$commit" bpf internal go.mod go.sum | tar -x -C "$tree"
 rm "$tree"/internal/kernel/bpf_*_bpfel.o # what is copied below was built here
 (cd "$tree/internal/kernel" && go generate generate.go) >&2
 mkdir -p "$(dirname "$file")"

@@ -279,7 +279,7 @@ static __always_inline void http2_seen_again(struct conn *c, struct http2_conn *
 		return;
 	}
 	h->unseen_until = 0;
-	if (unseen - 1 < HTTP2_FAR / 2)
+	if (unseen - 1 < HTTP2_FAR / 2) /* more is no number of a stream */
 		count_lost(LOST_TLS_SOCKET, unseen);
 }
 
@@ -367,7 +367,7 @@ static __always_inline void http2_over(struct conn *c, struct http2_conn *h, u32
 
 	if (!x)
 		return;
-	if (http2_was_reset(c, x, place, id))
+	if (http2_settle_if_reset(c, x, place, id))
 		return;
 	http2_half_begins(h, x, id);
 	if (x->answer.over) /* RST_STREAM behind it says nothing more */
@@ -401,7 +401,7 @@ static __always_inline void http2_response(struct conn *c, struct http2_conn *h,
 		}
 		return;
 	}
-	if (http2_was_reset(c, x, place, id))
+	if (http2_settle_if_reset(c, x, place, id))
 		return;
 	http2_half_begins(h, x, id);
 	/* the first field of trailers may be unknown, and no status */
@@ -462,8 +462,8 @@ __noinline int http2_apply(u32 slot, u64 is_response, u64 event, u64 now)
 	case HTTP2_RESET:
 		if (is_response) {
 			http2_over(c, h, s->stream,
-				   s->code == HTTP2_REFUSED_STREAM ? HTTP2_REFUSED :
-								     HTTP2_RESET_BY_SERVER,
+				   s->code == HTTP2_CODE_REFUSED_STREAM ? HTTP2_REFUSED :
+									  HTTP2_RESET_BY_SERVER,
 				   now);
 			break;
 		}

@@ -341,11 +341,11 @@ static __always_inline bool http2_may_have_ended(struct conn *c, struct http2_st
 }
 
 /*
- * Whether stream ID was given up by the client of a server, and all hooks have run of what was
- * written before: if so, it is settled.
+ * Settles stream ID if the client of a server has given it up, and all hooks have run of what was
+ * written before. Returns whether that is so.
  */
-static __always_inline bool http2_was_reset(struct conn *c, struct http2_stream *x, u32 place,
-					    u32 id)
+static __always_inline bool http2_settle_if_reset(struct conn *c, struct http2_stream *x, u32 place,
+						  u32 id)
 {
 	if (x->asked.id != id || !x->asked.is_reset || http2_may_have_ended(c, x))
 		return false;

@@ -46,7 +46,7 @@ enum http2_frame_flags {
 };
 
 /* The error code of a stream for which the server has done nothing (RFC 9113, section 7). */
-#define HTTP2_REFUSED_STREAM 7
+#define HTTP2_CODE_REFUSED_STREAM 7
 
 /* RFC 9113, section 6: what a frame must have, or the connection is in error. */
 #define HTTP2_ON_STREAM 0x80	 /* a stream */

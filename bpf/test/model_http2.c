@@ -4,11 +4,11 @@
  * that are interleaved in any way, cut into calls anywhere, whose hooks run in the orders that TCP
  * and the programs allow.
  *
- * What is right is known from the frames alone: see http2_messages.h.
+ * What is right is known from the frames alone: see http2_outcomes.h.
  */
 #define MAX_STREAM 65536
 #define MAX_MESSAGES 1024
-#include "http2_messages.h"
+#include "http2_outcomes.h"
 
 long clock(void);
 #define CLOCKS_PER_SEC 1000000 /* POSIX */

@@ -248,5 +248,5 @@ type Snapshot struct {
 	Tables    []Table
 	Programs  []Program
 
-	series int // slots of them that are taken
+	series int // slots for Exchanges that are taken; some may have none yet
 }

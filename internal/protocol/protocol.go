@@ -153,7 +153,7 @@ func (p *Protocol) Failed(operation, status string) bool {
 	switch {
 	case p.IsHousekeeping(operation), status == Unknown:
 		return false
-	case IsCutOff(status):
+	case isCutOff(status):
 		return true
 	case p.Success == nil:
 		return len(status) == 3 && p.FailedCodes != "" && status[:1] == p.FailedCodes
@@ -161,8 +161,8 @@ func (p *Protocol) Failed(operation, status string) bool {
 	return !slices.Contains(p.Success, status)
 }
 
-// IsCutOff reports whether an exchange ended without a status.
-func IsCutOff(status string) bool {
+// isCutOff reports whether an exchange ended without a status.
+func isCutOff(status string) bool {
 	return slices.Contains([]string{Aborted, ResetByClient, ResetByServer, Refused}, status)
 }
 

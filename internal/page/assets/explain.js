@@ -27,7 +27,7 @@ export const COLUMNS = [
 export const CHARTS = {
   heatmap: "Each column is a moment, each row a range of latency; the stronger the colour, the more requests. Two bands are two kinds of requests, a band that widens is one that gets uneven.",
   split: "Mean time of a request: how long it waited in the socket until the workload read it (queue), and what the workload then took (service). Slow service: look into the code or what it calls. Long queue: too few workers.",
-  statuses: "Requests per second by what they were answered with. “aborted”: the connection ended before a status.",
+  statuses: "Requests per second by what they were answered with. “aborted”: the connection ended before a status; “reset_by_client”, “reset_by_server”, “refused”: a stream of HTTP/2 did.",
   peers: "TCP with each other end. Who has retransmits with one peer only has a bad link to it; with all peers, look at its own host.",
 };
 
