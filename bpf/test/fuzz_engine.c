@@ -14,7 +14,7 @@
 #define MAX_STREAM 16384
 #define MAX_MESSAGES 256
 #include "http1_messages.h"
-#include "http2_messages.h"
+#include "http2_outcomes.h"
 
 /*
  * Whether what is right has to be counted even where any hooks went unseen, or the connection was
