@@ -324,11 +324,12 @@ static __always_inline void http2_number_ends(struct http2_side *s, u32 value)
 		s->part = HTTP2_LENGTH;
 		return;
 	case HTTP2_INDEX:
-		s->part = HTTP2_FIELD;
-		if (value)
-			http2_field(s, http2_entry(s, value));
-		else /* section 6.1 */
+		if (!value) { /* section 6.1; no field begins any more */
 			s->at = HTTP2_AT_FAULT;
+			return;
+		}
+		s->part = HTTP2_FIELD;
+		http2_field(s, http2_entry(s, value));
 		return;
 	case HTTP2_STRING_LENGTH:
 		http2_string_begins(s, value);
