@@ -33,6 +33,16 @@ static __always_inline u32 library_of(void *ctx)
 	return bpf_get_attach_cookie(ctx);
 }
 
+/* Where (*net.TCPConn).Read is, 0 if unknown: a probe in Go has the distance as its cookie. */
+static __always_inline u64 tcp_reads(struct pt_regs *ctx)
+{
+	u64 distance = 0;
+
+	if (bpf_core_enum_value_exists(enum bpf_func_id, BPF_FUNC_get_attach_cookie))
+		distance = bpf_get_attach_cookie(ctx);
+	return distance ? INSTRUCTION(ctx) + distance : 0;
+}
+
 /* Goroutines' system calls are to be told apart from the first one on. */
 static __always_inline void note_goroutines(void)
 {
@@ -60,7 +70,7 @@ int tls_read(struct pt_regs *ctx)
 
 	stay_on_task_stack(ctx);
 	tls_call_begins(&who, library_of(ctx), TLS_READ, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx),
-			THIRD_ARGUMENT(ctx), 0);
+			THIRD_ARGUMENT(ctx), 0, 0);
 	return 0;
 }
 
@@ -72,7 +82,7 @@ int tls_read_ex(struct pt_regs *ctx)
 
 	stay_on_task_stack(ctx);
 	tls_call_begins(&who, library_of(ctx), TLS_READ, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx),
-			THIRD_ARGUMENT(ctx), FOURTH_ARGUMENT(ctx));
+			THIRD_ARGUMENT(ctx), FOURTH_ARGUMENT(ctx), 0);
 	return 0;
 }
 
@@ -84,7 +94,7 @@ int tls_write(struct pt_regs *ctx)
 
 	stay_on_task_stack(ctx);
 	tls_call_begins(&who, library_of(ctx), TLS_WRITE, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx),
-			THIRD_ARGUMENT(ctx), 0);
+			THIRD_ARGUMENT(ctx), 0, 0);
 	return 0;
 }
 
@@ -96,7 +106,7 @@ int tls_write_ex(struct pt_regs *ctx)
 
 	stay_on_task_stack(ctx);
 	tls_call_begins(&who, library_of(ctx), TLS_WRITE, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx),
-			THIRD_ARGUMENT(ctx), FOURTH_ARGUMENT(ctx));
+			THIRD_ARGUMENT(ctx), FOURTH_ARGUMENT(ctx), 0);
 	return 0;
 }
 
@@ -108,7 +118,7 @@ int tls_write_ex2(struct pt_regs *ctx)
 
 	stay_on_task_stack(ctx);
 	tls_call_begins(&who, library_of(ctx), TLS_WRITE, FIRST_ARGUMENT(ctx), SECOND_ARGUMENT(ctx),
-			THIRD_ARGUMENT(ctx), FIFTH_ARGUMENT(ctx));
+			THIRD_ARGUMENT(ctx), FIFTH_ARGUMENT(ctx), 0);
 	return 0;
 }
 
@@ -158,7 +168,8 @@ int go_read(struct pt_regs *ctx)
 
 	stay_on_task_stack(ctx);
 	note_goroutines();
-	tls_call_begins(&who, 0, TLS_READ, GO_RECEIVER(ctx), GO_BUFFER(ctx), GO_LENGTH(ctx), 0);
+	tls_call_begins(&who, 0, TLS_READ, GO_RECEIVER(ctx), GO_BUFFER(ctx), GO_LENGTH(ctx), 0,
+			tcp_reads(ctx));
 	return 0;
 }
 
@@ -170,7 +181,8 @@ int go_write(struct pt_regs *ctx)
 
 	stay_on_task_stack(ctx);
 	note_goroutines();
-	tls_call_begins(&who, 0, TLS_WRITE, GO_RECEIVER(ctx), GO_BUFFER(ctx), GO_LENGTH(ctx), 0);
+	tls_call_begins(&who, 0, TLS_WRITE, GO_RECEIVER(ctx), GO_BUFFER(ctx), GO_LENGTH(ctx), 0,
+			tcp_reads(ctx));
 	return 0;
 }
 

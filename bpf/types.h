@@ -716,6 +716,7 @@ struct conn {
 /* How conn_add() makes one. */
 #define CONN_JOINED 0x01
 #define CONN_EARLY 0x02
+#define CONN_FOUND 0x04 /* it was there before: who comes second finds what the first one made */
 
 #define RESET_RECEIVED 0x8000
 #define RESET_SENT 0x4000 /* and in the bits below the end of segs_in at that time */

@@ -26,7 +26,8 @@ static __always_inline bool is_tcp(struct sock *sk)
 
 /*
  * Makes the state of a connection and returns its slot; what there was under that pointer is
- * overwritten. 0 where the table is full, which the caller counts.
+ * overwritten. 0 where the table is full, which the caller counts; or, with CONN_FOUND, where
+ * another CPU has made it at the same time.
  */
 __noinline int conn_add(u64 sk, u32 role, u32 flags)
 {
@@ -37,6 +38,8 @@ __noinline int conn_add(u64 sk, u32 role, u32 flags)
 
 	known = bpf_map_lookup_elem(&conn_index, &key);
 	if (known) {
+		if (flags & CONN_FOUND)
+			return 0;
 		slot = *known;
 		count_lost(LOST_DESTROY, 1);
 		resync(slot, LOST_GAP); /* what was open then */
@@ -64,6 +67,8 @@ __noinline int conn_add(u64 sk, u32 role, u32 flags)
 		return slot;
 	c->sk = 0;
 	free_slot(&conn_free, slot);
+	if (flags & CONN_FOUND && err == -EEXIST)
+		return 0;
 	known = bpf_map_lookup_elem(&conn_index, &key);
 	if (known)
 		return *known;
@@ -213,8 +218,8 @@ __noinline int conn_join(u64 key)
 	struct sock *sk = (struct sock *)key;
 	struct tcp_sock *tp = (struct tcp_sock *)sk;
 	struct conn *c;
+	u32 slot, *known;
 	u8 state;
-	u32 slot;
 
 	if (!is_tcp(sk))
 		return 0;
@@ -222,10 +227,12 @@ __noinline int conn_join(u64 key)
 	if (state == TCP_CLOSE || state == TCP_LISTEN || state == TCP_SYN_SENT ||
 	    state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV)
 		return 0;
-	slot = conn_add(key, ROLE_UNKNOWN, CONN_JOINED);
+	slot = conn_add(key, ROLE_UNKNOWN, CONN_JOINED | CONN_FOUND);
 	c = conn_of(slot);
-	if (!slot || !c)
-		return 0;
+	if (!slot || !c) {
+		known = bpf_map_lookup_elem(&conn_index, &key);
+		return known ? *known : 0;
+	}
 	conn_describe(c, sk);
 	c->segments_sent = load_as(struct tcp_sock, tp, data_segs_out);
 	c->bytes_sent = load_as(struct tcp_sock, tp, bytes_sent) -

@@ -16,7 +16,7 @@ __noinline int listener_add(u64 key, u32 in_process)
 
 	if (!is_tcp(sk))
 		return 0;
-	slot = conn_add(key, ROLE_LISTENER, 0);
+	slot = conn_add(key, ROLE_LISTENER, in_process ? 0 : CONN_FOUND);
 	c = conn_of(slot);
 	if (!slot || !c)
 		return 0;

@@ -15,6 +15,12 @@
  */
 #define TLS_ARRIVAL_OLD (1ULL << 63)
 
+/*
+ * Another: if more has to be received for the next plaintext, it is not known whether that began
+ * with what was received before.
+ */
+#define TLS_ARRIVAL_UNSURE (1ULL << 62)
+
 /* A record's head (RFC 8446, section 5.1), and where in one with a ClientHello the random is. */
 #define TLS_RECORD_HEAD 5
 #define TLS_RANDOM_AT 11

@@ -9,8 +9,9 @@
  *   in clear: tls_hello() notes it, and internal/tlslib finds in a library's own accessor where a
  *   session has it;
  * - a receive or a send within a call of the session, by the same thread or goroutine;
- * - for Go, which shakes hands before the first call: what the goroutine received on last, if that
- *   is the socket in the session's net.Conn.
+ * - for Go, which shakes hands before the first call: the socket in the session's net.Conn, if that
+ *   is a net.TCPConn. Where it is not known what that is, it has to be the socket that the
+ *   goroutine received on last.
  *
  * What is bound by none of these is lost, and never another connection's. Goroutines move between
  * threads: their calls are told apart by the pointer that Go keeps in a register
@@ -237,7 +238,7 @@ static __always_inline void tls_arrival_ends(struct conn *c)
 	if (!c->tls_arrived)
 		return;
 	if (c->tls_left == TLS_LEFT_UNKNOWN)
-		c->tls_arrived = TLS_ARRIVAL_MISSED;
+		c->tls_arrived |= TLS_ARRIVAL_UNSURE;
 	else if (!c->tls_left)
 		c->tls_arrived |= TLS_ARRIVAL_OLD;
 }
@@ -269,7 +270,9 @@ __noinline int tls_received(u32 slot, u32 seq)
 		if (tls_is_new(c) && (!(c->tls_left | c->tls_data) ||
 				      tls_is_reading(bpf_map_lookup_elem(&tls_calls, &who))))
 			tls_arrival_ends(c);
-		if (!c->tls_arrived || c->tls_arrived & TLS_ARRIVAL_OLD)
+		if (c->tls_arrived & TLS_ARRIVAL_UNSURE)
+			c->tls_arrived = TLS_ARRIVAL_MISSED;
+		else if (!c->tls_arrived || c->tls_arrived & TLS_ARRIVAL_OLD)
 			c->tls_arrived = arrival_of(c, seq) ?: TLS_ARRIVAL_MISSED;
 	}
 	tls_note_received(&who, c);
@@ -361,10 +364,57 @@ static __always_inline bool tls_plain_of_call(struct conn *c, struct passage *p)
 	return true;
 }
 
+/* Methods follow 24 bytes of an itab (internal/abi/iface.go), by name: net.Conn's Read is third. */
+#define GO_ITAB_READ (24 + 2 * 8)
+
+/* Of what begins an internal/poll.FD (fd_unix.go, fd_mutex.go). */
+struct go_descriptor {
+	u64 state; /* of its fdMutex */
+	u32 semaphores[2];
+	u32 fd;
+	u32 pad;
+};
+
+/* It is being closed: mutexClosed, set before the descriptor is. */
+#define GO_CLOSED 1
+
 /*
- * Whether a connection's socket is that of a crypto/tls.Conn, or of what is no such thing: its
- * first field is a net.Conn, and of a net.TCPConn the first is a pointer to a netFD, in which the
- * descriptor follows the 16 bytes of an fdMutex (internal/poll/fd_unix.go).
+ * The slot of the connection whose socket a crypto/tls.Conn has; 0 if that is none, or not known.
+ * Its first field is a net.Conn. That is a net.TCPConn, which is a pointer to a netFD, if its Read
+ * is the function at READS.
+ */
+__noinline u32 go_socket(u64 handle, u64 reads)
+{
+	struct task_struct *current = cast(struct task_struct, bpf_get_current_task());
+	struct files_struct *files = cast(struct files_struct, load(current, files));
+	struct go_descriptor descriptor = {};
+	u64 conn[2] = {}, at = 0, file;
+	struct socket *socket;
+	struct conn *c;
+
+	if (bpf_probe_read_user(conn, sizeof(conn), (void *)handle) ||
+	    bpf_probe_read_user(&at, sizeof(at), (void *)(conn[0] + GO_ITAB_READ)) || at != reads ||
+	    bpf_probe_read_user(&at, sizeof(at), (void *)conn[1]) ||
+	    bpf_probe_read_user(&descriptor, sizeof(descriptor), (void *)at) ||
+	    descriptor.fd >= GO_DESCRIPTORS)
+		return 0;
+	file = file_of(files, descriptor.fd);
+	if (!file)
+		return 0;
+	socket = cast(struct socket, load(cast(struct file, file), private_data));
+	if (!socket || (u64)load(socket, file) != file) /* it is none */
+		return 0;
+	c = conn_find(BPF_CORE_READ(socket, sk)); /* a number, to the verifier */
+	/* Until here it was this one's, unless it was being closed: it may be another's by now. */
+	if (!c || !c->tls || bpf_probe_read_user(&descriptor.state, sizeof(u64), (void *)at) ||
+	    descriptor.state & GO_CLOSED)
+		return 0;
+	return c->slot;
+}
+
+/*
+ * Whether a connection's socket is that of a crypto/tls.Conn, or of what is no such thing, by what
+ * go_socket() reads.
  */
 __noinline int go_uses(u64 handle, u32 slot, u64 id)
 {
@@ -384,11 +434,22 @@ __noinline int go_uses(u64 handle, u32 slot, u64 id)
 	return file && file_of(files, fd) == file;
 }
 
-/* The connection that a goroutine has shaken hands on, if its session uses it. */
-static __always_inline struct conn *go_bind(struct tls_caller *who, struct tls_call *call)
+/*
+ * The connection of a session in Go: by its socket if it is known which function READS of one, else
+ * the one that the goroutine has shaken hands on, if the session uses it.
+ */
+static __always_inline struct conn *go_bind(struct tls_caller *who, struct tls_call *call,
+					    u64 reads)
 {
-	struct tls_shaken *shaken = bpf_map_lookup_elem(&tls_shaking, who);
+	struct tls_shaken *shaken;
+	struct conn *c;
 
+	if (reads) {
+		c = conn_of(go_socket(call->handle, reads));
+		if (c && c->slot)
+			return conn_of(tls_vote_of(call, c->slot, c->opened_at));
+	}
+	shaken = bpf_map_lookup_elem(&tls_shaking, who);
 	if (!shaken || !go_uses(call->handle, shaken->slot, shaken->id))
 		return NULL;
 	return conn_of(tls_vote_of(call, shaken->slot, shaken->id));
@@ -429,10 +490,11 @@ __noinline int tls_overlooked(u64 handle)
 
 /*
  * A function of a library is entered. It may be noted twice: Go begins anew when it has made its
- * stack larger.
+ * stack larger. READS: of Go, the address of (*net.TCPConn).Read; 0: it is not known.
  */
 static __always_inline void tls_call_begins(struct tls_caller *who, u32 library, u32 function,
-					    u64 handle, u64 buffer, u32 length, u64 moved_at)
+					    u64 handle, u64 buffer, u32 length, u64 moved_at,
+					    u64 reads)
 {
 	struct tls_call *call;
 	struct conn *c;
@@ -458,7 +520,7 @@ static __always_inline void tls_call_begins(struct tls_caller *who, u32 library,
 	call->function = function;
 	c = tls_session_conn(call);
 	if (!c && who->goroutine)
-		c = go_bind(who, call);
+		c = go_bind(who, call, reads);
 	if (c && function == TLS_WRITE)
 		c->plain_writing = length;
 	if (c && function == TLS_READ && tls_is_new(c))
@@ -577,7 +639,7 @@ static __always_inline void tls_plain(struct conn *c, u32 direction, u64 buffer,
 	if (tls_is_new(c) || c->class == CLASS_TLS)
 		tls_first_plain(c->slot);
 	if (c->tls_arrived) {
-		c->tls_time = c->tls_arrived & ~TLS_ARRIVAL_OLD;
+		c->tls_time = c->tls_arrived & ~(TLS_ARRIVAL_OLD | TLS_ARRIVAL_UNSURE);
 		if (c->tls_time == TLS_ARRIVAL_MISSED)
 			c->tls_time = 0;
 		c->tls_arrived = 0;

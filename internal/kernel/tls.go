@@ -270,7 +270,8 @@ func (p *probes) Close() error {
 type placed struct {
 	program string
 	offsets []uint64
-	returns bool // return probes
+	cookies []uint64 // of each; nil: the index of the library
+	returns bool     // return probes
 }
 
 // plan says which programs go where: what sees the end of a call before what sees its beginning.
@@ -282,13 +283,19 @@ func (t *tlsProbes) plan(library tlslib.Library) (all []placed) {
 	case tlslib.Go:
 		end = "go_return"
 	}
-	exits, returns, entries := placed{program: end}, placed{program: end, returns: true}, map[string][]uint64{}
+	exits, returns, entries := placed{program: end}, placed{program: end, returns: true}, map[string]placed{}
 	for _, f := range library.Functions {
 		program := programOf(library.Kind, f.Role)
 		if program == "" {
 			continue
 		}
-		entries[program] = append(entries[program], f.Entry.Offset)
+		entry := entries[program]
+		entry.program = program
+		entry.offsets = append(entry.offsets, f.Entry.Offset)
+		if t.cookies && library.TCPRead != 0 {
+			entry.cookies = append(entry.cookies, uint64(f.Distance(library.TCPRead)))
+		}
+		entries[program] = entry
 		switch {
 		case f.Role == tlslib.RoleFree:
 		case t.prefersReturn(library.Kind, f):
@@ -305,8 +312,8 @@ func (t *tlsProbes) plan(library tlslib.Library) (all []placed) {
 		}
 	}
 	for _, program := range tlsProgramNames { // in one order
-		if len(entries[program]) > 0 {
-			all = append(all, placed{program: program, offsets: entries[program]})
+		if entry, ok := entries[program]; ok {
+			all = append(all, entry)
 		}
 	}
 	return all
@@ -346,8 +353,8 @@ func (t *tlsProbes) attach(file *link.Executable, p placed, all *probes) error {
 		if p.returns {
 			attach = file.UretprobeMulti
 		}
-		o := &link.UprobeMultiOptions{Addresses: p.offsets}
-		if all.library != 0 {
+		o := &link.UprobeMultiOptions{Addresses: p.offsets, Cookies: p.cookies}
+		if p.cookies == nil && all.library != 0 {
 			o.Cookies = slices.Repeat([]uint64{uint64(all.library)}, len(p.offsets))
 		}
 		l, err := attach(nil, program, o)
@@ -361,8 +368,12 @@ func (t *tlsProbes) attach(file *link.Executable, p placed, all *probes) error {
 	if p.returns {
 		attach = file.Uretprobe
 	}
-	for _, offset := range p.offsets {
-		l, err := attach("", program, &link.UprobeOptions{Address: offset, TraceFSPrefix: probePrefix, Cookie: uint64(all.library)})
+	for i, offset := range p.offsets {
+		cookie := uint64(all.library)
+		if p.cookies != nil {
+			cookie = p.cookies[i]
+		}
+		l, err := attach("", program, &link.UprobeOptions{Address: offset, TraceFSPrefix: probePrefix, Cookie: cookie})
 		if err != nil {
 			return err
 		}

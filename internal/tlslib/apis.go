@@ -60,6 +60,10 @@ var goRoles = []named{
 	{"crypto/tls.(*Conn).Close", RoleFree},
 }
 
+// goTCPRead is what a net.Conn that is a *net.TCPConn reads with: the compiler makes this method for the
+// struct, which has it from the one that it embeds.
+const goTCPRead = "net.(*TCPConn).Read"
+
 // foreign are functions by which libraries with another API are known.
 var foreign = map[string]string{
 	"SSL_ImportFD":              "nss",

@@ -1,12 +1,16 @@
 package tlslib
 
 import (
+	"crypto/tls"
 	"errors"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
+	"unsafe"
 )
 
 // goVariant is a way to build testdata/gotls.
@@ -94,6 +98,9 @@ func TestGo(t *testing.T) {
 					t.Errorf("%s has no exits", f.Symbol)
 				}
 			}
+			if l.TCPRead == 0 {
+				t.Error("net.TCPConn reads nowhere")
+			}
 			if variant.arch == "arm64" {
 				return // whose RET is emulated
 			}
@@ -103,6 +110,56 @@ func TestGo(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestGoSocket reads a session's socket in memory as go_socket() of bpf/tls/session.h does, in this test's own program: this toolchain
+// keeps it there, and the function that tells is the one that was found.
+func TestGoSocket(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	conn, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	session := tls.Client(conn, &tls.Config{ServerName: "fathom"})
+	type pair struct{ itab, data unsafe.Pointer }
+	field := (*pair)(unsafe.Pointer(session))
+	reads := *(*uintptr)(unsafe.Add(field.itab, 24+2*8))
+	descriptor := *(*unsafe.Pointer)(field.data)
+	number := func() int { return int(*(*uint32)(unsafe.Add(descriptor, 16))) }
+	closed := func() bool { return *(*uint64)(descriptor)&1 != 0 }
+
+	program, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l := library(t, program, Go)
+	tlsRead := reflect.ValueOf((*tls.Conn).Read).Pointer()
+	if got := l.ByRole(RoleRead)[0].Address + uint64(reads-tlsRead); got != l.TCPRead {
+		t.Errorf("a net.TCPConn reads at %#x, found %#x", got, l.TCPRead)
+	}
+	raw, err := conn.(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := raw.Control(func(fd uintptr) {
+		if number() != int(fd) {
+			t.Errorf("descriptor %d, found %d", fd, number())
+		}
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if closed() {
+		t.Error("it is open, and found closed")
+	}
+	session.NetConn().Close()
+	if !closed() || number() != -1&0xffffffff {
+		t.Errorf("it is closed: found %v, descriptor %d", closed(), number())
 	}
 }
 

@@ -8,7 +8,7 @@ func (img *image) goLibrary() (*Library, error) {
 	if err != nil {
 		return nil, inLibrary(err, Go)
 	}
-	var names []string
+	names := []string{goTCPRead}
 	for _, r := range goRoles {
 		names = append(names, r.name)
 	}
@@ -16,7 +16,7 @@ func (img *image) goLibrary() (*Library, error) {
 	if err != nil {
 		return nil, inLibrary(err, Go)
 	}
-	l := &Library{Kind: Go, Version: img.goVersion()}
+	l := &Library{Kind: Go, Version: img.goVersion(), TCPRead: functions[goTCPRead].address}
 	for _, r := range goRoles {
 		if g, ok := functions[r.name]; ok {
 			f, err := img.goFunction(g, r.name, r.role)

@@ -65,6 +65,9 @@ type Library struct {
 	// Random is where the 32 bytes of a session's client random may be (RFC 8446, section 4.1.2),
 	// which were in clear on its connection. Empty if the accessor is missing or of an unknown shape.
 	Random []Place
+	// TCPRead is, of Go, the virtual address of the function that the itab of a *net.TCPConn has for Read:
+	// so it is known where a session has its socket. 0 if the program has none, as without TCP.
+	TCPRead uint64
 	// Server is where the lowest bit tells whether the session is a server's; nil if that is not
 	// known.
 	Server *Place
@@ -97,6 +100,12 @@ type Site struct {
 	// Emulated says that every kernel since 5.10 emulates the instruction, so that a hit costs a
 	// trap and no single step.
 	Emulated bool
+}
+
+// Distance is how many bytes behind the entry's probe, or before it if negative, what is at that virtual
+// address of the same file is, wherever the file is mapped.
+func (f Function) Distance(address uint64) int64 {
+	return int64(address - (f.Address + f.Entry.Offset - f.Offset))
 }
 
 // ByRole returns the library's functions of that role; there is rarely more than one.

@@ -45,7 +45,7 @@ func otherRows() []row {
 	}
 	for _, atOnce := range []int{1, 20} {
 		all = append(all, row{name: fmt.Sprintf("httpx, Go: %d at once", atOnce), run: func(r *run) {
-			r.both(r.ask(python, append([]string{r.testdata("httpx_client.py"), r.goServe(server), "100", number(atOnce)}, requests...)...))
+			r.both(r.ask(python, append([]string{r.testdata("httpx_client.py"), "http://" + r.goServe(server), "100", number(atOnce)}, requests...)...))
 		}})
 	}
 	return append(all,

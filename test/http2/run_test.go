@@ -38,8 +38,6 @@ type run struct {
 	procs  []*process.Process
 	ends   []end
 	lost   map[string]uint64 // what has to be lost
-	// readAhead is how many requests its server may read before the session is known, on all connections together: see TestTLS.
-	readAhead uint64
 	// called are the parts that are called otherwise than this test calls them, by part.
 	called map[string]string
 }
@@ -317,7 +315,6 @@ func (r *run) until(patience time.Duration, compare func(*kernel.Snapshot) []str
 // wrong says what a snapshot has that is not true.
 func (r *run) wrong(s *kernel.Snapshot) (lines []string) {
 	truths := map[string][]end{}
-	var unseen uint64
 	for _, part := range []string{server, client, proxy} {
 		truths[r.workload(part)] = nil
 	}
@@ -331,12 +328,7 @@ func (r *run) wrong(s *kernel.Snapshot) (lines []string) {
 			for _, e := range truths[workload] {
 				if e.role == role {
 					known = true
-					compare := differences
-					if r.readAhead > 0 && role == kernel.RoleServer {
-						compare = unknownOr
-						unseen += e.truth().total() - min(got.total(), e.truth().total())
-					}
-					for _, line := range compare(e.truth(), got) {
+					for _, line := range differences(e.truth(), got) {
 						lines = append(lines, fmt.Sprintf("%s as %s: %s", workload, role, line))
 					}
 				}
@@ -350,12 +342,6 @@ func (r *run) wrong(s *kernel.Snapshot) (lines []string) {
 		}
 	}
 	lost := grown(losses(s), losses(r.before))
-	if n := lost["no_request"] + lost["tls_socket"] + lost["no_arrival"] + lost["gap"]; n == unseen && n <= r.readAhead {
-		delete(lost, "no_request")
-		delete(lost, "tls_socket")
-		delete(lost, "no_arrival")
-		delete(lost, "gap") // a call of the library was under way when the client gave up, or closed
-	}
 	if !maps.Equal(lost, r.lost) {
 		lines = append(lines, fmt.Sprintf("lost %v, and it should be %v", lost, r.lost))
 	}
