@@ -16,7 +16,7 @@ import (
 // TestJoinedAtOnce has connections that are older than Fathom be found by two CPUs at the same time: by one where data arrives, by another
 // where its process sends. One of them makes the state of it, and the other finds that.
 func TestJoinedAtOnce(t *testing.T) {
-	if runtime.NumCPU() < 2 {
+	if runtime.NumCPU() < 2 { // nothing happens at the same time on one
 		t.Skip("needs two CPUs")
 	}
 	const connections = 2000
