@@ -378,6 +378,29 @@ static __always_inline void http2_over(struct conn *c, struct http2_conn *h, u32
 	http2_settle_stream(c->slot, place - 1, id, HTTP2_BY_ITSELF, 0);
 }
 
+/*
+ * Stream ID is answered, whose request was not seen: it is lost. Unless that is all, it keeps a
+ * place until its end: a block that ends a stream, and has a status or not, is then known to be
+ * trailers.
+ */
+static __always_inline void http2_request_unseen(struct conn *c, struct http2_conn *h, u32 id,
+						 bool ends)
+{
+	struct http2_stream *x;
+	u32 place;
+
+	count_lost(LOST_REQUEST, 1);
+	h->unseen_answers++;
+	place = ends ? 0 : http2_take(c->slot, id);
+	x = place ? http2_place(h, place - 1) : NULL;
+	if (!x)
+		return;
+	x->start = START_LOST;
+	x->asked.is_reset = 0;
+	ordered(&h->spare);
+	x->asked.id = id;
+}
+
 /* A block in the response direction is complete. */
 static __always_inline void http2_response(struct conn *c, struct http2_conn *h, u64 now)
 {
@@ -392,13 +415,9 @@ static __always_inline void http2_response(struct conn *c, struct http2_conn *h,
 	x = place ? http2_place(h, place - 1) : NULL;
 	if (!x) {
 		fenced(&h->spare); /* a client's hook may have run meanwhile */
-		/* what ends the response, and may have a status or not, is taken for trailers */
-		begins = begins && (s->status != STATUS_UNKNOWN || !(s->flags & HTTP2_ENDS));
 		if (begins && (id > h->highest || (id > h->unseen_above && id < h->unseen_until)) &&
-		    id > h->lost_until) {
-			count_lost(LOST_REQUEST, 1);
-			h->unseen_answers++;
-		}
+		    id > h->lost_until)
+			http2_request_unseen(c, h, id, s->flags & HTTP2_ENDS);
 		return;
 	}
 	if (http2_settle_if_reset(c, x, place, id))
