@@ -535,9 +535,8 @@ struct http2_direction {
 	u8 preface; /* how many bytes of it are to come */
 	u8 first;   /* the next frame has to be SETTINGS */
 	u8 lost;    /* where frames begin is not known */
-	u8 spare;
-	u32 have; /* of the step: bytes in LO and HI that it has not used */
-	u64 lo, hi;
+	u8 spare[5];
+	struct http2_window window; /* of the step */
 };
 
 /* Of a connection that carries HTTP/2. */
@@ -702,15 +701,16 @@ struct conn {
 	u8 tls_data;   /* a server has received records that may hold plaintext */
 	u8 tls_missed; /* plaintext passed before the session was bound */
 	/*
-	 * HTTP/2, without a role: 1 + flags of a HEADERS frame whose payload comes next, by enum
-	 * direction
+	 * HTTP/2, without a role: what frame's payload comes next, by enum direction; see
+	 * HTTP2_ALONE
 	 */
 	u16 http2_alone[2];
 	u32 switching; /* enum http2_switching: behind 101 */
 	/* of the buffer at which drain_iovecs() begins, or would go on */
 	u32 iov_skipped[2];
 	u32 tls_sending; /* bytes that a call of a library has sent so far */
-	u8 spare[16];
+	u8 http2_passed; /* HTTP/2, without a role: exchanges may have */
+	u8 spare[15];
 };
 
 /* How conn_add() makes one. */

@@ -121,8 +121,8 @@ static __always_inline void http2_forget_pieces(struct http2_side *s)
 static __always_inline void http2_forget(struct http2_direction *d)
 {
 	http2_forget_pieces(&d->side);
-	d->lo = 0;
-	d->hi = 0;
+	d->window.lo = 0;
+	d->window.hi = 0;
 }
 
 /* The connection is over: what was known of it goes, and nothing of the payload is kept. */
@@ -333,7 +333,7 @@ static __always_inline void http2_request(struct conn *c, struct http2_conn *h)
  */
 static __always_inline u32 http2_answered(struct conn *c, struct http2_conn *h, u32 id, bool begins)
 {
-	u32 place = http2_look_for(c->http2, id, false);
+	u32 place = http2_find(c, h, id);
 
 	if (place || !begins || !(id & 1) || id <= h->highest || c->role != ROLE_CLIENT ||
 	    !write_pending(c))
@@ -439,7 +439,7 @@ static __always_inline void http2_response(struct conn *c, struct http2_conn *h,
 /* A client gives stream ID up, by RST_STREAM. */
 static __always_inline void http2_given_up(struct conn *c, struct http2_conn *h, u32 id, u64 now)
 {
-	u32 place = http2_look_for(c->http2, id, false);
+	u32 place = http2_find(c, h, id);
 	struct http2_stream *x = place ? http2_place(h, place - 1) : NULL;
 
 	if (!x)

@@ -88,7 +88,7 @@ static __always_inline u64 http2_preface(struct conn *c, struct http2_direction 
 	u8 class;
 
 	if (d->preface == HTTP2_PREFACE) {
-		class = preface_class(d->lo, d->hi, d->have);
+		class = preface_class(d->window.lo, d->window.hi, d->window.have);
 		if (class != CLASS_HTTP2 && class != CLASS_UNKNOWN) {
 			if (!c->tls) {
 				c->upgraded = 1;
@@ -102,26 +102,15 @@ static __always_inline u64 http2_preface(struct conn *c, struct http2_direction 
 		}
 	}
 	d->preface -= used;
-	d->have = 0;
+	d->window.have = 0;
 	return EVENT(EVENT_NONE, 0, 0, used);
 }
 
-/* USED bytes of a direction were taken. */
-static __always_inline void http2_window_moves(struct http2_direction *d, u32 used)
-{
-	if (used >= d->have) {
-		d->have = 0;
-		return;
-	}
-	d->have -= used;
-	d->lo = bytes_from(d->lo, d->hi, used & 15);
-	d->hi = used < 8 ? d->hi >> 8 * (used & 7) : 0;
-}
-
 /*
- * Looks once at what is at ADDRESS: a frame's header, a field, a string. LENGTH: how many bytes are
- * there, with IS_RESPONSE; SEQ: the number of the first. What was read of them is kept in the
- * connection, for the next look of the same step.
+ * Looks once at what is at ADDRESS: a frame's header, a field, a string, and what follows that
+ * needs no look, such as the payload of DATA. LENGTH: how many bytes are there, with IS_RESPONSE;
+ * SEQ: the number of the first. What was read of them is kept in the connection, for the next look
+ * of the same step.
  */
 __noinline u64 http2_look_once(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 {
@@ -138,36 +127,41 @@ __noinline u64 http2_look_once(u32 slot, u64 address, u64 length, u32 seq, u64 n
 	d = http2_direction(h, is_response);
 	event = http2_pass(&d->side, n);
 	if (event) {
-		http2_window_moves(d, event_used(event));
+		http2_window_moves(&d->window, event_used(event));
 		return event;
 	}
-	if (!d->have) {
+	if (!d->window.have) {
 		u64 have = at_most(n, HTTP2_WINDOW);
 
 		if (bpf_probe_read_user(words, have, (void *)address))
 			return EVENT(EVENT_FAULT, 0, 0, 0);
-		d->lo = words[0];
-		d->hi = words[1];
-		d->have = have;
+		d->window.lo = words[0];
+		d->window.hi = words[1];
+		d->window.have = have;
 	}
 	if (d->preface)
 		return http2_preface(c, d, address, n);
 	if (http2_at_frame(&d->side)) {
-		type = d->lo >> 24;
+		type = d->window.lo >> 24;
 		/* cut within the first bytes, it may be any frame, but within a header block */
-		if (!is_response && !d->side.open && (d->have < 4 || type == HTTP2_FRAME_HEADERS))
+		if (!is_response && !d->side.open &&
+		    (d->window.have < 4 || type == HTTP2_FRAME_HEADERS))
 			http2_starts_clock(slot, seq, now);
 		/* of a server it may have gone unseen */
-		if (d->first && d->have >= 4 && type != HTTP2_FRAME_SETTINGS &&
+		if (d->first && d->window.have >= 4 && type != HTTP2_FRAME_SETTINGS &&
 		    (!is_response || type > HTTP2_FRAME_CONTINUATION)) {
 			c->upgraded = 1; /* something else, behind HTTP/2's preface */
 			return EVENT(EVENT_NONE, 0, 0, n);
 		}
 		d->first = 0;
 	}
-	event = http2_look(&d->side, d->lo, d->hi, d->have, true);
-	http2_window_moves(d, event_used(event));
-	return event;
+	d->window.used = 0;
+	event = http2_look(&d->side, &d->window);
+	if (!event_kind(event)) {
+		event = http2_pass(&d->side, n - d->window.used);
+		http2_window_moves(&d->window, event_used(event));
+	}
+	return (event & ~0xffffffffULL) | d->window.used;
 }
 
 /*
@@ -188,7 +182,7 @@ __noinline u64 http2_step(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 	d = http2_direction(h, is_response);
 	if (d->lost && !http2_finds_place(slot, address, length, is_response))
 		return EVENT(EVENT_NONE, 0, 0, n);
-	d->have = 0;
+	d->window.have = 0;
 	for (i = 0; i < HTTP2_LOOKS; i++) {
 		if (event_kind(event) || used >= n)
 			break;
@@ -197,8 +191,8 @@ __noinline u64 http2_step(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 		used += event_used(event);
 	}
 	/* what was read is not kept, unless it is a piece of something */
-	d->lo = 0;
-	d->hi = 0;
+	d->window.lo = 0;
+	d->window.hi = 0;
 	if (d->side.at == HTTP2_AT_FRAME && !d->side.head.have && !d->side.open)
 		http2_forget_pieces(&d->side);
 	return (event & ~0xffffffffULL) | used;
@@ -331,63 +325,87 @@ __noinline int http2_block_asks(u64 address, u32 n, u32 flags)
 	return http2_asks(words[0], words[1], have, flags);
 }
 
+/* What http2_who_asks() found. */
+#define HTTP2_FOUND 0x01	/* frames */
+#define HTTP2_ALL_SEEN 0x02	/* and what each of them is: none of them begins anything */
+#define HTTP2_WHO 2		/* the bits of enum http2_asks, from here on */
+#define HTTP2_ALONE 8		/* and from here on, if a frame's header is all that there is: */
+#define HTTP2_ALONE_OTHER 0x200 /* one of another type than HEADERS; else 1 + its flags */
+
 /*
  * Whether frames begin at ADDRESS, where N bytes of a call are; and if there is a HEADERS frame
- * among the first, which of both it shows, in the bits above the lowest. If that is all that the
- * call moves, the flags of the frame and 1 more, from bit 8 on.
+ * among the first, which of both it shows.
  */
 __noinline u32 http2_who_asks(u64 address, u32 n)
 {
+	u32 at = 0, i, who, length, seen = HTTP2_ALL_SEEN;
 	u64 words[2] = {};
-	u32 at = 0, i, who;
 
 	if (!http2_frames_at(address, n))
 		return 0;
-	for (i = 0; i < 4; i++) {
+	for (i = 0; i < 8; i++) {
+		if (at == n)
+			return HTTP2_FOUND | seen;
 		if (n - at < HTTP2_FRAME_HEAD ||
 		    bpf_probe_read_user(words, HTTP2_FRAME_HEAD, (void *)(address + at)))
 			break;
 		at += HTTP2_FRAME_HEAD;
+		length = http2_u32(words[0]) >> 8;
 		if ((u8)(words[0] >> 24) == HTTP2_FRAME_HEADERS) {
 			if (at == n)
-				return 1 | (1 + (u32)(u8)(words[0] >> 32)) << 8;
+				return HTTP2_FOUND | seen |
+				       (1 + (u32)(u8)(words[0] >> 32)) << HTTP2_ALONE;
 			who = http2_block_asks(address + at, n - at, (u8)(words[0] >> 32));
 			if (who)
-				return 1 | who << 1;
+				return HTTP2_FOUND | who << HTTP2_WHO;
+			seen = 0;
 		}
-		if (n - at < http2_u32(words[0]) >> 8)
-			break;
-		at += http2_u32(words[0]) >> 8;
+		if (at == n && length)
+			return HTTP2_FOUND | seen | HTTP2_ALONE_OTHER << HTTP2_ALONE;
+		if (n - at <= length) /* what is behind is the rest of it */
+			return HTTP2_FOUND | seen;
+		at += length;
 	}
-	return 1;
+	return HTTP2_FOUND;
 }
 
 /*
  * A connection that was joined carries HTTP/2 where a call begins with frames, and a header block
  * among the first shows who asks. Where the header of such a frame is all that a call moves, its
- * flags are kept until the next call in that direction. N bytes are at ADDRESS. Returns whether
- * this is the case, or may be found with the next call.
+ * flags are kept until the next call in that direction. N bytes are at ADDRESS; MORE: in other
+ * buffers, too. Returns whether this is the case, or may be found with a later call. Where
+ * exchanges may have passed before that, nobody knows how many: one is lost.
  */
-__noinline int http2_joins(u32 slot, u64 address, u32 n, u32 direction)
+__noinline int http2_joins(u32 slot, u64 address, u64 n_and_more, u32 direction)
 {
+	u32 found = HTTP2_FOUND, who, n = n_and_more, more = n_and_more >> 32, alone;
 	struct conn *c = conn_of(slot);
-	u32 found = 1, who;
 
 	if (!c)
 		return false;
 	direction &= 1;
 	if (direction == READ)
 		c->begun_at = bpf_ktime_get_ns();
-	if (c->http2_alone[direction]) {
-		who = http2_block_asks(address, n, c->http2_alone[direction] - 1);
-		c->http2_alone[direction] = 0;
+	alone = c->http2_alone[direction];
+	if (alone && alone < HTTP2_ALONE_OTHER) {
+		who = http2_block_asks(address, n, alone - 1);
 	} else {
 		found = http2_who_asks(address, n);
-		who = found >> 1 & 3;
-		c->http2_alone[direction] = found >> 8;
+		if (!found && alone) /* its payload */
+			found = HTTP2_FOUND | HTTP2_ALL_SEEN;
+		who = found >> HTTP2_WHO & 3;
 	}
-	if (!found || !who || !http2_claim_beginning(c))
-		return found;
+	c->http2_alone[direction] = more ? 0 : found >> HTTP2_ALONE;
+	if (!found)
+		return false;
+	if (!who) {
+		c->http2_passed |= more || !(found & HTTP2_ALL_SEEN);
+		return true;
+	}
+	if (!http2_claim_beginning(c))
+		return true;
+	if (c->http2_passed || c->attempts)
+		count_lost(LOST_GAP, 1);
 	c->role = (who == HTTP2_ASKS) == (direction == READ) ? ROLE_SERVER : ROLE_CLIENT;
 	c->after_gap = GAP_NONE;
 	http2_begins(slot, false);

@@ -101,6 +101,22 @@ __noinline u32 http2_look_for(u32 http2, u32 id, u32 free_too)
 	return found;
 }
 
+/* The first place where stream ID is looked for. */
+static __always_inline u32 http2_first_index(struct http2_conn *h, u32 id)
+{
+	return http2_page_of(id, 0, h->pages) * HTTP2_PLACES + ((id >> 1) & (HTTP2_PLACES - 1));
+}
+
+/* The place of stream ID: its index and 1 more, or 0. */
+static __always_inline u32 http2_find(struct conn *c, struct http2_conn *h, u32 id)
+{
+	u32 index = (id >> 1) & (HTTP2_PLACES - 1);
+
+	if (h->streams[http2_within(index)].owner == id)
+		return index + 1;
+	return h->pages ? http2_look_for(c->http2, id, false) : 0;
+}
+
 static __always_inline void http2_count_taken(u32 what, s32 more)
 {
 	u32 *taken = bpf_map_lookup_elem(&http2_taken, &what);
@@ -176,11 +192,19 @@ __noinline u32 http2_take(u32 slot, u32 id)
 {
 	struct conn *c = conn_of(slot);
 	struct http2_stream *x;
+	u32 index, place, i;
 	struct http2_conn *h;
-	u32 place, i;
 
-	if (!c)
+	h = c ? http2_of(c) : NULL;
+	if (!h)
 		return 0;
+	/* a server's response does not come before its request: nobody has taken another place */
+	if (!h->pages || c->role == ROLE_SERVER) {
+		index = http2_first_index(h, id);
+		x = http2_place(h, index);
+		if (x && (x->owner == id || http2_claim_place(slot, x, id, index)))
+			return index + 1;
+	}
 	for (i = 0; i < CLAIM_ATTEMPTS; i++) {
 		place = http2_look_for(c->http2, id, true);
 		if (!place && http2_add_page(slot))

@@ -256,23 +256,40 @@ static __always_inline u64 http2_pass(struct http2_side *s, u32 n)
 	return EVENT(http2_settle(s), 0, 0, n);
 }
 
-/*
- * Takes up to HAVE (1 to 16) bytes, of which at least one is used, and stops where something has
- * happened. LO and HI are these bytes; those behind them are ignored. MORE: the call has more. It
- * makes no difference: what comes in pieces is kept until it is whole.
- */
-static __always_inline u64 http2_look(struct http2_side *s, u64 lo, u64 hi, u32 have, bool more)
+/* USED bytes were taken, of which W may have had some. */
+static __always_inline void http2_window_moves(struct http2_window *w, u32 used)
 {
-	u32 used = 0;
+	w->used += used;
+	if (used >= w->have) {
+		w->have = 0;
+		return;
+	}
+	w->have -= used;
+	w->lo = bytes_from(w->lo, w->hi, used & 15);
+	w->hi = used < 8 ? w->hi >> 8 * (used & 7) : 0;
+}
 
-	(void)more;
+/* What the verifier knows of different ways to here ends: it follows one from here on. */
+#define HTTP2_WAYS_MEET() asm volatile("" ::: "memory")
+
+/*
+ * Takes bytes at hand, of which there is one at least and of which at least one is used, and stops
+ * where something has happened: a frame's header, a field, a string. What comes in pieces is kept
+ * until it is whole. Returns an EVENT() of what has happened; how many bytes it took is in W.
+ */
+static __always_inline u64 http2_look(struct http2_side *s, struct http2_window *w)
+{
+	u32 used;
+
 	if (s->skip) {
-		used = have < s->skip ? have : s->skip;
+		used = w->have < s->skip ? w->have : s->skip;
 		s->skip -= used;
-	} else if (s->at == HTTP2_AT_BLOCK) {
-		used = http2_block(s, lo, hi, have);
-	} else if (s->at != HTTP2_AT_FAULT) {
-		used = http2_gather(&s->head, lo, hi, have);
+		http2_window_moves(w, used);
+		return EVENT(http2_settle(s), 0, 0, 0);
+	}
+	if (s->at <= HTTP2_AT_FIXED) {
+		used = http2_gather(&s->head, w->lo, w->hi, w->have);
+		http2_window_moves(w, used);
 		if (s->head.have == s->head.want) {
 			s->head.have = 0;
 			if (s->at == HTTP2_AT_FRAME)
@@ -281,7 +298,13 @@ static __always_inline u64 http2_look(struct http2_side *s, u64 lo, u64 hi, u32 
 				http2_fixed_ends(s);
 		}
 	}
-	return EVENT(http2_settle(s), 0, 0, used);
+	HTTP2_WAYS_MEET();
+	if (s->at == HTTP2_AT_BLOCK && s->left && w->have) {
+		used = http2_block(s, w->lo, w->hi, w->have);
+		http2_window_moves(w, used);
+	}
+	HTTP2_WAYS_MEET();
+	return EVENT(http2_settle(s), 0, 0, 0);
 }
 
 #endif

@@ -36,6 +36,13 @@ struct http2_piece {
 	u8 unused[5];
 };
 
+/* Bytes at hand: the first HAVE (0 to 16) of LO and HI; those behind them are ignored. */
+struct http2_window {
+	u64 lo, hi;
+	u32 have;
+	u32 used; /* how many of them were taken */
+};
+
 #define HTTP2_RING 128 /* insertions that are remembered; deeper than 78 no index was seen */
 
 /*
@@ -456,7 +463,7 @@ static __always_inline u32 http2_block(struct http2_side *s, u64 lo, u64 hi, u32
 		else
 			s->part = HTTP2_MORE;
 	}
-	if (s->part == HTTP2_STRING && used < have) {
+	if (s->part == HTTP2_STRING && used < have && s->text.have < s->text.want) {
 		if (used) {
 			lo = bytes_from(lo, hi, used);
 			hi >>= 8 * used;

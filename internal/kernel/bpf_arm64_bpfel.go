@@ -156,7 +156,8 @@ type bpfConn struct {
 	Switching     uint32
 	IovSkipped    [2]uint32
 	TlsSending    uint32
-	Spare         [16]uint8
+	Http2Passed   uint8
+	Spare         [15]uint8
 }
 
 type bpfConnClass uint32
@@ -327,10 +328,14 @@ type bpfHttp2Conn struct {
 		Preface uint8
 		First   uint8
 		Lost    uint8
-		Spare   uint8
-		Have    uint32
-		Lo      uint64
-		Hi      uint64
+		Spare   [5]uint8
+		Window  struct {
+			_    structs.HostLayout
+			Lo   uint64
+			Hi   uint64
+			Have uint32
+			Used uint32
+		}
 	}
 	Highest       uint32
 	UnseenAnswers uint32

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"net"
 	"net/url"
 	"os"
 	"strings"
@@ -104,6 +105,8 @@ type workload struct {
 	node        string
 	add         []corev1.Capability
 	tls         bool // it speaks HTTPS
+	grpc        bool // it speaks gRPC
+	headless    bool // its Service has no address: what is returned are its pods'
 	first       string
 }
 
@@ -130,6 +133,10 @@ func (c *cluster) deploy(w workload) string {
 		scheme = "https"
 		*environment = append(*environment, corev1.EnvVar{Name: "TLS", Value: "1"})
 	}
+	if w.grpc {
+		scheme = "grpc"
+		*environment = append(*environment, corev1.EnvVar{Name: "GRPC", Value: "1"})
+	}
 	if w.first != "" {
 		*environment = append(*environment, corev1.EnvVar{Name: "FIRST", Value: w.first})
 	}
@@ -140,12 +147,26 @@ func (c *cluster) deploy(w workload) string {
 			Template: corev1.PodTemplateSpec{ObjectMeta: metav1.ObjectMeta{Labels: labels}, Spec: pod},
 		},
 	}, metav1.CreateOptions{}))
+	spec := corev1.ServiceSpec{Selector: labels, Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt(w.port)}}}
+	if w.headless {
+		spec.ClusterIP = corev1.ClusterIPNone
+	}
 	service := must(c.api.CoreV1().Services(c.namespace).Create(c.Context(), &corev1.Service{
-		ObjectMeta: metav1.ObjectMeta{Name: w.name},
-		Spec:       corev1.ServiceSpec{Selector: labels, Ports: []corev1.ServicePort{{Port: 80, TargetPort: intstr.FromInt(w.port)}}},
+		ObjectMeta: metav1.ObjectMeta{Name: w.name}, Spec: spec,
 	}, metav1.CreateOptions{}))
-	c.running(w.name, int(w.replicas))
-	return scheme + "://" + service.Spec.ClusterIP + ":80/" // a cluster may have no DNS
+	addresses := []string{service.Spec.ClusterIP + ":80"} // a cluster may have no DNS
+	pods := c.running(w.name, int(w.replicas))
+	if w.headless {
+		addresses = nil
+		for _, pod := range pods {
+			addresses = append(addresses, net.JoinHostPort(pod.Status.PodIP, fmt.Sprint(w.port)))
+		}
+	}
+	url := scheme + "://" + strings.Join(addresses, ",")
+	if !w.grpc {
+		url += "/"
+	}
+	return url
 }
 
 // running waits until just n pods of a Deployment run, and answer, and returns them.
@@ -184,7 +205,10 @@ func (c *cluster) get(pod corev1.Pod, port, path string) ([]byte, error) {
 }
 
 // truth is what a pod of the test's service did.
-type truth struct{ Served, Made, Failed int64 }
+type truth struct {
+	Served, Made, Failed   int64
+	CallsServed, CallsMade map[string]int64 // of gRPC, by status
+}
 
 func (c *cluster) truth(pod corev1.Pod) (t truth, err error) {
 	b, err := c.get(pod, fmt.Sprint(controlPort), "truth")

@@ -55,6 +55,27 @@ func goRows() []row {
 	)
 }
 
+// busyRows run where far more threads want CPU than there are CPUs.
+func busyRows() []row {
+	site := sites()[1]
+	rows := []row{
+		{name: "Go, 100 at once", run: func(r *run) { r.both(r.goAsk(r.goServe(server), kinds, "-n", "500", "-c", "100")) }},
+		{name: "grpc-go, 100 at once", run: func(r *run) { r.both(r.grpcAsk(r.grpcServe(), calls, "-n", "500", "-c", "100")) }},
+		{name: "h2load -m 100, " + site.name, run: func(r *run) {
+			r.both(r.h2load(site.serve(r, server), site, 3000, 100))
+			r.logged()
+		}},
+	}
+	for i, w := range rows {
+		rows[i].name = "oversubscribed: " + w.name
+		rows[i].run = func(r *run) {
+			r.procs = append(r.procs, process.Start(r, r.linked("busy", ""), "busy"))
+			w.run(r)
+		}
+	}
+	return rows
+}
+
 // longRows are what FATHOM_LONG=1 adds: more bytes on a connection than TCP has sequence numbers.
 func longRows() []row {
 	if many(0) == 0 {

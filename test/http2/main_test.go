@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/fathomhq/fathom/internal/kernel"
+	"github.com/fathomhq/fathom/test/process"
 )
 
 // programs are what the test binary is when it was started under the name of a workload, by its first argument.
@@ -16,6 +17,7 @@ var programs = map[string]func(args []string) error{
 	"serve-grpc": serveGRPC, "ask-grpc": askGRPC,
 	"serve-connect": serveConnect, "ask-connect": askConnect,
 	"serve-raw": serveRaw, "ask-raw": askRaw,
+	"busy": func([]string) error { process.KeepBusy(); return nil },
 }
 
 func TestMain(m *testing.M) {
@@ -43,7 +45,7 @@ type row struct {
 
 func TestRows(t *testing.T) {
 	f := load(t)
-	for i, w := range slices.Concat(goRows(), grpcRows(), connectRows(), serverRows(), proxyRows(), clientRows(), orderRows(), otherRows(), longRows()) {
+	for i, w := range slices.Concat(goRows(), grpcRows(), connectRows(), serverRows(), proxyRows(), clientRows(), orderRows(), otherRows(), busyRows(), longRows()) {
 		t.Run(w.name, func(t *testing.T) {
 			r := start(t, f, fmt.Sprintf("%03d", i))
 			r.lost = w.lost

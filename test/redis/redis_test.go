@@ -10,7 +10,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -43,16 +42,7 @@ func TestMain(m *testing.M) {
 		}
 		os.Exit(0)
 	case name == busy:
-		threads := 4 * runtime.NumCPU()
-		runtime.GOMAXPROCS(threads)
-		for range threads {
-			go func() {
-				for n := 0; ; n++ {
-					runtime.KeepAlive(n)
-				}
-			}()
-		}
-		select {}
+		process.KeepBusy()
 	}
 	os.Exit(m.Run())
 }

@@ -85,6 +85,7 @@ static const char *feed(const u8 *data, size_t length, struct cuts cuts, struct 
 	l->count = 0;
 	while (at < length) {
 		size_t left, have = 0;
+		struct http2_window w;
 		struct prefix p;
 		u64 e = 0;
 
@@ -103,7 +104,9 @@ static const char *feed(const u8 *data, size_t length, struct cuts cuts, struct 
 		if (!e) {
 			have = left < cuts.window ? left : cuts.window;
 			p = pack(data + at, have, cuts.fill);
-			e = http2_look(&s, p.words[0], p.words[1], have, left > have);
+			w = (struct http2_window){p.words[0], p.words[1], have, 0};
+			e = http2_look(&s, &w);
+			e |= w.used;
 			if (!event_used(e) || event_used(e) > have)
 				return "no byte was used, or too many";
 		}
@@ -111,8 +114,9 @@ static const char *feed(const u8 *data, size_t length, struct cuts cuts, struct 
 			struct http2_side before = s;
 
 			at += event_used(e);
-			e = http2_look(&s, 0, 0, 16, false);
-			if (event_kind(e) != HTTP2_BROKEN || event_used(e) ||
+			w = (struct http2_window){0, 0, 16, 0};
+			e = http2_look(&s, &w);
+			if (event_kind(e) != HTTP2_BROKEN || w.used ||
 			    memcmp(&before, &s, sizeof(s)) || http2_pass(&s, 1))
 				return "it goes on behind what is broken";
 			if (l->count < MOST)

@@ -9,6 +9,8 @@
 //
 // With TLS=1 port 8080 speaks HTTPS, and NEXT may be of such a one.
 //
+// With GRPC=1 port 8080 speaks gRPC; NEXT is that of such a one as grpc://ADDRESS,ADDRESS...
+//
 // With FIRST=close it makes one request to NEXT as soon as it runs, and closes the connection; with FIRST=keep it keeps it. Requests to port 8081 are answered with statuses of their own, by which the comparison leaves them out.
 package main
 
@@ -44,6 +46,9 @@ type Truth struct {
 	Made   int64     // requests to NEXT that were answered
 	Failed int64     // requests to NEXT that were not
 	First  time.Time // when the first request to NEXT was made; zero if none was
+
+	// Calls of gRPC, which are none of the above, by status.
+	CallsServed, CallsMade map[string]int64 `json:",omitempty"`
 }
 
 type service struct {
@@ -52,6 +57,8 @@ type service struct {
 	lossy                lossy
 	served, made, failed atomic.Int64
 	first                atomic.Pointer[time.Time]
+	callsServed          outcomes
+	calls                *caller // where NEXT speaks gRPC
 }
 
 func main() {
@@ -78,8 +85,24 @@ func (s *service) run() error {
 		port = "8080"
 	}
 	servers := []*http.Server{
-		{Addr: ":" + port, Handler: http.HandlerFunc(s.answer), ReadHeaderTimeout: time.Minute},
 		{Addr: ":8081", Handler: control, ReadHeaderTimeout: time.Minute},
+		{Addr: ":" + port, Handler: http.HandlerFunc(s.answer), ReadHeaderTimeout: time.Minute},
+	}
+	failed := make(chan error, len(servers))
+	if os.Getenv("GRPC") != "" {
+		serve, stop, err := serveGRPC(":"+port, &s.callsServed)
+		if err != nil {
+			return err
+		}
+		defer stop()
+		servers = servers[:1]
+		go func() { failed <- serve() }()
+	}
+	if strings.HasPrefix(s.next, grpcScheme) {
+		var err error
+		if s.calls, err = newCaller(s.next); err != nil {
+			return err
+		}
 	}
 	if first := os.Getenv("FIRST"); first != "" {
 		s.client.Transport.(*http.Transport).DisableKeepAlives = first == "close"
@@ -91,9 +114,8 @@ func (s *service) run() error {
 			return err
 		}
 		// HTTP/2 is not what is tested.
-		servers[0].TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"http/1.1"}}
+		servers[1].TLSConfig = &tls.Config{Certificates: []tls.Certificate{certificate}, NextProtos: []string{"http/1.1"}}
 	}
-	failed := make(chan error, len(servers))
 	for _, server := range servers {
 		listen := server.ListenAndServe
 		if server.TLSConfig != nil {
@@ -131,6 +153,9 @@ func (s *service) answer(w http.ResponseWriter, r *http.Request) {
 func (s *service) ask(ctx context.Context) error {
 	if s.first.Load() == nil {
 		s.first.CompareAndSwap(nil, new(time.Now()))
+	}
+	if s.calls != nil {
+		return s.calls.ask(ctx)
 	}
 	request, err := http.NewRequestWithContext(ctx, http.MethodGet, s.next, nil)
 	if err != nil {
@@ -187,7 +212,10 @@ func (s *service) truth(w http.ResponseWriter, _ *http.Request) { s.write(w, sta
 func (s *service) write(w http.ResponseWriter, status int) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	truth := Truth{Served: s.served.Load(), Made: s.made.Load(), Failed: s.failed.Load()}
+	truth := Truth{Served: s.served.Load(), Made: s.made.Load(), Failed: s.failed.Load(), CallsServed: s.callsServed.copy()}
+	if s.calls != nil {
+		truth.CallsMade = s.calls.copy()
+	}
 	if first := s.first.Load(); first != nil {
 		truth.First = *first
 	}

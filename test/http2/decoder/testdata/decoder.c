@@ -62,12 +62,14 @@ static bool feed(struct http2_side *s, const u8 *data, u32 length, size_t before
 	u32 at = 0;
 
 	while (at < length) {
-		u64 e = http2_pass(s, length - at), w[2] = {0, 0};
 		u32 have = length - at < 16 ? length - at : 16;
+		struct http2_window w = {0, 0, have, 0};
+		u64 e = http2_pass(s, length - at);
 
 		if (!e) {
-			memcpy(w, data + at, have);
-			e = http2_look(s, w[0], w[1], have, have < length - at);
+			memcpy(&w, data + at, have);
+			e = http2_look(s, &w);
+			e |= w.used;
 			if (event_used(e) > have ||
 			    (!event_used(e) && event_kind(e) != HTTP2_BROKEN))
 				abort();
