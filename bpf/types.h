@@ -48,6 +48,7 @@ enum coverage_reason {
 	COVERAGE_UNREADABLE,	/* + enum buffer_fault: the first bytes were not readable */
 	COVERAGE_OPAQUE = 16,	/* + enum opaque: TLS that is not read */
 	COVERAGE_UNTAPPED = 32, /* bytes passed that no tap saw */
+	COVERAGE_TABLE_FULL,	/* there was no room for what has to be known of its protocol */
 	COVERAGE_COUNT,
 };
 

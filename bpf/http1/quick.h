@@ -6,35 +6,9 @@
 #ifndef FATHOM_HTTP1_QUICK_H
 #define FATHOM_HTTP1_QUICK_H
 
+#include "../bytes/ahead.h"
 #include "../proto/event.h"
-#include "../proto/http1_head.h"
 #include "state.h"
-
-/*
- * Where this CPU copies a head to: a call of a helper costs more than the copy, and the stack has
- * no room for all of it. NULL while a task that was preempted uses it. give_head() gives it back.
- */
-static __always_inline struct http1_head *take_head(void)
-{
-	u32 zero = 0;
-	struct http1_head *h = bpf_map_lookup_elem(&heads, &zero);
-
-	if (!h)
-		return NULL;
-	if (fetching_atomics)
-		return __sync_lock_test_and_set(&h->taken, 1) ? NULL : h;
-	/* Before Linux 5.12 programs are not preempted (migrate_disable(), trace_call_bpf()). */
-	if (h->taken)
-		return NULL;
-	h->taken = 1;
-	return h;
-}
-
-static __always_inline void give_head(struct http1_head *h)
-{
-	barrier();
-	h->taken = 0;
-}
 
 /* http1_any_request(), verified once, as an EVENT_BEGIN; 0 for a method that has no name here. */
 __noinline u64 usual_method(u64 lo)

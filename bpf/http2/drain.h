@@ -8,8 +8,8 @@
 /* How many steps a call takes: as DRAIN_STEPS. */
 #define HTTP2_STEPS 64
 
-/* drain() where the connection carries HTTP/2. */
-__noinline u64 http2_drain(u32 slot, u64 address, u64 length, u32 seq, u64 now)
+/* The loop of http2_drain(). */
+static __always_inline u64 http2_take_steps(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 {
 	u64 event;
 	u32 i;
@@ -26,9 +26,20 @@ __noinline u64 http2_drain(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 			http2_apply(slot, length & IS_RESPONSE, event, now);
 		address += event_used(event);
 		seq += event_used(event);
-		length = (length & IS_RESPONSE) | (u32)(length - event_used(event));
+		length = (length & (IS_RESPONSE | COPIES)) | (u32)(length - event_used(event));
 	}
 	return (u64)FAULT_STEPS << 32 | (u32)length;
+}
+
+/* drain() where the connection carries HTTP/2. */
+__noinline u64 http2_drain(u32 slot, u64 address, u64 length, u32 seq, u64 now)
+{
+	u64 rest;
+
+	length |= copies_begin();
+	rest = http2_take_steps(slot, address, length, seq, now);
+	copies_end(length, slot);
+	return rest;
 }
 
 #endif

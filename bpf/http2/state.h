@@ -62,14 +62,17 @@ static __always_inline bool http2_claim_beginning(struct conn *c)
 /* What was claimed is done. */
 static __always_inline void http2_has_begun(struct conn *c)
 {
-	classify(c->slot, CLASS_HTTP2, COVERAGE_NONE);
+	if (c->http2)
+		classify(c->slot, CLASS_HTTP2, COVERAGE_NONE);
+	else
+		classify(c->slot, CLASS_UNREADABLE, COVERAGE_TABLE_FULL);
 	ordered(&c->settled);
 	c->switching = HTTP2_NOT_SWITCHING;
 }
 
 /*
  * The connection carries HTTP/2. WHOLE: from its first byte on. Without room for what is to be
- * known of it, it is not looked at any more.
+ * known of it, it has no state, and is not looked at any more.
  */
 __noinline int http2_begins(u32 slot, u32 whole)
 {

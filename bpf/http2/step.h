@@ -3,12 +3,11 @@
 #ifndef FATHOM_HTTP2_STEP_H
 #define FATHOM_HTTP2_STEP_H
 
-#include "../bytes/passage.h"
+#include "../bytes/ahead.h"
 #include "../proto/http2_join.h"
 #include "../proto/preface.h"
 #include "state.h"
 
-#define HTTP2_WINDOW 16
 #define HTTP2_FRAME_HEAD 9
 
 /* How often the parser looks in a step: once for each frame's header, field or string. */
@@ -108,16 +107,16 @@ static __always_inline u64 http2_preface(struct conn *c, struct http2_direction 
 
 /*
  * Looks once at what is at ADDRESS: a frame's header, a field, a string, and what follows that
- * needs no look, such as the payload of DATA. LENGTH: how many bytes are there, with IS_RESPONSE;
- * SEQ: the number of the first. What was read of them is kept in the connection, for the next look
- * of the same step.
+ * needs no look, such as the payload of DATA. LENGTH: how many bytes are there, with IS_RESPONSE
+ * and COPIES; SEQ: the number of the first. What was read of them is kept in the connection, for
+ * the next look of the same step.
  */
 __noinline u64 http2_look_once(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 {
 	u32 n = length, is_response = !!(length & IS_RESPONSE);
 	struct conn *c = conn_of(slot);
 	struct http2_direction *d;
-	u64 words[2] = {}, event;
+	u64 words[2], event;
 	struct http2_conn *h;
 	u8 type;
 
@@ -131,13 +130,15 @@ __noinline u64 http2_look_once(u32 slot, u64 address, u64 length, u32 seq, u64 n
 		return event;
 	}
 	if (!d->window.have) {
-		u64 have = at_most(n, HTTP2_WINDOW);
+		struct http1_head *copied = copies_of(length);
 
-		if (bpf_probe_read_user(words, have, (void *)address))
+		if (copied && !copy_ahead(copied, address, n, WINDOW))
+			return EVENT(EVENT_FAULT, 0, 0, 0);
+		d->window.have = copied_words(words, copied, address, n);
+		if (!d->window.have)
 			return EVENT(EVENT_FAULT, 0, 0, 0);
 		d->window.lo = words[0];
 		d->window.hi = words[1];
-		d->window.have = have;
 	}
 	if (d->preface)
 		return http2_preface(c, d, address, n);
@@ -165,8 +166,8 @@ __noinline u64 http2_look_once(u32 slot, u64 address, u64 length, u32 seq, u64 n
 }
 
 /*
- * One step: what is at ADDRESS. LENGTH: how many bytes are there, with IS_RESPONSE and
- * FIRST_OF_CALL; SEQ: the number of the first.
+ * One step: what is at ADDRESS. LENGTH: how many bytes are there, with IS_RESPONSE, FIRST_OF_CALL
+ * and COPIES; SEQ: the number of the first.
  */
 __noinline u64 http2_step(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 {
@@ -186,8 +187,9 @@ __noinline u64 http2_step(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 	for (i = 0; i < HTTP2_LOOKS; i++) {
 		if (event_kind(event) || used >= n)
 			break;
-		event = http2_look_once(slot, address + used, (length & IS_RESPONSE) | (n - used),
-					seq + used, now);
+		event = http2_look_once(slot, address + used,
+					(length & (IS_RESPONSE | COPIES)) | (n - used), seq + used,
+					now);
 		used += event_used(event);
 	}
 	/* what was read is not kept, unless it is a piece of something */
@@ -318,7 +320,7 @@ static __always_inline void http2_first(struct conn *c, u32 is_response, u32 hav
 /* What the payload of a HEADERS frame at ADDRESS shows, N bytes of which are there. */
 __noinline int http2_block_asks(u64 address, u32 n, u32 flags)
 {
-	u64 words[2] = {}, have = at_most(n, HTTP2_WINDOW);
+	u64 words[2] = {}, have = at_most(n, WINDOW);
 
 	if (!have || bpf_probe_read_user(words, have, (void *)address))
 		return HTTP2_NOT_TOLD;

@@ -21,7 +21,7 @@ __noinline u64 http2_switch_step(u32 slot, u64 address, u32 n, u32 is_response)
 
 	if (!c || c->switching == HTTP2_SWITCHING)
 		return EVENT(EVENT_NONE, 0, 0, 0); /* in a moment it is known */
-	have = at_most(n, HTTP2_WINDOW);
+	have = at_most(n, WINDOW);
 	if (!have || bpf_probe_read_user(words, have, (void *)address))
 		return EVENT(EVENT_FAULT, 0, 0, 0);
 	if (is_response ? http2_may_be_first_settings(words[0], words[1], have) :
@@ -57,10 +57,12 @@ __noinline int http2_switches(u32 slot)
 		h->streams[0].start = start;
 		h->streams[0].asked = asked;
 		h->streams[0].owner = 1;
+	} else if (start != START_LOST) {
+		count_lost(LOST_PIPELINED, 1);
 	}
-	c->reason = COVERAGE_UPGRADED;
+	c->reason = c->http2 ? COVERAGE_UPGRADED : COVERAGE_TABLE_FULL;
 	ordered(&c->settled);
-	c->class = CLASS_HTTP2;
+	c->class = c->http2 ? CLASS_HTTP2 : CLASS_UNREADABLE;
 	c->switching = HTTP2_NOT_SWITCHING;
 	return 0;
 }

@@ -1,17 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only */
 /*
  * From the memory of a process to the parser of Redis: whole requests, where they are usual, else
- * 16 bytes at a time. A helper's call costs more than what it copies: so the bytes are copied to
- * where this CPU looks at heads of HTTP/1, some steps' at once.
+ * 16 bytes at a time.
  */
 #ifndef FATHOM_REDIS_STEP_H
 #define FATHOM_REDIS_STEP_H
 
-#include "../bytes/passage.h"
-#include "../http1/quick.h"
+#include "../bytes/ahead.h"
 #include "state.h"
 
-#define REDIS_WINDOW 16
 /* How many steps through a buffer are followed at a time. */
 #define REDIS_STEPS 64
 /* So many bytes are copied again, if not all of them are there: most requests have less. */
@@ -20,7 +17,7 @@
 /* redis_recognise() of the first bytes of the request direction. */
 __noinline int redis_verdict(u64 lo, u64 hi, u32 length)
 {
-	return length && length <= REDIS_WINDOW ? redis_recognise(lo, hi, length, false) : REDIS_NO;
+	return length && length <= WINDOW ? redis_recognise(lo, hi, length, false) : REDIS_NO;
 }
 
 /* redis_request(), verified once. */
@@ -28,63 +25,9 @@ __noinline u64 redis_request_of(u32 slot, u64 lo, u64 hi, u32 have)
 {
 	struct conn *c = conn_of(slot);
 
-	if (!c || !have || have > REDIS_WINDOW)
+	if (!c || !have || have > WINDOW)
 		return EVENT(EVENT_NOT_MINE, 0, 0, 0);
 	return redis_request(redis_of(c, REQUEST), lo, hi, have);
-}
-
-/* In a length: bytes may be copied to the memory of this CPU, for the program that runs. */
-#define REDIS_COPIES (1ULL << 36)
-
-static __always_inline struct http1_head *redis_memory(u64 length)
-{
-	u32 zero = 0;
-
-	return length & REDIS_COPIES ? bpf_map_lookup_elem(&heads, &zero) : NULL;
-}
-
-/*
- * Copies the bytes at ADDRESS, of which N are there, to H, unless as many of them as a usual
- * request has are there. H->event is the address of those that are there. Returns whether they
- * could be read.
- */
-static __always_inline bool redis_copy(struct http1_head *h, u64 address, u32 n)
-{
-	u32 usual = n < REDIS_USUAL ? n : REDIS_USUAL;
-	u64 at = address - h->event, more;
-
-	if (at <= h->length && h->length - at >= usual)
-		return true;
-	h->event = address;
-	more = at_most(n, HEAD_BYTES);
-	h->length = more;
-	if (!bpf_probe_read_user(h->bytes, more, (void *)address))
-		return true;
-	more = at_most(n, REDIS_WINDOW); /* the next page may not be in memory */
-	h->length = more;
-	if (!bpf_probe_read_user(h->bytes, more, (void *)address))
-		return true;
-	h->length = 0;
-	return false;
-}
-
-/*
- * The first bytes at ADDRESS as WORDS; of those that are there, up to REDIS_WINDOW, it returns the
- * number, and 0 if they cannot be read. What is in H was copied from there by redis_copy().
- */
-static __always_inline u64 redis_look(u64 words[2], struct http1_head *h, u64 address, u64 length)
-{
-	u64 have = at_most((u32)length, REDIS_WINDOW), at;
-
-	if (h) {
-		at = at_most(address - h->event, HEAD_BYTES);
-		words[0] = http1_word_at(h->bytes + at);
-		words[1] = http1_word_at(h->bytes + at + 8);
-		return have;
-	}
-	words[0] = 0;
-	words[1] = 0;
-	return bpf_probe_read_user(words, have, (void *)address) ? 0 : have;
 }
 
 /*
@@ -94,7 +37,7 @@ static __always_inline u64 redis_look(u64 words[2], struct http1_head *h, u64 ad
 __noinline u64 redis_before_step(u32 slot, u64 address, u64 length)
 {
 	u32 n = length, is_response = !!(length & IS_RESPONSE), skip, used;
-	struct http1_head *h = redis_memory(length);
+	struct http1_head *h = copies_of(length);
 	struct conn *c = conn_of(slot);
 	u64 words[2], have;
 
@@ -107,10 +50,10 @@ __noinline u64 redis_before_step(u32 slot, u64 address, u64 length)
 		c->redis_skip[is_response] = skip - used;
 		return EVENT(EVENT_NONE, 0, 0, used);
 	}
-	if (h && !redis_copy(h, address, n))
+	if (h && !copy_ahead(h, address, n, REDIS_USUAL))
 		return EVENT(EVENT_FAULT, 0, 0, 0);
 	if (!is_response && c->deep && length & FIRST_OF_CALL) {
-		have = redis_look(words, h, address, length);
+		have = copied_words(words, h, address, length);
 		if (have)
 			redis_finds_place(slot,
 					  redis_verdict(words[0], words[1], have) == REDIS_YES,
@@ -124,7 +67,7 @@ __noinline u64 redis_before_step(u32 slot, u64 address, u64 length)
 /* redis_whole_request() of what is at ADDRESS, verified once; 0 if nothing was copied. */
 __noinline u64 redis_whole_request_of(u32 slot, u64 address, u64 length)
 {
-	struct http1_head *h = redis_memory(length);
+	struct http1_head *h = copies_of(length);
 	struct conn *c = conn_of(slot);
 
 	if (!c || !h)
@@ -136,7 +79,7 @@ __noinline u64 redis_whole_request_of(u32 slot, u64 address, u64 length)
 
 /*
  * One step in the request direction: what is at ADDRESS. LENGTH: how many bytes are there, with
- * IS_RESPONSE, FIRST_OF_CALL and REDIS_COPIES.
+ * IS_RESPONSE, FIRST_OF_CALL and COPIES.
  */
 __noinline u64 redis_request_step(u32 slot, u64 address, u64 length)
 {
@@ -144,7 +87,7 @@ __noinline u64 redis_request_step(u32 slot, u64 address, u64 length)
 
 	if (event)
 		return event;
-	have = redis_look(words, redis_memory(length), address, length);
+	have = copied_words(words, copies_of(length), address, length);
 	if (!have)
 		return EVENT(EVENT_FAULT, 0, 0, 0);
 	return redis_request_of(slot, words[0], words[1], have);
@@ -153,7 +96,7 @@ __noinline u64 redis_request_step(u32 slot, u64 address, u64 length)
 /* The same in the response direction; OLDEST: what it answers. */
 __noinline u64 redis_reply_step(u32 slot, u64 address, u64 length, u32 oldest)
 {
-	u64 words[2], have = redis_look(words, redis_memory(length), address, length);
+	u64 words[2], have = copied_words(words, copies_of(length), address, length);
 	struct conn *c = conn_of(slot);
 
 	if (!c)
@@ -202,8 +145,7 @@ static __always_inline u64 redis_take_steps(u32 slot, u64 address, u64 length, u
 			redis_apply(slot, !!(length & IS_RESPONSE), event, seq, now);
 		address += event_used(event);
 		seq += event_used(event);
-		length = (length & (IS_RESPONSE | REDIS_COPIES)) |
-			 (u32)(length - event_used(event));
+		length = (length & (IS_RESPONSE | COPIES)) | (u32)(length - event_used(event));
 	}
 	return (u64)FAULT_STEPS << 32 | (u32)length;
 }
@@ -215,22 +157,11 @@ static __always_inline u64 redis_take_steps(u32 slot, u64 address, u64 length, u
  */
 __noinline u64 redis_drain(u32 slot, u64 address, u64 length, u32 seq, u64 now)
 {
-	struct http1_head *h = take_head();
-	struct conn *c;
 	u64 rest;
 
-	if (h) {
-		h->event = 0;
-		h->length = 0;
-		length |= REDIS_COPIES;
-	}
+	length |= copies_begin();
 	rest = redis_take_steps(slot, address, length, seq, now);
-	if (!h)
-		return rest;
-	c = conn_of(slot);
-	if (c && c->tls) /* nothing of the plaintext stays, see http1_quick() */
-		bpf_probe_read_kernel(h->bytes, sizeof(h->bytes), NULL);
-	give_head(h);
+	copies_end(length, slot);
 	return rest;
 }
 

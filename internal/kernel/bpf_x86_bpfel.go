@@ -191,7 +191,8 @@ const (
 	bpfCoverageReasonCOVERAGE_UNREADABLE   bpfCoverageReason = 4
 	bpfCoverageReasonCOVERAGE_OPAQUE       bpfCoverageReason = 16
 	bpfCoverageReasonCOVERAGE_UNTAPPED     bpfCoverageReason = 32
-	bpfCoverageReasonCOVERAGE_COUNT        bpfCoverageReason = 33
+	bpfCoverageReasonCOVERAGE_TABLE_FULL   bpfCoverageReason = 33
+	bpfCoverageReasonCOVERAGE_COUNT        bpfCoverageReason = 34
 )
 
 type bpfCovered struct {

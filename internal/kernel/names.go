@@ -62,6 +62,8 @@ func coverageReason(reason bpfCoverageReason) string {
 		return "server_first"
 	case bpfCoverageReasonCOVERAGE_UNTAPPED:
 		return "untapped"
+	case bpfCoverageReasonCOVERAGE_TABLE_FULL:
+		return "table_full"
 	}
 	if opaque := int(reason) - int(bpfCoverageReasonCOVERAGE_OPAQUE); opaque >= 0 && opaque < len(opaqueNames) {
 		return opaqueNames[opaque]

@@ -54,7 +54,7 @@ func TestNames(t *testing.T) {
 		fault, opaque := reason-bpfCoverageReasonCOVERAGE_UNREADABLE, reason-bpfCoverageReasonCOVERAGE_OPAQUE
 		used := reason != bpfCoverageReasonCOVERAGE_NONE && (reason < bpfCoverageReasonCOVERAGE_UNREADABLE ||
 			fault > 0 && fault < bpfCoverageReason(bpfBufferFaultFAULT_COUNT) || opaque < bpfCoverageReason(bpfOpaqueOPAQUE_COUNT) ||
-			reason == bpfCoverageReasonCOVERAGE_UNTAPPED)
+			reason >= bpfCoverageReasonCOVERAGE_UNTAPPED)
 		if got := coverageReason(reason); (got != "") != used {
 			t.Errorf("coverage reason %d is called %q", reason, got)
 		}

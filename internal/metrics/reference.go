@@ -209,6 +209,7 @@ var reasons = []struct{ metric, reason, meaning string }{
 	{"fathom_connections_total", "joined", "The connection is older than the agent."},
 	{"fathom_connections_total", "upgraded", "It spoke HTTP/1 until `101`, or 2xx to `CONNECT` and then something unknown."},
 	{"fathom_connections_total", "server_first", "The server spoke first."},
+	{"fathom_connections_total", "table_full", "HTTP/2, and more connections than `--max-http2-connections` carried it at the same time: nothing of it is counted."},
 	{"fathom_connections_total", "untapped", "Bytes passed that no tap saw."},
 	{"fathom_connections_total", "attached_late", "TLS: opened before the probes were there, and nothing was exchanged since."},
 	{"fathom_connections_total", "java", "TLS: the Java runtime encrypts by itself, in code that it makes while it runs."},

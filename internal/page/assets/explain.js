@@ -45,6 +45,7 @@ const REASON_ADVICE = {
   not_permitted: "Run the agent as root, or with the capabilities that docs/kernels.md names for `--tls`.",
   not_yet: "Processes that live longer are read. Nothing to do for short ones.",
   unknown_library: "OpenSSL, BoringSSL, GnuTLS and Go are known. Report others.",
+  table_full: "Raise `--max-http2-connections`: each takes 4.5 KB.",
   upgraded: "WebSockets and tunnels carry no requests. Nothing to do.",
   untapped: "`splice()` and zero-copy pass by the agent. Their TCP numbers are complete.",
   io_uring: "Start the agent with `--attach-mode=trampoline`.",
