@@ -80,7 +80,14 @@ func otherRows() []row {
 		row{name: "curl, a server of HTTP/1", run: func(r *run) {
 			addr := process.FreeAddress(r)
 			host, port, _ := net.SplitHostPort(addr)
-			r.serve(server, addr, python, "-m", "http.server", "--bind", host, port)
+			r.serve(server, addr, python, "-c", `
+import http.server, time
+class Handler(http.server.BaseHTTPRequestHandler):
+    def setup(self):
+        time.sleep(0.3)  # until all that curl sends is there
+        super().setup()
+http.server.ThreadingHTTPServer(("`+host+`", `+port+`), Handler).serve_forever()
+`)
 			if output, err := r.command("curl", "-s", "--http2-prior-knowledge", "http://"+addr+"/").Output(); err == nil {
 				r.Fatalf("curl understood: %s", output)
 			}
