@@ -162,7 +162,7 @@ func (h *https) naive() tlslib.Library {
 	for i := range l.Functions {
 		f := &l.Functions[i]
 		f.Entry = tlslib.Site{Offset: f.Offset}
-		if f.Role != tlslib.RoleFree {
+		if f.Role.Returns() {
 			f.Exits, f.Uretprobe, f.UretprobeAt = nil, true, f.Entry
 		}
 	}

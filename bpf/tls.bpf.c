@@ -160,6 +160,28 @@ int tls_free(struct pt_regs *ctx)
 	return 0;
 }
 
+/* gnutls_record_cork(session) */
+SEC("uprobe/tls_cork")
+int tls_cork(struct pt_regs *ctx)
+{
+	struct tls_caller who = calling_thread();
+
+	stay_on_task_stack(ctx);
+	tls_corks(&who, library_of(ctx), FIRST_ARGUMENT(ctx), TLS_CORKED);
+	return 0;
+}
+
+/* gnutls_record_uncork(session, flags) */
+SEC("uprobe/tls_uncork")
+int tls_uncork(struct pt_regs *ctx)
+{
+	struct tls_caller who = calling_thread();
+
+	stay_on_task_stack(ctx);
+	tls_corks(&who, library_of(ctx), FIRST_ARGUMENT(ctx), TLS_CORK_FLUSHES);
+	return 0;
+}
+
 /* crypto/tls: func (c *Conn) Read(b []byte) (int, error) */
 SEC("uprobe/go_read")
 int go_read(struct pt_regs *ctx)

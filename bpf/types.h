@@ -710,8 +710,20 @@ struct conn {
 	/* of the buffer at which drain_iovecs() begins, or would go on */
 	u32 iov_skipped[2];
 	u32 tls_sending; /* bytes that a call of a library has sent so far */
+	u64 tls_flush;	 /* where what could not be flushed lies; 0: nothing */
+	u8 tls_corked;	 /* enum tls_cork */
 	u8 http2_passed; /* HTTP/2, without a role: exchanges may have */
-	u8 spare[15];
+	u8 spare[6];
+};
+
+/*
+ * GnuTLS keeps what is sent behind gnutls_record_cork(), and passes it to the same function again,
+ * from memory of its own, in gnutls_record_uncork().
+ */
+enum tls_cork {
+	TLS_CORK_NONE,
+	TLS_CORKED,	  /* again, too, where a flush has failed */
+	TLS_CORK_FLUSHES, /* what is sent is sent */
 };
 
 /* How conn_add() makes one. */

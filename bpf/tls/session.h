@@ -492,6 +492,38 @@ __noinline int tls_overlooked(u64 handle)
  * A function of a library is entered. It may be noted twice: Go begins anew when it has made its
  * stack larger. READS: of Go, the address of (*net.TCPConn).Read; 0: it is not known.
  */
+/* Whether a call that sends what is at BUFFER does no more than to keep it: it is sent later. */
+static __always_inline bool tls_is_kept(struct conn *c, u64 buffer)
+{
+	if (c->tls_corked != TLS_CORKED)
+		return false;
+	return !c->tls_flush || (buffer && buffer != c->tls_flush); /* else it is tried again */
+}
+
+/* A session is corked from now on, or what it has kept is flushed. */
+static __always_inline void tls_corks(struct tls_caller *who, u32 library, u64 handle,
+				      enum tls_cork cork)
+{
+	struct tls_call *call;
+	struct conn *c;
+
+	if (!attached)
+		return;
+	call = tls_call_of(who);
+	if (!call)
+		return;
+	if (call->handle != handle)
+		call->slot = 0;
+	call->handle = handle;
+	call->library = library;
+	call->function = TLS_NONE;
+	c = tls_session_conn(call);
+	if (!c || (cork == TLS_CORK_FLUSHES && !c->tls_corked))
+		return;
+	c->tls_corked = cork;
+	c->tls_flush = 0;
+}
+
 static __always_inline void tls_call_begins(struct tls_caller *who, u32 library, u32 function,
 					    u64 handle, u64 buffer, u32 length, u64 moved_at,
 					    u64 reads)
@@ -521,6 +553,10 @@ static __always_inline void tls_call_begins(struct tls_caller *who, u32 library,
 	c = tls_session_conn(call);
 	if (!c && who->goroutine)
 		c = go_bind(who, call, reads);
+	if (c && function == TLS_WRITE && tls_is_kept(c, buffer)) {
+		call->function = TLS_NONE;
+		return;
+	}
 	if (c && function == TLS_WRITE)
 		c->plain_writing = length;
 	if (c && function == TLS_READ && tls_is_new(c))
@@ -687,6 +723,8 @@ static __always_inline void tls_call_moved(struct tls_call *call, u32 function, 
 			tls_lose(call, moved);
 		return;
 	}
+	if (function == TLS_WRITE && c->tls_corked)
+		c->tls_corked = TLS_CORK_FLUSHES;
 	at = function == TLS_WRITE ? tls_written_at(c, call) : bpf_ktime_get_ns();
 	tls_plain(c, function == TLS_WRITE ? WRITE : READ, call->buffer, moved, at,
 		  function == TLS_WRITE && call->fed);
@@ -712,8 +750,13 @@ static __always_inline void tls_call_ends(struct tls_caller *who, s64 result)
 	} else if (function == TLS_WRITE) {
 		/* Nothing was sent of this session, or nothing but the handshake. */
 		c = tls_session_conn(call);
-		if (c)
+		if (c) {
 			c->plain_writing = 0;
+			if (moved < 0 && c->tls_corked == TLS_CORK_FLUSHES) {
+				c->tls_flush = call->buffer;
+				c->tls_corked = TLS_CORKED;
+			}
+		}
 	}
 	if (who->goroutine) /* there may be any number of them, and nobody sees them end */
 		tls_caller_goes(who);

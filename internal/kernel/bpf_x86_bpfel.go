@@ -156,8 +156,10 @@ type bpfConn struct {
 	Switching     uint32
 	IovSkipped    [2]uint32
 	TlsSending    uint32
+	TlsFlush      uint64
+	TlsCorked     uint8
 	Http2Passed   uint8
-	Spare         [15]uint8
+	Spare         [6]uint8
 }
 
 type bpfConnClass uint32
@@ -750,11 +752,13 @@ const (
 	bpfProgRawWrittenAgain      = "raw_written_again"
 	bpfProgReturnRead           = "return_read"
 	bpfProgReturnWritten        = "return_written"
+	bpfProgTlsCork              = "tls_cork"
 	bpfProgTlsFree              = "tls_free"
 	bpfProgTlsRead              = "tls_read"
 	bpfProgTlsReadEx            = "tls_read_ex"
 	bpfProgTlsReturnInt         = "tls_return_int"
 	bpfProgTlsReturnSize        = "tls_return_size"
+	bpfProgTlsUncork            = "tls_uncork"
 	bpfProgTlsWrite             = "tls_write"
 	bpfProgTlsWriteEx           = "tls_write_ex"
 	bpfProgTlsWriteEx2          = "tls_write_ex2"
@@ -870,11 +874,13 @@ type bpfProgramSpecs struct {
 	RawWrittenAgain      *ebpf.ProgramSpec `ebpf:"raw_written_again"`
 	ReturnRead           *ebpf.ProgramSpec `ebpf:"return_read"`
 	ReturnWritten        *ebpf.ProgramSpec `ebpf:"return_written"`
+	TlsCork              *ebpf.ProgramSpec `ebpf:"tls_cork"`
 	TlsFree              *ebpf.ProgramSpec `ebpf:"tls_free"`
 	TlsRead              *ebpf.ProgramSpec `ebpf:"tls_read"`
 	TlsReadEx            *ebpf.ProgramSpec `ebpf:"tls_read_ex"`
 	TlsReturnInt         *ebpf.ProgramSpec `ebpf:"tls_return_int"`
 	TlsReturnSize        *ebpf.ProgramSpec `ebpf:"tls_return_size"`
+	TlsUncork            *ebpf.ProgramSpec `ebpf:"tls_uncork"`
 	TlsWrite             *ebpf.ProgramSpec `ebpf:"tls_write"`
 	TlsWriteEx           *ebpf.ProgramSpec `ebpf:"tls_write_ex"`
 	TlsWriteEx2          *ebpf.ProgramSpec `ebpf:"tls_write_ex2"`
@@ -1147,11 +1153,13 @@ type bpfPrograms struct {
 	RawWrittenAgain      *ebpf.Program `ebpf:"raw_written_again"`
 	ReturnRead           *ebpf.Program `ebpf:"return_read"`
 	ReturnWritten        *ebpf.Program `ebpf:"return_written"`
+	TlsCork              *ebpf.Program `ebpf:"tls_cork"`
 	TlsFree              *ebpf.Program `ebpf:"tls_free"`
 	TlsRead              *ebpf.Program `ebpf:"tls_read"`
 	TlsReadEx            *ebpf.Program `ebpf:"tls_read_ex"`
 	TlsReturnInt         *ebpf.Program `ebpf:"tls_return_int"`
 	TlsReturnSize        *ebpf.Program `ebpf:"tls_return_size"`
+	TlsUncork            *ebpf.Program `ebpf:"tls_uncork"`
 	TlsWrite             *ebpf.Program `ebpf:"tls_write"`
 	TlsWriteEx           *ebpf.Program `ebpf:"tls_write_ex"`
 	TlsWriteEx2          *ebpf.Program `ebpf:"tls_write_ex2"`
@@ -1194,11 +1202,13 @@ func (p *bpfPrograms) Close() error {
 		p.RawWrittenAgain,
 		p.ReturnRead,
 		p.ReturnWritten,
+		p.TlsCork,
 		p.TlsFree,
 		p.TlsRead,
 		p.TlsReadEx,
 		p.TlsReturnInt,
 		p.TlsReturnSize,
+		p.TlsUncork,
 		p.TlsWrite,
 		p.TlsWriteEx,
 		p.TlsWriteEx2,

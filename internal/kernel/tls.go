@@ -38,7 +38,7 @@ const multiProbes = "bpf_uprobe_multi_link_attach"
 const probeCookies = "bpf_get_attach_cookie_pe"
 
 var (
-	tlsProgramNames    = []string{"tls_read", "tls_read_ex", "tls_write", "tls_write_ex", "tls_write_ex2", "tls_return_int", "tls_return_size", "tls_free", "go_read", "go_write", "go_return", "go_close"}
+	tlsProgramNames    = []string{"tls_read", "tls_read_ex", "tls_write", "tls_write_ex", "tls_write_ex2", "tls_return_int", "tls_return_size", "tls_free", "tls_cork", "tls_uncork", "go_read", "go_write", "go_return", "go_close"}
 	tlsTracepointNames = map[string]string{"sched_process_exec": "raw_exec", "sched_process_exit": "raw_exit"}
 )
 
@@ -297,7 +297,7 @@ func (t *tlsProbes) plan(library tlslib.Library) (all []placed) {
 		}
 		entries[program] = entry
 		switch {
-		case f.Role == tlslib.RoleFree:
+		case !f.Role.Returns():
 		case t.prefersReturn(library.Kind, f):
 			returns.offsets = append(returns.offsets, f.UretprobeAt.Offset)
 		default:
@@ -342,7 +342,7 @@ func programOf(kind tlslib.Kind, role tlslib.Role) string {
 	}
 	return map[tlslib.Role]string{
 		tlslib.RoleRead: "tls_read", tlslib.RoleReadEx: "tls_read_ex", tlslib.RoleWrite: "tls_write", tlslib.RoleWriteEx: "tls_write_ex",
-		tlslib.RoleWriteEx2: "tls_write_ex2", tlslib.RoleFree: "tls_free",
+		tlslib.RoleWriteEx2: "tls_write_ex2", tlslib.RoleFree: "tls_free", tlslib.RoleCork: "tls_cork", tlslib.RoleUncork: "tls_uncork",
 	}[role]
 }
 

@@ -44,7 +44,7 @@ var apis = []api{
 		roles: []named{
 			{"gnutls_record_recv", RoleRead},
 			{"gnutls_record_send", RoleWrite}, {"gnutls_record_send2", RoleWrite},
-			{"gnutls_deinit", RoleFree},
+			{"gnutls_deinit", RoleFree}, {"gnutls_record_cork", RoleCork}, {"gnutls_record_uncork", RoleUncork},
 		},
 		random:   "gnutls_session_get_random",
 		forwards: map[string]string{"gnutls_record_send": "gnutls_record_send2"}, // since 3.6.3

@@ -73,7 +73,7 @@ var isas = map[Machine]isa{
 
 // kept returns the registers of the arguments that a probe of that role reads.
 func (m isa) kept(role Role) regs {
-	count := map[Role]int{RoleRead: 3, RoleWrite: 3, RoleReadEx: 4, RoleWriteEx: 4, RoleWriteEx2: 5, RoleSendFile: 4, RoleFree: 1}
+	count := map[Role]int{RoleRead: 3, RoleWrite: 3, RoleReadEx: 4, RoleWriteEx: 4, RoleWriteEx2: 5, RoleSendFile: 4, RoleFree: 1, RoleCork: 1, RoleUncork: 1}
 	var kept regs
 	for _, argument := range m.arguments[:count[role]] {
 		kept |= argument

@@ -34,13 +34,13 @@ func (img *image) cFunction(s symbol, role Role) (Function, error) {
 	m := isas[img.machine]
 	if s.size == 0 { // an assembler's: its first instruction has to do
 		f.Entry.Offset = offset
-		if f.Uretprobe = role != RoleFree; f.Uretprobe {
+		if f.Uretprobe = role.Returns(); f.Uretprobe {
 			f.UretprobeAt = f.Entry
 		}
 		return f, nil
 	}
 	l := m.trace(code)
-	f.Uretprobe = role != RoleFree && !l.enumerable()
+	f.Uretprobe = role.Returns() && !l.enumerable()
 	return f, f.place(l, m)
 }
 
@@ -56,7 +56,7 @@ func (f *Function) place(l *listing, m isa) error {
 		return fail(Unprobeable, "%s has %s", f.Symbol, whyEarly)
 	}
 	f.Entry = f.site(l, entry)
-	if f.Role == RoleFree {
+	if !f.Role.Returns() {
 		return nil
 	}
 	f.UretprobeAt = f.site(l, early)

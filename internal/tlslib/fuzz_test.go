@@ -30,7 +30,7 @@ func FuzzInspect(f *testing.F) {
 						t.Errorf("%s: %+v in a file of %d bytes", fn.Symbol, s, len(file))
 					}
 				}
-				if fn.Role != RoleFree && fn.Uretprobe != (len(fn.Exits) == 0) || fn.Uretprobe && l.Kind == Go {
+				if fn.Role.Returns() && fn.Uretprobe != (len(fn.Exits) == 0) || fn.Uretprobe && l.Kind == Go {
 					t.Errorf("%+v", fn)
 				}
 			}

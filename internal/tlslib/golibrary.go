@@ -55,7 +55,7 @@ func (img *image) goFunction(g goFunction, name string, role Role) (Function, er
 		return f, fail(Unprobeable, "%s has %s", name, why)
 	}
 	f.Entry = f.site(l, entry)
-	if role != RoleFree {
+	if role.Returns() {
 		for _, i := range l.returns() {
 			f.Exits = append(f.Exits, f.site(l, i))
 		}

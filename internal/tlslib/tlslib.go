@@ -42,10 +42,19 @@ const (
 	RoleSendFile
 	// RoleFree ends the handle's life. It has an entry only.
 	RoleFree
+	// RoleCork has writes do no more than to keep what is written, and RoleUncork writes all of that once more. They have an
+	// entry only.
+	RoleCork
+	RoleUncork
 )
 
 func (r Role) String() string {
-	return [...]string{"", "read", "read_ex", "write", "write_ex", "write_ex2", "sendfile", "free"}[r]
+	return [...]string{"", "read", "read_ex", "write", "write_ex", "write_ex2", "sendfile", "free", "cork", "uncork"}[r]
+}
+
+// Returns tells whether what a function of that role returns is looked at; else it has an entry only.
+func (r Role) Returns() bool {
+	return r != RoleFree && r != RoleCork && r != RoleUncork
 }
 
 // File is what Inspect found.
@@ -83,14 +92,14 @@ type Function struct {
 	Size    uint64 // 0 if the file does not say
 	Entry   Site
 	// Exits are places of which each call that returns passes exactly one, once, with the result
-	// in its register. They are empty if Uretprobe is set, and for RoleFree.
+	// in its register. They are empty if Uretprobe is set, and for roles with an entry only.
 	Exits []Site
 	// Uretprobe says that the ways out cannot be enumerated: a return probe at UretprobeAt is the
 	// way to see the result. It is never set for Go, whose stacks move.
 	Uretprobe bool
 	// UretprobeAt is where a return probe may stand: the stack pointer and the return address
 	// are still the caller's. With Uretprobe it is Entry; without, it is for who prefers one return
-	// probe to exits that are not emulated. Zero for Go and for RoleFree.
+	// probe to exits that are not emulated. Zero for Go and for roles with an entry only.
 	UretprobeAt Site
 }
 

@@ -32,7 +32,7 @@ func registersOf(kind Kind, role Role) []int16 {
 	switch {
 	case kind == Go:
 		return []int16{ptAX, ptBX, ptCX, ptR14}
-	case role == RoleFree:
+	case !role.Returns():
 		return []int16{ptDI}
 	case role == RoleRead || role == RoleWrite:
 		return []int16{ptDI, ptSI, ptDX}
@@ -128,7 +128,7 @@ func watch(t *testing.T, path string, l Library) []watched {
 		p, w.uretprobe = counter(t, nil)
 		p2, early := counter(t, nil)
 		w.early = early
-		if l.Kind != Go && f.Role != RoleFree {
+		if l.Kind != Go && f.Role.Returns() {
 			hold(executable.Uretprobe("", p, at(f.Offset)))
 			hold(executable.Uretprobe("", p2, at(f.UretprobeAt.Offset)))
 		}
@@ -188,7 +188,7 @@ func compare(t *testing.T, all []watched, truth said) {
 		if entry.Count != want.Count+restarts || entry.Arguments != start.Arguments {
 			t.Errorf("%s: %d calls, entry %+v, start %+v", w.Symbol, want.Count, entry, start)
 		}
-		if w.Role == RoleFree {
+		if !w.Role.Returns() {
 			continue
 		}
 		if w.kind != Go {

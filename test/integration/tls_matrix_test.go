@@ -248,7 +248,7 @@ func (l tlsLibrary) styles() []string {
 	case l.driver == "openssl":
 		return []string{"plain", "ex", "memory"}
 	}
-	return []string{"plain", "apart"}
+	return []string{"plain", "apart", "cork"}
 }
 
 // folders returns where the libraries are.

@@ -2,12 +2,14 @@
 #include <gnutls/gnutls.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tls.h"
 
 #define NEED(f) ((__typeof__(f) *)need(library, #f))
 
 static void *library;
+static bool corks;
 static gnutls_certificate_credentials_t credentials;
 
 static __typeof__(gnutls_record_recv) *record_recv;
@@ -15,8 +17,8 @@ static __typeof__(gnutls_record_send) *record_send;
 
 void tls_load(const char *path, const char *style, const char *certificate, const char *key)
 {
-	(void)style;
 	library = load(path);
+	corks = !strcmp(style, "cork");
 	record_recv = NEED(gnutls_record_recv);
 	record_send = NEED(gnutls_record_send);
 	if (NEED(gnutls_global_init)() ||
@@ -58,18 +60,20 @@ long tls_read(void *session, char *buf, size_t n)
 	return got;
 }
 
-/* A call takes a record at most. */
+/* A call takes a record at most. Between cork and uncork it keeps what it gets, which then is sent a record at a time. */
 bool tls_write(void *session, const char *buf, size_t n)
 {
+	if (corks)
+		NEED(gnutls_record_cork)(session);
 	while (n) {
-		long put = record_send(session, buf, n);
+		long put = record_send(session, buf, corks && n > 1000 ? 1000 : n);
 
 		if (put <= 0)
 			return false;
 		buf += put;
 		n -= put;
 	}
-	return true;
+	return !corks || NEED(gnutls_record_uncork)(session, GNUTLS_RECORD_WAIT) >= 0;
 }
 
 void tls_end(void *session)

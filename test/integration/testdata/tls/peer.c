@@ -270,7 +270,7 @@ int main(int argc, char **argv)
 		return 1;
 	signal(SIGPIPE, SIG_IGN);
 	memset(large, 'x', sizeof(large));
-	apart = strcmp(argv[2], "plain") && strcmp(argv[2], "memory");
+	apart = !strcmp(argv[2], "ex") || !strcmp(argv[2], "apart");
 	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	if (!strcmp(argv[3], "serve")) {
 		tls_load(argv[1], argv[2], argv[4], argv[5]);
