@@ -60,7 +60,10 @@ long tls_read(void *session, char *buf, size_t n)
 	return got;
 }
 
-/* A call takes a record at most. Between cork and uncork it keeps what it gets, which then is sent a record at a time. */
+/*
+ * A call takes a record at most. Between cork and uncork it keeps what it gets, which then is sent
+ * a record at a time.
+ */
 bool tls_write(void *session, const char *buf, size_t n)
 {
 	if (corks)
