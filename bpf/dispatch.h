@@ -518,7 +518,7 @@ __noinline int find_role(u32 slot, u64 address, u64 flags_and_length, u32 direct
 			return 0;
 		classify(slot, CLASS_REDIS, COVERAGE_NONE);
 	} else if (http2_joins(slot, iov.base,
-			       iov.length < length ? (1ULL << 32) | (u32)iov.length : length,
+			       iov.length < length ? HTTP2_MORE_BUFFERS | (u32)iov.length : length,
 			       direction)) {
 		if (!c->role)
 			return 0;

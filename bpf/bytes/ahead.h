@@ -70,8 +70,8 @@ static __always_inline void copies_end(u64 length, u32 slot)
 
 	if (!h)
 		return;
-	if (c &&
-	    c->tls) /* nothing of the plaintext stays: what cannot be read is filled with zeros */
+	/* nothing of the plaintext stays: what cannot be read is filled with zeros */
+	if (c && c->tls)
 		bpf_probe_read_kernel(h->bytes, sizeof(h->bytes), NULL);
 	give_head(h);
 }

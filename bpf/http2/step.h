@@ -327,6 +327,9 @@ __noinline int http2_block_asks(u64 address, u32 n, u32 flags)
 	return http2_asks(words[0], words[1], have, flags);
 }
 
+/* In a length: the call has other buffers, too. */
+#define HTTP2_MORE_BUFFERS (1ULL << 32)
+
 /* What http2_who_asks() found. */
 #define HTTP2_FOUND 0x01	/* frames */
 #define HTTP2_ALL_SEEN 0x02	/* and what each of them is: none of them begins anything */
@@ -374,13 +377,14 @@ __noinline u32 http2_who_asks(u64 address, u32 n)
 /*
  * A connection that was joined carries HTTP/2 where a call begins with frames, and a header block
  * among the first shows who asks. Where the header of such a frame is all that a call moves, its
- * flags are kept until the next call in that direction. N bytes are at ADDRESS; MORE: in other
- * buffers, too. Returns whether this is the case, or may be found with a later call. Where
+ * flags are kept until the next call in that direction. LENGTH: how many bytes are at ADDRESS, with
+ * HTTP2_MORE_BUFFERS. Returns whether this is the case, or may be found with a later call. Where
  * exchanges may have passed before that, nobody knows how many: one is lost.
  */
-__noinline int http2_joins(u32 slot, u64 address, u64 n_and_more, u32 direction)
+__noinline int http2_joins(u32 slot, u64 address, u64 length, u32 direction)
 {
-	u32 found = HTTP2_FOUND, who, n = n_and_more, more = n_and_more >> 32, alone;
+	bool more = length & HTTP2_MORE_BUFFERS;
+	u32 found = HTTP2_FOUND, who, n = length, alone;
 	struct conn *c = conn_of(slot);
 
 	if (!c)

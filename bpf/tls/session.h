@@ -488,16 +488,27 @@ __noinline int tls_overlooked(u64 handle)
 	return 0;
 }
 
-/*
- * A function of a library is entered. It may be noted twice: Go begins anew when it has made its
- * stack larger. READS: of Go, the address of (*net.TCPConn).Read; 0: it is not known.
- */
 /* Whether a call that sends what is at BUFFER does no more than to keep it: it is sent later. */
 static __always_inline bool tls_is_kept(struct conn *c, u64 buffer)
 {
 	if (c->tls_corked != TLS_CORKED)
 		return false;
-	return !c->tls_flush || (buffer && buffer != c->tls_flush); /* else it is tried again */
+	/* else a flush is tried again, which may leave out where its bytes are */
+	return !c->tls_flush || (buffer && buffer != c->tls_flush);
+}
+
+/* What a caller does with the session that HANDLE is; NULL if there is no room to note that. */
+static __always_inline struct tls_call *tls_call_on(struct tls_caller *who, u32 library, u64 handle)
+{
+	struct tls_call *call = tls_call_of(who);
+
+	if (!call)
+		return NULL;
+	if (call->handle != handle)
+		call->slot = 0;
+	call->handle = handle;
+	call->library = library;
+	return call;
 }
 
 /* A session is corked from now on, or what it has kept is flushed. */
@@ -509,13 +520,9 @@ static __always_inline void tls_corks(struct tls_caller *who, u32 library, u64 h
 
 	if (!attached)
 		return;
-	call = tls_call_of(who);
+	call = tls_call_on(who, library, handle);
 	if (!call)
 		return;
-	if (call->handle != handle)
-		call->slot = 0;
-	call->handle = handle;
-	call->library = library;
 	call->function = TLS_NONE;
 	c = tls_session_conn(call);
 	if (!c || (cork == TLS_CORK_FLUSHES && !c->tls_corked))
@@ -524,6 +531,10 @@ static __always_inline void tls_corks(struct tls_caller *who, u32 library, u64 h
 	c->tls_flush = 0;
 }
 
+/*
+ * A function of a library is entered. It may be noted twice: Go begins anew when it has made its
+ * stack larger. READS: of Go, the address of (*net.TCPConn).Read; 0: it is not known.
+ */
 static __always_inline void tls_call_begins(struct tls_caller *who, u32 library, u32 function,
 					    u64 handle, u64 buffer, u32 length, u64 moved_at,
 					    u64 reads)
@@ -533,15 +544,11 @@ static __always_inline void tls_call_begins(struct tls_caller *who, u32 library,
 
 	if (!attached)
 		return;
-	call = tls_call_of(who);
+	call = tls_call_on(who, library, handle);
 	if (!call) {
 		tls_overlooked(handle);
 		return;
 	}
-	if (call->handle != handle)
-		call->slot = 0;
-	call->handle = handle;
-	call->library = library;
 	call->buffer = buffer;
 	call->length = length;
 	call->moved_at = moved_at;
@@ -553,12 +560,12 @@ static __always_inline void tls_call_begins(struct tls_caller *who, u32 library,
 	c = tls_session_conn(call);
 	if (!c && who->goroutine)
 		c = go_bind(who, call, reads);
-	if (c && function == TLS_WRITE && tls_is_kept(c, buffer)) {
-		call->function = TLS_NONE;
-		return;
+	if (c && function == TLS_WRITE) {
+		if (tls_is_kept(c, buffer))
+			call->function = TLS_NONE;
+		else
+			c->plain_writing = length;
 	}
-	if (c && function == TLS_WRITE)
-		c->plain_writing = length;
 	if (c && function == TLS_READ && tls_is_new(c))
 		tls_arrival_ends(c);
 	count_run(PROG_TLS_CALL, run_is_counted(call->began) ? call->began : 0);

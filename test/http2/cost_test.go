@@ -96,7 +96,11 @@ func BenchmarkReads(b *testing.B) {
 					b.Fatal(err)
 				}
 				for deadline := time.Now().Add(process.Patience); ; {
-					if waiting, err := unix.IoctlGetInt(there, unix.SIOCINQ); err != nil || waiting == n {
+					waiting, err := unix.IoctlGetInt(there, unix.SIOCINQ)
+					if err != nil {
+						b.Fatal(err)
+					}
+					if waiting == n {
 						break
 					}
 					if time.Now().After(deadline) {
@@ -147,8 +151,10 @@ func timeOfReads(b *testing.B) (all time.Duration) {
 // pairOfSockets is a connection whose other end is read by its descriptor.
 func pairOfSockets(b *testing.B) (here net.Conn, there int) {
 	b.Helper()
-	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
-		return errors.Join(err, c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4*readBytes) }))
+	config := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) error {
+		var failed error
+		err := c.Control(func(fd uintptr) { failed = unix.SetsockoptInt(int(fd), unix.SOL_SOCKET, unix.SO_RCVBUF, 4*readBytes) })
+		return errors.Join(err, failed)
 	}}
 	config.SetMultipathTCP(false)
 	l, err := config.Listen(b.Context(), "tcp", "127.0.0.1:0")

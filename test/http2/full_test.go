@@ -6,11 +6,11 @@ import (
 	"github.com/fathomhq/fathom/internal/kernel"
 )
 
-// TestTableFull has more connections than there is room for: on those that have some all is counted, and the others are said not to be read.
+// TestTableFull has more connections than there is room for: those that find none are said not to be read, and nothing is made up.
 func TestTableFull(t *testing.T) {
 	const room, connections = 2, 4
 	f := load(t, func(o *kernel.Options) { o.MaxHTTP2Connections = room })
-	if f == nil {
+	if f == nil { // only programs are compared, and this is about the table
 		t.Skip("FATHOM_TRUTH=1: there is no table")
 	}
 	r := start(t, f, "000")
