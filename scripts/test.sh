@@ -5,27 +5,42 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 # Test binaries that load BPF need root. They are compiled as whoever calls.
-as_root=()
-((EUID == 0)) || as_root=(-exec sudo)
+only=("$@") as_root=() as_sudo=(env)
+((EUID == 0)) || as_root=(-exec sudo) as_sudo=(sudo)
 
 # As most programs in Go are built: tests are programs that are measured, too. The race detector needs it anyway.
 export CGO_ENABLED=1
 
+mkdir -p build
+go build -o bin/blind ./test/blind
+
 section() { printf '\n== %s\n' "$*"; }
 
 # live ARGUMENTS... is go test for what must not lose anything on this machine. Where the kernel does not run programs in every
-# task, what they miss is lost by no fault of ours: what failed is run once more there.
+# task, what they miss is lost by no fault of ours: a test that failed there may do so twice. Tasks are watched meanwhile.
 live() {
-	if go test "${as_root[@]}" "$@"; then
+	local watch watcher failed out=build/test.out
+	exec {watch}> >("${as_sudo[@]}" bin/blind)
+	watcher=$!
+	if go test "${as_root[@]}" "${only[@]}" "$@" {watch}>&- | tee "$out"; then
+		exec {watch}>&-
 		return
 	fi
-	go run "${as_root[@]}" ./test/blind || return 1
-	echo "so what failed is run again"
-	go test "${as_root[@]}" "$@"
+	exec {watch}>&-
+	wait "$watcher" || return 1
+	for _ in 1 2; do
+		failed=$(sed -n 's/^--- FAIL: \([^ ]*\) .*/\1/p' "$out" | sort -u | paste -sd '|')
+		if [[ ! $failed ]] || grep -q '^panic:' "$out"; then
+			return 1
+		fi
+		printf '\nso what failed is run again: %s\n' "$failed"
+		go test "${as_root[@]}" "${only[@]}" -run "^($failed)\$" "$@" | tee "$out" && return
+	done
+	return 1
 }
 
 section "unit tests, with the race detector"
-live -race -timeout 15m "$@" ./cmd/... ./internal/... ./bpf/... ./bench/... ./mixin/...
+live -race -timeout 15m ./cmd/... ./internal/... ./bpf/... ./bench/... ./mixin/...
 
 section "memory of the history, without the race detector, which takes some itself"
 go test -count=1 -timeout 5m -run TestMemory -v ./internal/history
@@ -35,14 +50,14 @@ scripts/test-c.sh
 
 test/integration/testdata/build.sh
 section "integration tests: BPF on this kernel, real servers and clients"
-live -count=1 -timeout 40m "$@" ./test/integration/...
+live -count=1 -timeout 40m ./test/integration/...
 
 section "the agent beside programs that speak TLS"
-live -count=1 -timeout 10m "$@" ./test/https/...
+live -count=1 -timeout 10m ./test/https/...
 
 section "HTTP/1 between real servers and clients"
-live -count=1 -timeout 10m "$@" ./test/http1/...
-live -count=1 -timeout 10m "$@" ./test/redis/...
+live -count=1 -timeout 10m ./test/http1/...
+live -count=1 -timeout 10m ./test/redis/...
 
 section "HTTP/2 and gRPC between real servers and clients"
-live -count=1 -timeout 15m "$@" ./test/http2/...
+live -count=1 -timeout 15m ./test/http2/...

@@ -2,17 +2,17 @@
 // their supervisor is: of what the network does in an interrupt at that time Fathom sees nothing, and no counter of missed runs says so. A
 // test that must not lose anything may fail there by no fault of its own.
 //
-// It ends with status 0 if there is such a task, and says which; with 1 if each task that ran was seen; with 2 if it cannot tell.
+// It watches until its standard input ends, and then with status 0 if there was such a task, and says which; with 1 if each task that ran was
+// seen; with 2 if it cannot tell.
 package main
 
 import (
-	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/cilium/ebpf"
 	"github.com/cilium/ebpf/asm"
@@ -20,14 +20,11 @@ import (
 	"github.com/cilium/ebpf/rlimit"
 )
 
-const (
-	// watched is how long tasks are watched, and often how many times one has to have been switched away from to be missed.
-	watched = 2 * time.Second
-	often   = 5
-)
+// often is how many times a task has to have been switched away from to be missed.
+const often = 5
 
 func main() {
-	hidden, err := find()
+	hidden, err := find(os.Stdin)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "blind:", err)
 		os.Exit(2)
@@ -41,12 +38,21 @@ func main() {
 	}
 }
 
-// find returns the tasks that ran, and in which no program did.
-func find() (hidden []string, err error) {
+// find returns the tasks that ran until the input ended, and in which no program did.
+func find(input io.Reader) (hidden []string, err error) {
 	if err := rlimit.RemoveMemlock(); err != nil {
 		return nil, err
 	}
-	seen, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Hash, KeySize: 4, ValueSize: 4, MaxEntries: 65536})
+	text, err := os.ReadFile("/proc/sys/kernel/pid_max")
+	if err != nil {
+		return nil, err
+	}
+	limit, err := strconv.ParseUint(strings.TrimSpace(string(text)), 10, 32)
+	if err != nil {
+		return nil, fmt.Errorf("/proc/sys/kernel/pid_max: %w", err)
+	}
+	// By thread id: it cannot overflow, however many threads there are meanwhile.
+	seen, err := ebpf.NewMap(&ebpf.MapSpec{Type: ebpf.Array, KeySize: 4, ValueSize: 4, MaxEntries: uint32(limit)})
 	if err != nil {
 		return nil, err
 	}
@@ -60,10 +66,10 @@ func find() (hidden []string, err error) {
 			asm.LoadMapPtr(asm.R1, seen.FD()),
 			asm.Mov.Reg(asm.R2, asm.RFP),
 			asm.Add.Imm(asm.R2, -4),
-			asm.Mov.Reg(asm.R3, asm.R2),
-			asm.Mov.Imm(asm.R4, int32(ebpf.UpdateAny)),
-			asm.FnMapUpdateElem.Call(),
-			asm.Mov.Imm(asm.R0, 0),
+			asm.FnMapLookupElem.Call(),
+			asm.JEq.Imm(asm.R0, 0, "done"),
+			asm.StoreImm(asm.R0, 0, 1, asm.Word),
+			asm.Mov.Imm(asm.R0, 0).WithSymbol("done"),
 			asm.Return(),
 		},
 	})
@@ -77,18 +83,20 @@ func find() (hidden []string, err error) {
 	}
 	defer func() { _ = attached.Close() }()
 	before := tasks()
-	time.Sleep(watched)
+	if _, err := io.Copy(io.Discard, input); err != nil {
+		return nil, err
+	}
 	for id, now := range tasks() {
 		earlier, ok := before[id]
 		if !ok || now.switches < earlier.switches+often {
 			continue
 		}
-		var value uint32
-		switch err := seen.Lookup(id, &value); {
-		case errors.Is(err, ebpf.ErrKeyNotExist):
-			hidden = append(hidden, fmt.Sprintf("%d %s", id, now.name))
-		case err != nil:
+		var ran uint32
+		if err := seen.Lookup(id, &ran); err != nil {
 			return nil, err
+		}
+		if ran == 0 {
+			hidden = append(hidden, fmt.Sprintf("%d %s", id, now.name))
 		}
 	}
 	return hidden, nil
