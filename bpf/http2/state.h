@@ -28,7 +28,7 @@
 /* A direction begins. WHOLE: with its first frame, of which nothing was missed. */
 static __always_inline void http2_direction_begins(struct http2_direction *d, bool whole)
 {
-	http2_side_begins(&d->side, whole);
+	http2_side_begins(&d->side);
 	d->preface = 0;
 	d->first = whole;
 	d->lost = !whole;

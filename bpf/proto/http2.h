@@ -67,18 +67,16 @@ static const u8 http2_rules[16] = {
 };
 
 /*
- * A direction is followed from here on, where a frame begins. WHOLE: the connection begins here,
- * not only what is seen of it. Either way nothing is known of the dynamic table, which is empty in
- * the one case and may have any entries in the other.
+ * A direction is followed from here on, where a frame begins. The dynamic table may have any entries
+ * by now, of which nothing is known.
  */
-static __always_inline void http2_side_begins(struct http2_side *s, bool whole)
+static __always_inline void http2_side_begins(struct http2_side *s)
 {
-	(void)whole;
 	s->at = HTTP2_AT_FRAME;
 	s->skip = 0;
 	s->then = HTTP2_NONE;
 	s->open = 0;
-	s->inserted = 0;
+	s->followed = s->added;
 	s->head.have = 0;
 	s->head.want = 9;
 	s->grpc = GRPC_STATUS_NONE;

@@ -7,14 +7,18 @@
  * index means. That takes neither the strings in the table nor their sizes:
  *
  * An index counts from the newest entry. So eviction changes no index that is still valid, and
- * what is kept is a ring of what the last insertions were, two bytes each. An entry that is larger
- * than the whole table is not added, but empties the table (section 4.4). Here it is added
- * nevertheless: what lies behind it is gone, so that no index reaches that far, and what comes
- * before it is counted as the peer does. For the same reason, changes of the table's size need no
- * attention.
+ * an entry is known by how many were added before it. An entry that is larger than the whole table
+ * is not added, but empties the table (section 4.4). Here it is added nevertheless: what lies
+ * behind it is gone, so that no index reaches that far, and what comes before it is counted as the
+ * peer does. For the same reason, changes of the table's size need no attention.
+ *
+ * Tables may have thousands of entries, nearly all of no interest. Those take no room: entry N has
+ * place N mod 128, and leaves there what an earlier one of interest has written. Each place tells
+ * whose it is, by N / 128. So an older one in the place of an entry says that this was of no
+ * interest; and only a newer one, that nobody knows.
  *
  * From whatever moment on blocks are followed, an index that is smaller than the number of
- * insertions since is exact. What any other one refers to is unknown, and said to be unknown.
+ * insertions since is exact, or what it refers to is unknown, and said to be unknown.
  *
  * No Huffman code is decoded but that of digits: a string has one coded form only (section 5.2),
  * so that names and methods are compared with the coded constant.
@@ -44,10 +48,10 @@ struct http2_window {
 };
 
 /*
- * Insertions that are remembered. With tables of 4 KB no index was seen deeper than 78; with 64 KB,
- * and a header that differs in each message, they are.
+ * Places for entries of the dynamic table. None is lost as long as no entry of interest is referred
+ * to behind another that was added a multiple of 128 later.
  */
-#define HTTP2_RING 128
+#define HTTP2_ENTRIES 128
 
 /*
  * The state of one direction. All zero, and http2_side_begins() called, it is at the first byte
@@ -87,13 +91,14 @@ struct http2_side {
 	u32 left;     /* bytes of the fragment, or of what follows an error code */
 	u32 value;    /* of the number, as far as it came */
 	u32 string;   /* bytes of the string to come */
-	u32 inserted; /* entries since the direction is followed */
+	u32 added;    /* entries of the dynamic table, ever; a number wraps around */
+	u32 followed; /* of these, the first one since the direction is followed */
 
-	struct http2_piece head; /* of a frame, or its fixed part */
-	struct http2_piece text; /* of a string of interest */
-	u16 ring[HTTP2_RING];
+	struct http2_piece head;    /* of a frame, or its fixed part */
+	struct http2_piece text;    /* of a string of interest */
+	u32 entries[HTTP2_ENTRIES]; /* the lower half an entry, the upper its number / 128 */
 };
-_Static_assert(sizeof(struct http2_side) <= 448, "what a connection may keep for a direction");
+_Static_assert(sizeof(struct http2_side) <= 704, "what a connection may keep for a direction");
 
 /* Of a header block. */
 enum http2_flags {
@@ -153,16 +158,44 @@ static const u16 http2_static[64] = {
 #undef X
 };
 
-/* What an index (RFC 7541, section 2.3.3) refers to. */
+/*
+ * How many entries later, in units of 128, the one with number N (modulo 2^32) was added than that
+ * in its place; modulo 2^16.
+ */
+static __always_inline u16 http2_later(u32 n, u32 in_place)
+{
+	return n / HTTP2_ENTRIES - (in_place >> 16);
+}
+
+/*
+ * What an index (RFC 7541, section 2.3.3) refers to. What would be later by half the numbers or
+ * more is earlier: tables do not have 128 MB.
+ */
 static __always_inline u16 http2_entry(const struct http2_side *s, u32 index)
 {
 	u32 back = index - 62; /* 0: the newest entry */
+	u32 n = s->added - 1 - back, in_place;
+	u16 later;
 
 	if (index < 62)
 		return http2_static[index & 63];
-	if (back >= s->inserted || back >= HTTP2_RING)
+	in_place = s->entries[n & (HTTP2_ENTRIES - 1)];
+	later = http2_later(n, in_place);
+	if (back >= s->added - s->followed || later >> 15)
 		return HTTP2_ENTRY(HTTP2_KIND_UNKNOWN, 0);
-	return s->ring[(s->inserted - 1 - back) & (HTTP2_RING - 1)];
+	return later ? HTTP2_ENTRY(HTTP2_KIND_NONE, 0) : in_place;
+}
+
+/*
+ * Adds an entry to the dynamic table. One of no interest is written only where the number in its
+ * place gets so old that it would be taken for a newer one.
+ */
+static __always_inline void http2_add(struct http2_side *s, u16 entry)
+{
+	u32 n = s->added++, *place = &s->entries[n & (HTTP2_ENTRIES - 1)];
+
+	if (entry || http2_later(n, *place) >> 14)
+		*place = n / HTTP2_ENTRIES << 16 | entry;
 }
 
 /* Takes note of a field. */
@@ -304,10 +337,8 @@ static __always_inline void http2_string_ends(struct http2_side *s)
 	s->part = HTTP2_FIELD;
 	entry = http2_value(s);
 	http2_field(s, entry);
-	if (s->adds) {
-		s->ring[s->inserted & (HTTP2_RING - 1)] = entry;
-		s->inserted++;
-	}
+	if (s->adds)
+		http2_add(s, entry);
 }
 
 static __always_inline void http2_string_begins(struct http2_side *s, u32 length)

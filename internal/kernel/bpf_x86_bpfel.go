@@ -307,7 +307,9 @@ type bpfHttp2Conn struct {
 			Left        uint32
 			Value       uint32
 			String      uint32
-			Inserted    uint32
+			Added       uint32
+			Followed    uint32
+			_           [4]byte
 			Head        struct {
 				_      structs.HostLayout
 				Lo     uint64
@@ -326,7 +328,7 @@ type bpfHttp2Conn struct {
 				Want   uint8
 				Unused [5]uint8
 			}
-			Ring [128]uint16
+			Entries [128]uint32
 		}
 		Preface uint8
 		First   uint8

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/http2"
@@ -42,6 +43,12 @@ func goRows() []row {
 		}},
 		row{name: "Go: cookies, which are a field each", run: func(r *run) {
 			r.both(r.goAsk(r.goServe(server), []string{"GET /now/404", "POST /read/200 100", "GET /size/10"}, "-n", "100", "-c", "10", "-cookies", "1500"))
+		}},
+		row{name: "Go: tables of 64 KB, and an id in each request and response", run: func(r *run) {
+			addr := r.goServe(server, "-table", "65536")
+			r.both(plus(r.goAsk(addr, kinds, "-n", "300", "-c", "1", "-table", "65536"),
+				r.goAsk(addr, kinds, "-n", "1000", "-c", "10", "-table", "65536"),
+				r.h2loadOnce(addr, 1000, 10, counts{"GET 201": 1000}, []string{"/now/201"}, "--header-table-size=65536")))
 		}},
 		row{name: "Go: requests that are given up", run: func(r *run) {
 			c := r.goAsk(r.goServe(server), []string{"GET /slow/300 !20", "GET /now/404", "GET /endless !20", "POST /read/200 100"}, "-n", "100", "-c", "10")
@@ -113,10 +120,18 @@ func serveHTTP(args []string) error {
 	flags := flag.NewFlagSet("serve", flag.ContinueOnError)
 	cert, key := flags.String("cert", "", "for TLS"), flags.String("key", "", "of -cert")
 	upgrade := flags.Bool("upgrade", false, "with golang.org/x/net, which does Upgrade: h2c")
+	table := flags.Int("table", 0, "bytes of the tables of header compression, where each response has an id; 0: as Go has them, without")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	s := &http.Server{Handler: http.HandlerFunc(answer), Protocols: new(http.Protocols)}
+	s := &http.Server{Handler: http.HandlerFunc(answer), Protocols: new(http.Protocols), HTTP2: tables(*table)}
+	if *table > 0 {
+		var ids atomic.Uint64
+		s.Handler = http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+			w.Header().Set("X-Id", number(int(ids.Add(1))))
+			answer(w, q)
+		})
+	}
 	s.Protocols.SetHTTP1(true)
 	s.Protocols.SetHTTP2(true)
 	l, err := listen(flags.Arg(0))
@@ -132,6 +147,11 @@ func serveHTTP(args []string) error {
 		s.Protocols.SetUnencryptedHTTP2(true)
 	}
 	return s.Serve(l)
+}
+
+// tables has both ends' tables of header compression have so many bytes at most.
+func tables(size int) *http.HTTP2Config {
+	return &http.HTTP2Config{MaxDecoderHeaderTableSize: size, MaxEncoderHeaderTableSize: size}
 }
 
 // answer does what the path says.
@@ -206,6 +226,8 @@ type goClient struct {
 
 	base    string
 	cookies int
+	table   int
+	ids     atomic.Uint64
 	next    chan *http.Transport // the connections in turn
 }
 
@@ -217,6 +239,7 @@ func askHTTP(args []string) error {
 	addr, err := c.parse(args, func(flags *flag.FlagSet) {
 		flags.IntVar(&conns, "conns", 1, "connections")
 		flags.IntVar(&c.cookies, "cookies", 0, "of each request")
+		flags.IntVar(&c.table, "table", 0, "bytes of the tables of header compression, where each request has an id; 0: as Go has them, without")
 		flags.BoolVar(&secure, "tls", false, "with TLS")
 	})
 	if err != nil {
@@ -230,7 +253,7 @@ func askHTTP(args []string) error {
 	connect := func() {
 		for range conns {
 			t := &http.Transport{
-				Protocols: new(http.Protocols), DisableCompression: true,
+				Protocols: new(http.Protocols), DisableCompression: true, HTTP2: tables(c.table),
 				TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // a test's own server
 			}
 			t.Protocols.SetHTTP2(true)
@@ -284,6 +307,9 @@ func (c *goClient) one(kind string) error {
 		return err
 	}
 	q.ContentLength = length
+	if c.table > 0 {
+		q.Header.Set("X-Id", number(int(c.ids.Add(1))))
+	}
 	if trailer {
 		q.Trailer = http.Header{"X-Sum": {"1"}}
 	}

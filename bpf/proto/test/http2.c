@@ -81,7 +81,7 @@ static const char *feed(const u8 *data, size_t length, struct cuts cuts, struct 
 	size_t at = 0, cut = 0;
 
 	memset(&s, 0, sizeof(s));
-	http2_side_begins(&s, true);
+	http2_side_begins(&s);
 	l->count = 0;
 	while (at < length) {
 		size_t left, have = 0;
@@ -640,32 +640,75 @@ static void test_digits(void)
 	}
 }
 
-/* The ring: the newest 128 entries are known, all others are not. */
-static void test_ring(void)
+/*
+ * Entries of which one of RARE is of interest, added from number FIRST on, BEFORE unseen ones:
+ * what an index refers to is what was added, or unknown if a later one of interest took its place.
+ */
+static void test_table_of(u32 first, u32 rare, u32 before)
+{
+	enum { ADDED = 4000 };
+	static struct http2_side s;
+	static u16 entries[ADDED];
+	const u16 unknown = HTTP2_ENTRY(HTTP2_KIND_UNKNOWN, 0);
+	u32 seen = 0, wrong = 0, lost = 0;
+
+	memset(&s, 0, sizeof(s));
+	s.added = first;
+	for (u32 i = 0; i < before; i++) /* of another connection, or in front of a gap */
+		http2_add(&s, HTTP2_ENTRY(HTTP2_KIND_GRPC, i & 15));
+	http2_side_begins(&s);
+	for (u32 n = 0; n < ADDED; n++) {
+		entries[n] = 0;
+		if (!(random_number() % rare))
+			entries[n] = HTTP2_ENTRY(1 + random_number() % 5, random_number());
+		http2_add(&s, entries[n]);
+		for (u32 i = 0; i < 8; i++) {
+			u32 back = random_number() % (i & 1 ? n + 1 : n % 200 + 1), at = n - back;
+			u16 found = http2_entry(&s, 62 + back);
+			bool taken = false;
+
+			for (u32 later = at + HTTP2_ENTRIES; later <= n; later += HTTP2_ENTRIES)
+				taken = taken || entries[later];
+			seen++;
+			lost += found == unknown && entries[at] != unknown;
+			wrong += found != (taken ? unknown : entries[at]);
+		}
+		wrong += http2_entry(&s, 62 + n + 1) != unknown;
+		wrong += http2_entry(&s, 0xffffffff) != unknown;
+	}
+	test(!wrong, "the dynamic table", &first, sizeof(first));
+	test(rare < 100 || lost < seen / 5, "too much is unknown", &rare, sizeof(rare));
+}
+
+static void test_table(void)
+{
+	static const u32 firsts[] = {0,		100,	  (1u << 23) - 2000, 1u << 22,
+				     0u - 2000, 0u - 100, 1u << 31};
+	static const u32 rare[] = {1, 2, 50, 1000, 0xffffffff};
+
+	for (u32 i = 0; i < COUNT(firsts); i++)
+		for (u32 j = 0; j < COUNT(rare); j++) {
+			test_table_of(firsts[i], rare[j], 0);
+			test_table_of(firsts[i], rare[j], 300);
+		}
+}
+
+/* One entry of interest, and ten million that are of none, as connections of years have. */
+static void test_old_entry(void)
 {
 	static struct http2_side s;
-	bool ok = true;
+	u32 wrong = 0;
 
-	http2_side_begins(&s, true);
-	for (u32 i = 0; i < 1000; i++) {
-		s.part = HTTP2_STRING;
-		s.kind = HTTP2_KIND_STATUS;
-		s.coded = 0;
-		s.adds = 1;
-		s.length = 3;
-		s.text.lo = (u64)('1' + i % 400 / 100) | (u64)('0' + i / 10 % 10) << 8 |
-			    (u64)('0' + i % 10) << 16;
-		http2_string_ends(&s);
-		for (u32 back = 0; back < 200; back++) {
-			u16 want = HTTP2_ENTRY(HTTP2_KIND_UNKNOWN, 0);
-
-			if (back <= i && back < 128)
-				want = HTTP2_ENTRY(HTTP2_KIND_STATUS, 100 + (i - back) % 400);
-			ok = ok && http2_entry(&s, 62 + back) == want;
-		}
+	memset(&s, 0, sizeof(s));
+	http2_side_begins(&s);
+	http2_add(&s, HTTP2_ENTRY(HTTP2_KIND_STATUS, 200));
+	for (u32 n = 1; n < 10000000; n++) {
+		http2_add(&s, 0);
+		if (n < 5000)
+			wrong += http2_entry(&s, 62 + n) != HTTP2_ENTRY(HTTP2_KIND_STATUS, 200);
+		wrong += http2_entry(&s, 62 + n % 4096 % n) != 0;
 	}
-	test(ok, "the ring", "", 0);
-	test(http2_entry(&s, 0xffffffff) == HTTP2_ENTRY(HTTP2_KIND_UNKNOWN, 0), "index", "", 0);
+	test(!wrong, "an old entry", &wrong, sizeof(wrong));
 }
 
 /* The rows one after the other, with bytes changed at random: no cut makes a difference. */
@@ -690,7 +733,8 @@ static void run_tests(void)
 {
 	test_rows();
 	test_digits();
-	test_ring();
+	test_table();
+	test_old_entry();
 	test_changed();
 }
 

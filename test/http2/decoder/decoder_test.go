@@ -216,7 +216,7 @@ func testWhole(t *testing.T, path string) {
 	compare(t, want, p.run(t), false)
 }
 
-// testLargeTable has tables with more entries than are remembered: what is too far back is unknown.
+// testLargeTable has tables with more entries than the decoder has places: what lost its own is unknown.
 func testLargeTable(t *testing.T, path string) {
 	random := rand.New(rand.NewPCG(3, 4))
 	p := &program{path: path}

@@ -41,7 +41,7 @@ func (e *goEncoder) block(fields []hpack.HeaderField) []byte {
 	return bytes.Clone(e.b.Bytes())
 }
 
-// tableLimit is the largest table that encoders use, by default; it holds at most as many entries as the decoder remembers.
+// tableLimit is the largest table that encoders use, by default; it holds at most as many entries as the decoder has places.
 const tableLimit uint32 = 4096
 
 // randomEncoder writes each field in any form that is allowed (RFC 7541, section 6), and adds what does not fit the table.

@@ -93,7 +93,7 @@ int main(void)
 		size_t at = 0;
 		bool goes_on = true;
 
-		http2_side_begins(s, head[0]);
+		http2_side_begins(s);
 		for (u32 i = 0; i < head[2] && goes_on; i++) {
 			u8 *piece = malloc(pieces[i]);
 
