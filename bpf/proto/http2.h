@@ -67,8 +67,8 @@ static const u8 http2_rules[16] = {
 };
 
 /*
- * A direction is followed from here on, where a frame begins. The dynamic table may have any entries
- * by now, of which nothing is known.
+ * A direction is followed from here on, where a frame begins. The dynamic table may have any
+ * entries by now, of which nothing is known.
  */
 static __always_inline void http2_side_begins(struct http2_side *s)
 {

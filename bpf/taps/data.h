@@ -3,9 +3,9 @@
 #ifndef FATHOM_TAPS_DATA_H
 #define FATHOM_TAPS_DATA_H
 
-#include "../dispatch.h"
+#include "../dispatch/look.h"
 #include "../socket/listener.h"
-#include "../tls/session.h"
+#include "../tls/calls.h"
 
 /* Bytes passed in a direction that no tap saw: GAP of them, before POSITION. */
 __noinline int note_gap(u32 slot, u32 direction, u32 gap, u32 position)

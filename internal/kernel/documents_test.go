@@ -138,7 +138,7 @@ func claims(t *testing.T) []claim {
 	}
 	_, places := kernel.TapPrograms(kernel.ModeKprobe, 6, 1)
 	functions, tracepoints := kernel.TLSPrograms()
-	steps, times := defined(t, "bpf/dispatch.h", "DRAIN_STEPS"), defined(t, "bpf/dispatch.h", "DRAIN_TIMES")
+	steps, times := defined(t, "bpf/dispatch/drain.h", "DRAIN_STEPS"), defined(t, "bpf/dispatch/drain.h", "DRAIN_TIMES")
 	streams := defined(t, "bpf/types.h", "HTTP2_PLACES")
 	peek := defined(t, "bpf/proto/http1.h", "HTTP1_PREFIX")
 	head := defined(t, "bpf/proto/http1_head.h", "HEAD_BYTES")
@@ -193,9 +193,9 @@ func claims(t *testing.T) []claim {
 		},
 		{
 			threatModel, `at most (\d+) buffers are followed, with (\d+) steps in each \(a longer one takes the turns of others\), or ([\d,]+) steps where it has one; a step is a first line, up to (\d+) KiB`,
-			[]any{defined(t, "bpf/dispatch.h", "DRAIN_IOVECS"), steps, digits(steps * times), defined(t, "bpf/dispatch.h", "QUICK_PARTS") * head >> 10},
+			[]any{defined(t, "bpf/dispatch/drain.h", "DRAIN_IOVECS"), steps, digits(steps * times), defined(t, "bpf/dispatch/quick.h", "QUICK_PARTS") * head >> 10},
 		},
-		{"docs/how-it-works.md", "more messages than are followed: ([\\d,]+) steps, or where it has several buffers (\\d+) times (\\d+),", []any{digits(steps * times), defined(t, "bpf/dispatch.h", "DRAIN_IOVECS"), steps}},
+		{"docs/how-it-works.md", "more messages than are followed: ([\\d,]+) steps, or where it has several buffers (\\d+) times (\\d+),", []any{digits(steps * times), defined(t, "bpf/dispatch/drain.h", "DRAIN_IOVECS"), steps}},
 		{threatModel, `its process name \((\d+) bytes\)`, []any{defined(t, "bpf/types.h", "COMM_LEN") - 1}},
 		{threatModel, "or else up to (\\d+) KiB of `/proc/<pid>/cmdline`", []any{value(t, "internal/workload/executable.go", `maxArgument = (.*)`) >> 10}},
 		{threatModel, `use up the workload's (\d+) peers`, []any{o.MaxPeersPerWorkload}},
@@ -217,7 +217,7 @@ func claims(t *testing.T) []claim {
 			[]any{streams, digits(streams * defined(t, "bpf/types.h", "HTTP2_PAGES")), entries("http2_streams_free"), streams},
 		},
 		{"docs/how-it-works.md", `64 at a time and up to ([\d,]+) in all`, []any{digits(streams * (1 + defined(t, "bpf/types.h", "HTTP2_PAGES")))}},
-		{"docs/how-it-works.md", `what kind the last (\d+) entries were`, []any{defined(t, "bpf/proto/http2_hpack.h", "HTTP2_RING")}},
+		{"docs/how-it-works.md", `which method or status it is: (\d+) numbers`, []any{defined(t, "bpf/proto/http2_hpack.h", "HTTP2_ENTRIES")}},
 		{threatModel, `Of HTTP/2, (\d+) bytes at a time`, []any{defined(t, "bpf/bytes/ahead.h", "WINDOW")}},
 		{threatModel, `of HTTP/2 up to (\d+) headers of frames, fields or strings`, []any{defined(t, "bpf/http2/step.h", "HTTP2_LOOKS")}},
 		{threatModel, "in search of (\\w+): `:method`, `:status`, `content-type` and `grpc-status`", []any{number(sought(t))}},
@@ -228,7 +228,7 @@ func claims(t *testing.T) []claim {
 				value(t, "bpf/proto/http2_hpack.h", `s->text.want = look \? \(length < (\d+) \?`),
 			},
 		},
-		{threatModel, `of the last (\d+) entries, which of these fields`, []any{defined(t, "bpf/proto/http2_hpack.h", "HTTP2_RING")}},
+		{threatModel, `of up to (\d+) entries, which of these fields`, []any{defined(t, "bpf/proto/http2_hpack.h", "HTTP2_ENTRIES")}},
 		{
 			threatModel, `\| waits of requests of other protocols than HTTP/1 \| none \| Yes: of ([\d,]+) pairs`,
 			[]any{entries("queue_others")},

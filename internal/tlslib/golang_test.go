@@ -113,7 +113,7 @@ func TestGo(t *testing.T) {
 	}
 }
 
-// TestGoSocket reads a session's socket in memory as go_socket() of bpf/tls/session.h does, in this test's own program: this toolchain
+// TestGoSocket reads a session's socket in memory as go_socket() of bpf/tls/go.h does, in this test's own program: this toolchain
 // keeps it there, and the function that tells is the one that was found.
 func TestGoSocket(t *testing.T) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
