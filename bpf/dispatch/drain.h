@@ -140,18 +140,20 @@ static __always_inline u64 drain_as(u32 slot, u64 address, u64 length, u32 seq, 
 #define IOVEC_FAULT (~0U)
 
 /*
- * The struct iovec at ADDRESS behind its first SKIPPED bytes: how many bytes of it are among those
- * that LEFT says are left, with IS_RESPONSE and KERNEL_IOVECS. Leaves their address in the
- * connection; IOVEC_FAULT if it cannot be read.
+ * The struct iovec at ADDRESS behind its first conn.iov_skipped bytes: how many bytes of it are
+ * among those that LEFT says are left, with IS_RESPONSE and KERNEL_IOVECS. Leaves their address in
+ * the connection; IOVEC_FAULT if it cannot be read.
  */
-__noinline u32 next_iovec(u32 slot, u64 address, u64 left, u32 skipped)
+__noinline u32 next_iovec(u32 slot, u64 address, u64 left)
 {
+	u32 is_response = !!(left & IS_RESPONSE), skipped;
 	struct conn *c = conn_of(slot);
 	struct user_iovec iov;
 
 	if (!c || read_iovec(&iov, address, left & KERNEL_IOVECS))
 		return IOVEC_FAULT;
-	c->iov_base[!!(left & IS_RESPONSE)] = iov.base + skipped;
+	skipped = c->iov_skipped[is_response];
+	c->iov_base[is_response] = iov.base + skipped;
 	iov.length -= skipped;
 	return iov.length < (u32)left ? iov.length : left;
 }
@@ -164,22 +166,21 @@ __noinline u32 next_iovec(u32 slot, u64 address, u64 left, u32 skipped)
  */
 __noinline u64 drain_iovecs(u32 slot, u64 address, u64 flags_and_length, u32 seq, u64 now)
 {
-	u32 left = flags_and_length, end = seq + left, skipped, i, n;
+	u32 is_response = !!(flags_and_length & IS_RESPONSE), i, n;
+	u32 left = flags_and_length, end = seq + left;
 	struct conn *c = conn_of(slot);
 	u64 rest = 0;
 
 	if (!c)
 		return (u64)FAULT_MEMORY << 32 | left;
-	skipped = c->iov_skipped[!!(flags_and_length & IS_RESPONSE)];
 	flags_and_length &= IS_RESPONSE | KERNEL_IOVECS | FIRST_OF_CALL;
 	for (i = 0; i < DRAIN_IOVECS_PART; i++) {
 		if (!left)
 			return 0;
-		n = next_iovec(slot, address, flags_and_length | left, skipped);
-		c = conn_of(slot);
-		if (n == IOVEC_FAULT || !c)
+		n = next_iovec(slot, address, flags_and_length | left);
+		if (n == IOVEC_FAULT)
 			return (u64)FAULT_MEMORY << 32 | left;
-		rest = drain_as(slot, c->iov_base[!!(flags_and_length & IS_RESPONSE)],
+		rest = drain_as(slot, c->iov_base[is_response],
 				(flags_and_length & (IS_RESPONSE | FIRST_OF_CALL)) | n, end - left,
 				now);
 		n -= (u32)rest;
@@ -187,19 +188,15 @@ __noinline u64 drain_iovecs(u32 slot, u64 address, u64 flags_and_length, u32 seq
 		if (n) /* what an empty buffer moves is not the first */
 			flags_and_length &= ~FIRST_OF_CALL;
 		if (rest >> 32 == FAULT_STEPS) { /* it goes on there */
-			skipped += n;
+			c->iov_skipped[is_response] += n;
 			continue;
 		}
 		if (rest)
 			return (rest & ~0xffffffffULL) | left;
 		address += sizeof(struct user_iovec);
-		skipped = 0;
+		c->iov_skipped[is_response] = 0;
 	}
-	c = conn_of(slot);
-	if (!c)
-		return (u64)FAULT_MEMORY << 32 | left;
-	c->iov_base[!!(flags_and_length & IS_RESPONSE)] = address;
-	c->iov_skipped[!!(flags_and_length & IS_RESPONSE)] = skipped;
+	c->iov_base[is_response] = address;
 	return (u64)(rest ? FAULT_STEPS : FAULT_IOVECS) << 32 | left;
 }
 

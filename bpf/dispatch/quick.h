@@ -84,7 +84,8 @@ static __always_inline u32 take_first(struct conn *c, const struct passage *p, u
 	u32 length = p->length;
 
 	if (arguments & HAS_IOVECS) {
-		length = next_iovec(p->slot, address, arguments, 0);
+		c->iov_skipped[!!(arguments & IS_RESPONSE)] = 0;
+		length = next_iovec(p->slot, address, arguments);
 		if (length == IOVEC_FAULT)
 			return 0;
 		address = c->iov_base[!!(arguments & IS_RESPONSE)];

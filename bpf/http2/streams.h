@@ -71,17 +71,26 @@ enum {
  */
 static __always_inline u32 http2_page_of(u32 id, u32 i, u32 pages)
 {
-	return pages ? (id / (2 * HTTP2_PLACES) + i) % (pages + 1) : 0;
+	return (id / (2 * HTTP2_PLACES) + i) % (pages + 1);
+}
+
+/* The stream that is at the place with an INDEX: HTTP2_NEVER if there is no such place. */
+__noinline u32 http2_owner_of(u32 http2, u32 index)
+{
+	struct http2_conn *h = bpf_map_lookup_elem(&http2_conns, &http2);
+	struct http2_stream *x = h ? http2_place(h, index) : NULL;
+
+	return x ? x->owner : HTTP2_NEVER;
 }
 
 /*
- * Looks for the place of stream ID; FREE_TOO: or for the first that it could take. Returns its
- * index and 1 more, or 0.
+ * Looks for the place of stream ID, or of OTHER, whichever comes first: 0 for one that it could
+ * take. Returns its index and 1 more, or 0.
  */
-__noinline u32 http2_look_for(u32 http2, u32 id, u32 free_too)
+__noinline u32 http2_look_for(u32 http2, u32 id, u32 other)
 {
 	struct http2_conn *h = bpf_map_lookup_elem(&http2_conns, &http2);
-	u32 pages, index, found = 0, i;
+	u32 pages, index, owner, i;
 	struct http2_stream *x;
 
 	if (!h)
@@ -93,18 +102,21 @@ __noinline u32 http2_look_for(u32 http2, u32 id, u32 free_too)
 		index = http2_page_of(id, i, pages) * HTTP2_PLACES +
 			((id >> 1) & (HTTP2_PLACES - 1));
 		x = http2_place(h, index);
-		if (x && x->owner == id)
+		if (!x)
+			continue;
+		owner = x->owner;
+		if (owner == id || owner == other)
 			return index + 1;
-		if (x && !x->owner && free_too && !found)
-			found = index + 1;
 	}
-	return found;
+	return 0;
 }
 
 /* The first place where stream ID is looked for. */
 static __always_inline u32 http2_first_index(struct http2_conn *h, u32 id)
 {
-	return http2_page_of(id, 0, h->pages) * HTTP2_PLACES + ((id >> 1) & (HTTP2_PLACES - 1));
+	u32 page = h->pages ? http2_page_of(id, 0, h->pages) : 0;
+
+	return page * HTTP2_PLACES + ((id >> 1) & (HTTP2_PLACES - 1));
 }
 
 /* The place of stream ID: its index and 1 more, or 0. */
@@ -114,7 +126,7 @@ static __always_inline u32 http2_find(struct conn *c, struct http2_conn *h, u32 
 
 	if (h->streams[http2_within(index)].owner == id)
 		return index + 1;
-	return h->pages ? http2_look_for(c->http2, id, false) : 0;
+	return h->pages ? http2_look_for(c->http2, id, id) : 0;
 }
 
 static __always_inline void http2_count_taken(u32 what, s32 more)
@@ -206,9 +218,11 @@ __noinline u32 http2_take(u32 slot, u32 id)
 			return index + 1;
 	}
 	for (i = 0; i < CLAIM_ATTEMPTS; i++) {
-		place = http2_look_for(c->http2, id, true);
+		place = http2_look_for(c->http2, id, id);
+		if (!place)
+			place = http2_look_for(c->http2, id, 0);
 		if (!place && http2_add_page(slot))
-			place = http2_look_for(c->http2, id, true);
+			place = http2_look_for(c->http2, id, 0);
 		if (!place)
 			return 0;
 		h = http2_of(c);
@@ -381,19 +395,13 @@ static __always_inline bool http2_settle_if_reset(struct conn *c, struct http2_s
 __noinline int http2_end_page(u32 slot, u32 page, u32 above, u32 how, u64 end)
 {
 	struct conn *c = conn_of(slot);
-	struct http2_stream *x;
-	struct http2_conn *h;
 	u32 i, id;
 
 	if (!c)
 		return 0;
 	for (i = 0; i < HTTP2_PLACES; i++) {
-		h = http2_of(c);
-		x = h ? http2_place(h, page * HTTP2_PLACES + i) : NULL;
-		if (!x)
-			return 0;
-		id = x->owner;
-		if (id > above)
+		id = http2_owner_of(c->http2, page * HTTP2_PLACES + i);
+		if (id > above && id != HTTP2_NEVER)
 			http2_settle_stream(slot, page * HTTP2_PLACES + i, id, how, end);
 	}
 	return 0;

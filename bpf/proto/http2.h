@@ -267,9 +267,6 @@ static __always_inline void http2_window_moves(struct http2_window *w, u32 used)
 	w->hi = used < 8 ? w->hi >> 8 * (used & 7) : 0;
 }
 
-/* What the verifier knows of different ways to here ends: it follows one from here on. */
-#define HTTP2_WAYS_MEET() asm volatile("" ::: "memory")
-
 /*
  * Takes bytes at hand, of which there is one at least and of which at least one is used, and stops
  * where something has happened: a frame's header, a field, a string. What comes in pieces is kept

@@ -149,6 +149,9 @@ enum http2_kind {
 	HTTP2_KIND_UNKNOWN,
 };
 
+/* What the verifier knows of different ways to here ends: it follows one from here on. */
+#define HTTP2_WAYS_MEET() asm volatile("" ::: "memory")
+
 /* An entry of a table: the kind of a field, and its value, of which 12 bits are enough. */
 #define HTTP2_ENTRY(kind, value) ((u16)((kind) << 12 | ((value) & 0xfff)))
 
@@ -335,7 +338,9 @@ static __always_inline void http2_string_ends(struct http2_side *s)
 		return;
 	}
 	s->part = HTTP2_FIELD;
-	entry = http2_value(s);
+	s->value = http2_value(s);
+	HTTP2_WAYS_MEET();
+	entry = s->value;
 	http2_field(s, entry);
 	if (s->adds)
 		http2_add(s, entry);

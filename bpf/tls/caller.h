@@ -185,31 +185,35 @@ static __always_inline void tls_note_received(struct tls_caller *who, struct con
 __noinline int tls_records(u32 slot, u64 address, u32 length)
 {
 	struct conn *c = conn_of(slot);
+	u32 left, seq, i, data = 0;
 	u8 head[TLS_RECORD_HEAD];
-	u32 left, seq, i;
+	bool had_data;
 
 	if (!c)
 		return 0;
 	seq = c->rx_pos - length;
 	left = c->tls_left;
+	had_data = c->tls_data;
 	c->tls_left = TLS_LEFT_UNKNOWN;
 	for (i = 0; i < TLS_RECORDS && left != TLS_LEFT_UNKNOWN; i++) {
 		if (left >= length) {
 			c->tls_left = left - length;
-			return 0;
+			break;
 		}
 		address += left;
 		length -= left;
 		seq += left;
 		if (length < sizeof(head) ||
 		    bpf_probe_read_user(head, sizeof(head), (void *)address) || head[1] != 3)
-			return 0;
+			break;
 		left = sizeof(head) + (head[3] << 8 | head[4]);
 		if (head[0] == TLS_APPLICATION_DATA && !c->tls_data) {
 			c->tls_data = 1;
-			c->tls_arrived = arrival_of(c, seq) ?: TLS_ARRIVAL_MISSED;
+			data = seq;
 		}
 	}
+	if (c->tls_data && !had_data)
+		c->tls_arrived = arrival_of(c, data) ?: TLS_ARRIVAL_MISSED;
 	return 0;
 }
 
