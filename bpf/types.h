@@ -90,6 +90,7 @@ enum lost {
 	LOST_CONNECTION, /* the connection table was full */
 	LOST_ARRIVAL,	 /* exchange without the time its request arrived */
 	LOST_GAP,	 /* exchange with bytes that no tap saw */
+	LOST_INVALID,	 /* exchange where something passed that breaks the protocol's rules */
 	LOST_PIPELINED,	 /* exchange beyond the queue of pipelined requests */
 	LOST_REQUEST,	 /* response whose request was not seen */
 	LOST_DESTROY,	 /* connection whose end was missed */

@@ -19,7 +19,7 @@ __noinline int count_unreadable(u32 slot, u64 direction_and_length, u32 fault, u
 	if (!c)
 		return 0;
 	if (fault == FAULT_PROTOCOL) { /* they were read, and are not what the protocol has here */
-		bytes_unseen(c, direction_and_length, end, LOST_GAP, now);
+		bytes_unseen(c, direction_and_length, end, LOST_INVALID, now);
 		return 0;
 	}
 	if (c->class == CLASS_UNKNOWN && c->greets) { /* as nearly all that speak first do */

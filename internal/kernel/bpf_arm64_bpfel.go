@@ -205,7 +205,7 @@ type bpfCovered struct {
 
 type bpfCpuCounters struct {
 	_          structs.HostLayout
-	Lost       [26]uint64
+	Lost       [27]uint64
 	LostBytes  [2][4]uint64
 	Overflows  [10]uint64
 	TlsCallers uint64
@@ -450,15 +450,16 @@ const (
 	bpfLostLOST_CONNECTION bpfLost = 0
 	bpfLostLOST_ARRIVAL    bpfLost = 1
 	bpfLostLOST_GAP        bpfLost = 2
-	bpfLostLOST_PIPELINED  bpfLost = 3
-	bpfLostLOST_REQUEST    bpfLost = 4
-	bpfLostLOST_DESTROY    bpfLost = 5
-	bpfLostLOST_TLS_SOCKET bpfLost = 6
-	bpfLostLOST_TLS_ASKED  bpfLost = 7
-	bpfLostLOST_TLS_CALLER bpfLost = 8
-	bpfLostLOST_UNREADABLE bpfLost = 9
-	bpfLostLOST_MAP        bpfLost = 20
-	bpfLostLOST_COUNT      bpfLost = 26
+	bpfLostLOST_INVALID    bpfLost = 3
+	bpfLostLOST_PIPELINED  bpfLost = 4
+	bpfLostLOST_REQUEST    bpfLost = 5
+	bpfLostLOST_DESTROY    bpfLost = 6
+	bpfLostLOST_TLS_SOCKET bpfLost = 7
+	bpfLostLOST_TLS_ASKED  bpfLost = 8
+	bpfLostLOST_TLS_CALLER bpfLost = 9
+	bpfLostLOST_UNREADABLE bpfLost = 10
+	bpfLostLOST_MAP        bpfLost = 21
+	bpfLostLOST_COUNT      bpfLost = 27
 )
 
 type bpfLostBytes uint32

@@ -33,6 +33,7 @@ func lostNames() [bpfLostLOST_COUNT]string {
 		bpfLostLOST_CONNECTION: "connections_full",
 		bpfLostLOST_ARRIVAL:    "no_arrival",
 		bpfLostLOST_GAP:        "gap",
+		bpfLostLOST_INVALID:    "invalid",
 		bpfLostLOST_PIPELINED:  "pipelined",
 		bpfLostLOST_REQUEST:    "no_request",
 		bpfLostLOST_DESTROY:    "missed_end",

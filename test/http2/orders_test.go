@@ -282,6 +282,13 @@ func badOrders() []order {
 		{"HTTP/1 behind the preface", goServer, behindPreface("GET /now/200 HTTP/1.1\r\nHost: a\r\n\r\n"), nil},
 		{"another protocol behind the preface", rawServer("-lines"), behindPreface(strings.Repeat("HELLO world, how are you?\r\n", 50)), nil},
 		{"only the preface", goServer, behindPreface(""), nil},
+		{"an answer and a broken frame, and others wait", rawServer(), conversation(5, 0, func(c *caller) error {
+			for range 3 {
+				delete(c.open, c.ask("GET /200?hold", shape{}, nil)) // it is lost
+			}
+			c.ask("GET /200?size=10&broken", shape{}, nil)
+			return c.flush()
+		}), map[string]uint64{"invalid": 2 * 5 * 3}},
 	}
 }
 

@@ -304,6 +304,7 @@ func listen(addr string) (net.Listener, error) {
 //	last             the connection ends: later streams are not answered
 //	push             it pushes a response
 //	update=N         the encoder's table gets another size
+//	broken           behind it comes a frame that may not be there, and nothing more
 //	hold             it waits; "release" has all answered that wait, the last one first
 func serveRaw(args []string) error {
 	flags := flag.NewFlagSet("serve-raw", flag.ContinueOnError)
@@ -407,6 +408,12 @@ func (s *answerer) serve() error {
 			s.held = nil
 		}
 		s.answer(q)
+		if q.Has("broken") {
+			if err := s.WriteRawFrame(http2.FrameData, 0, 0, []byte("DATA without a stream")); err != nil {
+				return err
+			}
+			return s.flush()
+		}
 		if n := q.number("buffers"); n > 0 {
 			if err := s.flushBuffers(n); err != nil {
 				return err
