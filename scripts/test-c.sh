@@ -31,8 +31,8 @@ aarch64) arch=arm64 ;;
 esac
 
 build=$(mktemp -d)
-declare -A fuzzers=()
-trap 'kill "${!fuzzers[@]}" 2>/dev/null || true; rm -rf "$build"' EXIT
+declare -A fuzzers=() begun=()
+trap 'kill "${!fuzzers[@]}" "${begun[@]}" 2>/dev/null || true; rm -rf "$build"' EXIT
 
 compile() {
 	clang-19 -std=gnu11 -g -O1 -Wall -Wextra -Werror -fno-sanitize-recover=all "$@"
@@ -43,11 +43,18 @@ compile_engine() {
 	compile -O2 -D__TARGET_ARCH_$arch -Wno-unused-parameter "$@"
 }
 
-# run_tests NAME runs a program whose last line tells how many tests passed and failed.
+# begin_tests NAME starts a program whose last line tells how many tests passed and failed.
+begin_tests() {
+	"$build/$1" >"$build/$1.out" &
+	begun[$1]=$!
+}
+
+# end_tests NAME waits for it, and adds that up.
 passed=0 failed=0
-run_tests() {
+end_tests() {
 	local p f status=0
-	"$build/$1" >"$build/$1.out" || status=$?
+	wait "${begun[$1]}" || status=$?
+	unset "begun[$1]"
 	sed '$d' "$build/$1.out"
 	read -r p f < <(tail -n 1 "$build/$1.out") || true
 	if [[ ! $p =~ ^[0-9]+$ || ! $f =~ ^[0-9]+$ ]]; then
@@ -63,17 +70,17 @@ run_tests() {
 
 for parser in "${parsers[@]}"; do
 	compile -fsanitize=address,undefined "bpf/proto/test/$parser.c" -o "$build/$parser"
-	run_tests "$parser"
+	begin_tests "$parser"
+	end_tests "$parser"
 done
-compile_engine -fsanitize=address,undefined bpf/test/model.c -o "$build/model"
-run_tests model
-compile_engine -fsanitize=address,undefined bpf/test/model_redis.c -o "$build/model_redis"
-run_tests model_redis
-compile_engine -fsanitize=address,undefined bpf/test/model_http2.c -o "$build/model_http2"
-run_tests model_http2
+models=(model model_redis model_http2 model_http2_old)
+for model in "${models[@]:0:3}"; do
+	compile_engine -fsanitize=address,undefined "bpf/test/$model.c" -o "$build/$model"
+	begin_tests "$model"
+done
 # As on kernels before 5.12, without the sanitizers: no other code runs than above, but for claims.
 compile_engine -DFETCHING_ATOMICS=false bpf/test/model_http2.c -o "$build/model_http2_old"
-run_tests model_http2_old
+begin_tests model_http2_old
 
 # The corpus of each target, and from there on what the fuzzer makes of it.
 declare -A corpora=()
@@ -83,6 +90,9 @@ for parser in "${parsers[@]}"; do
 done
 compile_engine -fsanitize=address,undefined,fuzzer bpf/test/fuzz_engine.c -o "$build/engine.fuzz"
 corpora[engine]=bpf/test/corpus/engine
+for model in "${models[@]}"; do
+	end_tests "$model"
+done
 for target in "${!corpora[@]}"; do
 	mkdir "$build/$target.found"
 	with=()
