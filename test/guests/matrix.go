@@ -98,18 +98,18 @@ var jobs = []job{
 	{
 		pkg: "./test/integration", in: autoMode, not: except(whole...), short: true, env: []string{"FATHOM_PATHS=few"},
 		run:   kernelTests("TestOverloadedServer"),
-		limit: 15 * time.Minute,
+		limit: 30 * time.Minute,
 	},
 	{
 		// They load Fathom several times each, and rest on what TCP has had for long.
 		pkg: "./test/integration", in: autoMode, not: except("5.10", "7.3"), short: true,
 		run:   "^(TestBounds|TestConnectFailures|TestListener)$",
-		limit: 15 * time.Minute,
+		limit: 30 * time.Minute,
 	},
 	{
 		pkg: "./test/integration", in: autoMode, not: whole, short: true, env: []string{"FATHOM_PATHS=kernel"},
 		run:   kernelTests(),
-		limit: 15 * time.Minute,
+		limit: 30 * time.Minute,
 	},
 	{
 		// A real server and its real clients: how often they read, and what they find then, is the kernel's.
@@ -130,32 +130,32 @@ var jobs = []job{
 		pkg: "./test/integration", in: otherModes, not: between, short: true, env: []string{"FATHOM_PATHS=mode"},
 		run:   "^(TestPaths|TestServers)$",
 		skip:  "^TestServers$/oversubscribed",
-		limit: 10 * time.Minute,
+		limit: 20 * time.Minute,
 	},
 	{
 		// Probes of user space are attached in two ways, and return by three. 6.1 does it as 5.10 and arm64-6.1 do, 6.12 and 6.18 as the host.
 		pkg: "./test/integration", in: once, not: except("5.10", "7.3", "arm64-6.1"), short: true,
 		run:   "^TestTLSMatrix$",
 		skip:  "^TestTLSMatrix$/^(python|curl|node|nginx|go_stripped|OpenSSL_(1|3|4|of_sid)|BoringSSL|GnuTLS_(3|of_sid)|.*_(plain_client|ex_server|apart_server)$)",
-		limit: 10 * time.Minute,
+		limit: 20 * time.Minute,
 	},
 	{
 		// Some kernels kill strict processes for what probes of user space do.
 		pkg: "./test/integration", in: once, not: except("6.12", "7.3"), short: true,
 		run:   "^TestTLSStrictSeccomp$",
-		limit: 10 * time.Minute,
+		limit: 20 * time.Minute,
 	},
 	{
 		// Who else uses BPF maps there makes the kernel skip what is attached through perf.
 		pkg: "./test/integration", in: once, not: except("7.3"), short: true,
 		run:   "^TestMapsInUse$",
-		limit: 10 * time.Minute,
+		limit: 20 * time.Minute,
 	},
 	{
 		// As many probes as there can be at once, with tasks that are preempted inside of them: has crashed 6.18.
 		pkg: "./test/integration", in: once, not: except("6.18"), short: true,
 		run:   "^TestTLSAttachUnderLoad$",
-		limit: 10 * time.Minute,
+		limit: 20 * time.Minute,
 	},
 }
 
