@@ -117,13 +117,13 @@ var jobs = []job{
 		run: "^TestRows$/^(redis-benchmark_(-P_1|-P_16|1_MB|oversubscribed_-P_16)|" +
 			"redis-cli_(transactions|beside_(MONITOR|a_replica|a_subscriber_with_RESP3))|Go,_rueidis_(cache|subscribe))$",
 		programs: []string{"redis-server", "redis-cli", "redis-benchmark"},
-		limit:    6 * time.Minute,
+		limit:    12 * time.Minute,
 	},
 	{
 		// What is matched by number does not depend on the order of hooks, but on what they look at, and on what is atomic.
 		pkg: "./test/http2", in: autoMode, not: except("5.10", "6.1-full", "6.12", "7.3", "arm64-6.12"), short: true,
 		run:   "^TestRows$/^(Go:_100_at_once|grpc-go:_(10|100)_at_once|order:_(a_hundred_.*|thousands_of_.*))$",
-		limit: 6 * time.Minute,
+		limit: 12 * time.Minute,
 	},
 	{
 		// Of all hooks the mode changes those that see data.
