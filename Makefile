@@ -67,7 +67,7 @@ doctor: ## Ask `fathom doctor` here and in the guests, and write docs/doctor.md.
 docs/modes.md: ## Write what each attach mode sees, from the last run of test-kernels.
 	go test -count=1 ./test/integration -run TestModesPage -modes ../../build/guests
 
-verifier-table: ## Write what the verifiers follow, from the last run of test-kernels, and of this host's kernel.
+verifier-table: ## Write what the verifiers follow, from the last run of bin/guests -run TestVerifierBudget, and of this host's kernel.
 	@mkdir -p build/verifier
 	FATHOM_OUT=$(CURDIR)/build/verifier go test -count=1 $(if $(SUDO),-exec 'sudo -E') ./internal/kernel -run TestVerifierBudget || true # against the old table
 	go test -count=1 ./internal/kernel -run TestVerifierPage -update '../../build/guests/*/out/auto-internal-kernel/verifier.json' \

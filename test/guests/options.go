@@ -105,7 +105,7 @@ func (o *options) plan(g guest) []planned {
 			continue
 		}
 		for _, j := range jobs {
-			if !slices.Contains(j.modesOf(g), mode) {
+			if !slices.Contains(j.modesOf(g), mode) || (j.asked && o.run == "") {
 				continue
 			}
 			if o.run != "" {
