@@ -40,9 +40,9 @@ var (
 // and the other architecture. They run more than the rest, which run what depends on the kernel; the host runs everything.
 var whole = []string{"5.10", "6.1-full", "7.3", "arm64-6.12"}
 
-// between are the guests whose kernel is the same as another's that preempts more, or of which there are older and newer ones:
+// between are the guests for whose architecture there are an older and a newer one, or one that differs more from the host:
 // what other modes than the one that auto takes attach is seen in those.
-var between = []string{"6.1", "6.12", "6.18", "arm64-7.3"}
+var between = []string{"6.1", "6.12", "6.12-full", "6.18", "arm64-7.3"}
 
 // jobs is what runs in each guest: what differs between kernels, architectures and attach modes. Which of TestPaths FATHOM_PATHS
 // chooses, and by what rule, is in test/integration/paths_where_test.go. To load Fathom takes six seconds in a guest, so tests
@@ -153,7 +153,7 @@ var jobs = []job{
 	},
 	{
 		// Who else uses BPF maps there makes the kernel skip what is attached through perf.
-		pkg: "./test/integration", in: once, not: except("7.3"), short: true,
+		pkg: "./test/integration", in: once, not: except("7.3"), short: true, asked: true,
 		run:   "^TestMapsInUse$",
 		limit: 20 * time.Minute,
 	},

@@ -130,12 +130,12 @@ func TestFilter(t *testing.T) {
 }
 
 func TestTask(t *testing.T) {
-	o, err := parseOptions([]string{"-guests", "6.12-full", "-modes", "kprobe"}, ".")
+	o, err := parseOptions([]string{"-guests", "7.3", "-modes", "kprobe"}, ".")
 	if err != nil {
 		t.Fatal(err)
 	}
 	task := o.plan(o.guests[0])[0].task(o.guests[0])
-	for _, want := range []string{"FATHOM_GUEST=6.12-full", "FATHOM_ATTACH_MODE=kprobe", "FATHOM_AUTO_MODE=tracepoint", "FATHOM_ALONE=1", "FATHOM_OUT=/out/kprobe-test-integration"} {
+	for _, want := range []string{"FATHOM_GUEST=7.3", "FATHOM_ATTACH_MODE=kprobe", "FATHOM_AUTO_MODE=tracepoint", "FATHOM_ALONE=1", "FATHOM_OUT=/out/kprobe-test-integration"} {
 		if !slices.Contains(task.Env, want) {
 			t.Errorf("environment %q, want %s", task.Env, want)
 		}
