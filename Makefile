@@ -37,7 +37,7 @@ test: build ## Run all tests: unit tests, race detector, sanitizers, integration
 	@scripts/deps.sh test
 	@scripts/test.sh $(TEST)
 
-test-kernels: ## Run tests on other kernels, in emulated guests, some 20 minutes on two CPUs. Fetches the kernels.
+test-kernels: ## Run tests on other kernels, in emulated guests, some 40 minutes on two CPUs. Fetches the kernels.
 	@scripts/deps.sh guests
 	@test/integration/testdata/build.sh
 	@go build -o bin/guests ./test/guests
