@@ -12,8 +12,8 @@
 # Seen with Go 1.26.8 (linux/amd64) on 2026-11-30.
 set -euo pipefail
 
-export GOTOOLCHAIN=go1.26.8 GOFLAGS=-mod=mod GOWORK=off
 dir=$(mktemp -d)
+export GOTOOLCHAIN=go1.26.8 GOFLAGS="-mod=mod -modcacherw" GOWORK=off GOMODCACHE=$dir/mod GOCACHE=$dir/cache
 server=
 cleanup() {
 	[[ -z $server ]] || kill "$server" 2>/dev/null || true

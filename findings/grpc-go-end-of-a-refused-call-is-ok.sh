@@ -13,8 +13,8 @@
 # Seen with google.golang.org/grpc v1.85.0 and Go 1.26.8 (linux/amd64) on 2026-11-30.
 set -euo pipefail
 
-export GOTOOLCHAIN=go1.26.8 GOFLAGS=-mod=mod GOWORK=off
 dir=$(mktemp -d)
+export GOTOOLCHAIN=go1.26.8 GOFLAGS="-mod=mod -modcacherw" GOWORK=off GOMODCACHE=$dir/mod GOCACHE=$dir/cache
 trap 'rm -rf "$dir"' EXIT
 cd "$dir"
 

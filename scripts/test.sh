@@ -24,6 +24,7 @@ live() {
 	watcher=$!
 	if go test "${as_root[@]}" "${only[@]}" "$@" {watch}>&- | tee "$out"; then
 		exec {watch}>&-
+		wait "$watcher" || true # its status says what it saw
 		return
 	fi
 	exec {watch}>&-

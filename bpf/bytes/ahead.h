@@ -6,6 +6,7 @@
 #ifndef FATHOM_AHEAD_H
 #define FATHOM_AHEAD_H
 
+#include "../base/bpf.h"
 #include "../proto/http1_head.h"
 #include "../socket/find.h"
 #include "passage.h"

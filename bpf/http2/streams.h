@@ -84,8 +84,8 @@ __noinline u32 http2_owner_of(u32 http2, u32 index)
 }
 
 /*
- * Looks for the place of stream ID, or of OTHER, whichever comes first: 0 for one that it could
- * take. Returns its index and 1 more, or 0.
+ * Looks for the place of stream ID, or of OTHER, whichever comes first; OTHER is 0 where a free
+ * place will do, else ID. Returns its index and 1 more, or 0.
  */
 __noinline u32 http2_look_for(u32 http2, u32 id, u32 other)
 {

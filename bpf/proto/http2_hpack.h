@@ -14,8 +14,8 @@
  *
  * Tables may have thousands of entries, nearly all of no interest. Those take no room: entry N has
  * place N mod 128, and leaves there what an earlier one of interest has written. Each place tells
- * whose it is, by N / 128. So an older one in the place of an entry says that this was of no
- * interest; and only a newer one, that nobody knows.
+ * whose it is, by N / 128. So if an older one is in the place of an entry, this was of no interest;
+ * and only if a newer one is there, nobody knows what it was.
  *
  * From whatever moment on blocks are followed, an index that is smaller than the number of
  * insertions since is exact, or what it refers to is unknown, and said to be unknown.
@@ -162,8 +162,8 @@ static const u16 http2_static[64] = {
 };
 
 /*
- * How many entries later, in units of 128, the one with number N (modulo 2^32) was added than that
- * in its place; modulo 2^16.
+ * How much later the entry with number N (modulo 2^32) was added than the one that its place holds:
+ * in units of 128 entries, modulo 2^16.
  */
 static __always_inline u16 http2_later(u32 n, u32 in_place)
 {
@@ -171,8 +171,8 @@ static __always_inline u16 http2_later(u32 n, u32 in_place)
 }
 
 /*
- * What an index (RFC 7541, section 2.3.3) refers to. What would be later by half the numbers or
- * more is earlier: tables do not have 128 MB.
+ * What an index (RFC 7541, section 2.3.3) refers to. What would be later by 2^15 units or more is
+ * earlier: for it not to be, a table would need 128 MB.
  */
 static __always_inline u16 http2_entry(const struct http2_side *s, u32 index)
 {

@@ -40,8 +40,8 @@ var (
 // and the other architecture. They run more than the rest, which run what depends on the kernel; the host runs everything.
 var whole = []string{"5.10", "6.1-full", "7.3", "arm64-6.12"}
 
-// between are the guests for whose architecture there are an older and a newer one, or one that differs more from the host:
-// what other modes than the one that auto takes attach is seen in those.
+// between are the guests that run in no other mode than the one that auto takes: of their architecture there are older and newer
+// kernels, or the same one preempting more, in which the other modes are seen.
 var between = []string{"6.1", "6.12", "6.12-full", "6.18", "arm64-7.3"}
 
 // jobs is what runs in each guest: what differs between kernels, architectures and attach modes. Which of TestPaths FATHOM_PATHS
@@ -152,7 +152,7 @@ var jobs = []job{
 		limit: 20 * time.Minute,
 	},
 	{
-		// Who else uses BPF maps there makes the kernel skip what is attached through perf.
+		// Who else uses BPF maps there makes the kernel skip what is attached through perf. how-it-works has the figures; it takes minutes.
 		pkg: "./test/integration", in: once, not: except("7.3"), short: true, asked: true,
 		run:   "^TestMapsInUse$",
 		limit: 20 * time.Minute,
