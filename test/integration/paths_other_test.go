@@ -47,6 +47,10 @@ func otherPaths() []path {
 			s.send("\x00\x00\x00\x04\x00\x00\x00\x00\x00")
 			c.expect("\x00\x00\x00\x04\x00\x00\x00\x00\x00")
 		}},
+		{name: "http 2, an answer, and a CONTINUATION of nothing", class: "http2", want: "GET 200", lost: "2 invalid", run: talk(
+			http2Preface+"\x00\x00\x00\x04\x00\x00\x00\x00\x00"+
+				"\x00\x00\x06\x01\x05\x00\x00\x00\x01\x82\x84\x86\x41\x01a"+"\x00\x00\x06\x01\x05\x00\x00\x00\x03\x82\x84\x86\x41\x01a",
+			"\x00\x00\x00\x04\x00\x00\x00\x00\x00"+"\x00\x00\x01\x01\x05\x00\x00\x00\x01\x88"+"\x00\x00\x01\x09\x04\x00\x00\x00\x03\x88")},
 		{name: "redis", class: "redis", want: "PING ok, GET ok", run: talk("*1\r\n$4\r\nPING\r\n", "+PONG\r\n", "*2\r\n$3\r\nGET\r\n$1\r\na\r\n", "$-1\r\n")},
 		{name: "redis inline, which starts like a method", class: "other", run: talk("GET a\r\n", "$-1\r\n", "GET b\r\n", "$-1\r\n")},
 		{name: "server speaks first", class: "other", run: talk("", "220 it ESMTP\r\n", "EHLO it\r\n", "250 it\r\n")},
