@@ -16,10 +16,20 @@ go build -o bin/blind ./test/blind
 
 section() { printf '\n== %s\n' "$*"; }
 
+# failed_tests OUTPUT prints an expression for -run for each test that failed there, with the names of its rows, if only those
+# failed.
+failed_tests() {
+	sed -nE 's/^ *--- FAIL: ([^ ]+) .*/\1/p' "$1" | awk -F/ '
+		function quoted(name) { gsub(/[][\\.^$*+?(){}|]/, "\\\\&", name); return name }
+		!($1 in rows) { order[++n] = $1; rows[$1] = "" }
+		NF > 1 && !seen[$1, $2]++ { rows[$1] = rows[$1] (rows[$1] == "" ? "" : "|") quoted($2) }
+		END { for (i = 1; i <= n; i++) print "^" quoted(order[i]) "$" (rows[order[i]] == "" ? "" : "/^(" rows[order[i]] ")$") }'
+}
+
 # live ARGUMENTS... is go test for what must not lose anything on this machine. Where the kernel does not run programs in every
-# task, what they miss is lost by no fault of ours: a test that failed there may do so twice. Tasks are watched meanwhile.
+# task, what they miss is lost by no fault of ours: a row of a test that failed there may do so twice. Tasks are watched meanwhile.
 live() {
-	local watch watcher failed out=build/test.out
+	local watch watcher failed again out=build/test.out
 	exec {watch}> >("${as_sudo[@]}" bin/blind)
 	watcher=$!
 	if go test "${as_root[@]}" "${only[@]}" "$@" {watch}>&- | tee "$out"; then
@@ -30,12 +40,17 @@ live() {
 	exec {watch}>&-
 	wait "$watcher" || return 1
 	for _ in 1 2; do
-		failed=$(sed -n 's/^--- FAIL: \([^ ]*\) .*/\1/p' "$out" | sort -u | paste -sd '|')
-		if [[ ! $failed ]] || grep -q '^panic:' "$out"; then
+		mapfile -t failed < <(failed_tests "$out")
+		if ((${#failed[@]} == 0)) || grep -q '^panic:' "$out"; then
 			return 1
 		fi
-		printf '\nso what failed is run again: %s\n' "$failed"
-		go test "${as_root[@]}" "${only[@]}" -run "^($failed)\$" "$@" | tee "$out" && return
+		: >"$out"
+		again=0
+		for test in "${failed[@]}"; do
+			printf '\nso what failed is run again: %s\n' "$test"
+			go test "${as_root[@]}" "${only[@]}" -run "$test" "$@" | tee -a "$out" || again=1
+		done
+		((again)) || return 0
 	done
 	return 1
 }
