@@ -18,6 +18,7 @@
 #define MAX_COVERAGE 4096
 #define MAX_LISTENERS 1024
 #define MAX_PIPELINES 1024
+#define MAX_BACKLOGS 1024
 #define MAX_HTTP2 1024
 #define MAX_HTTP2_PAGES 256
 
@@ -183,13 +184,23 @@ struct {
 	__type(value, u32);
 } pipeline_free SEC(".maps");
 
-/* How many of them are taken. */
+/*
+ * For the few connections whose process reads more slowly than bytes arrive: pages, slots in
+ * arrivals.backlog and backlog.page. Full: counted as an overflow; when these bytes arrived is not
+ * known.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 1);
+	__uint(max_entries, MAX_BACKLOGS + 1);
 	__type(key, u32);
+	__type(value, struct backlog);
+} backlogs SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_QUEUE);
+	__uint(max_entries, MAX_BACKLOGS);
 	__type(value, u32);
-} pipelines_taken SEC(".maps");
+} backlog_free SEC(".maps");
 
 /*
  * What the parser knows of connections that carry HTTP/2, and the streams that are open there.
@@ -224,14 +235,6 @@ struct {
 	__uint(max_entries, MAX_HTTP2_PAGES);
 	__type(value, u32);
 } http2_streams_free SEC(".maps");
-
-/* How many of both are taken. */
-struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, 2);
-	__type(key, u32);
-	__type(value, u32);
-} http2_taken SEC(".maps");
 
 /*
  * Before 5.12 only, see claim(); else user space makes it small. What is claimed is old
@@ -334,7 +337,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1);
 	__type(key, u32);
-	__type(value, struct fresh_slots);
-} fresh SEC(".maps");
+	__type(value, struct slot_counts);
+} slot_counts SEC(".maps");
 
 #endif

@@ -12,12 +12,12 @@ int fathom_sweep(struct bpf_raw_tracepoint_args *ctx)
 {
 	u64 now = bpf_ktime_get_ns();
 	u32 first = ctx->args[0], i, zero = 0;
-	struct fresh_slots *f = bpf_map_lookup_elem(&fresh, &zero);
+	struct slot_counts *counts = bpf_map_lookup_elem(&slot_counts, &zero);
 
-	if (!f)
+	if (!counts)
 		return 0;
 	for (i = 0; i < SWEEP_SLICE; i++) {
-		if (first + i > f->next[TABLE_CONNECTIONS])
+		if (first + i > counts->fresh[TABLE_CONNECTIONS])
 			return 0;
 		sweep_slot(first + i, now);
 	}

@@ -158,6 +158,7 @@ enum table {
 	TABLE_COVERAGE,
 	TABLE_LISTENERS,
 	TABLE_PIPELINES,
+	TABLE_BACKLOGS,
 	TABLE_HTTP2,
 	TABLE_STREAMS, /* in pages of HTTP2_PLACES */
 	TABLE_TLS_CALLERS,
@@ -424,12 +425,15 @@ struct cpu_counters {
 	struct run_stats runs[PROG_COUNT];
 };
 
-/* Slots of each table that were never used: the next one. */
-struct fresh_slots {
-	u32 next[TABLE_COUNT];
+/* The slots of each table. */
+struct slot_counts {
+	u32 fresh[TABLE_COUNT]; /* the next one that was never used */
+	u32 taken[TABLE_COUNT]; /* where neither an index nor user space tells */
 };
 
 #define STAMPS 4
+#define BACKLOG 64 /* runs in a page of it */
+#define BACKLOG_PAGES 16
 #define EXCHANGES 8
 
 #define PIPELINE 64
@@ -581,7 +585,8 @@ enum preamble {
 /*
  * When bytes arrived: a queue of runs, each with its time and the sequence number of its
  * first byte. One producer (the arrival tap, with the socket's lock held, often on another
- * CPU than the process) and one consumer (reads).
+ * CPU than the process) and one consumer (reads). The last place is for a run without a time, 0:
+ * what arrived when there was no other left.
  */
 struct arrivals {
 	u64 time[STAMPS];
@@ -589,8 +594,24 @@ struct arrivals {
 	u32 head;      /* the next to be written */
 	u32 tail_seen; /* the consumer's tail, when last looked at */
 	u32 end;       /* rcv_nxt at the last arrival */
-	u32 any;       /* for ordered() */
+	u32 backlog;   /* the slot of that which holds the later runs; 0: none */
 };
+
+/*
+ * The same for a connection of which more is unread: its next runs. They have numbers, and lie in
+ * pages, in turn; the first page has the slots of all.
+ */
+struct backlog {
+	u64 time[BACKLOG];
+	u32 seq[BACKLOG];
+	u32 page[BACKLOG_PAGES]; /* of run N: that with number N / BACKLOG % BACKLOG_PAGES; or 0 */
+	u32 head;
+	u32 first; /* what stands before it is another connection's */
+};
+
+/* The parts of http1 and redis below. */
+#define REQUEST 0
+#define RESPONSE 1
 
 /*
  * The state of a connection. Its parts lie in cache lines by who writes them: arrivals are
@@ -714,7 +735,8 @@ struct conn {
 	u64 tls_flush;	 /* where what could not be flushed lies; 0: nothing */
 	u8 tls_corked;	 /* enum tls_cork */
 	u8 http2_passed; /* HTTP/2, without a role: exchanges may have */
-	u8 spare[6];
+	u8 spare[2];
+	u32 backlog_tail; /* the next run there to be used, by the consumer */
 };
 
 /*

@@ -43,22 +43,22 @@ __noinline int claim(u32 slot, u32 kind, u32 number)
 static __always_inline u32 alloc_slot(u32 table, void *free, u32 limit)
 {
 	u32 zero = 0, slot = 0, i;
-	struct fresh_slots *f = bpf_map_lookup_elem(&fresh, &zero);
+	struct slot_counts *counts = bpf_map_lookup_elem(&slot_counts, &zero);
 
-	if (f && f->next[table] < limit) {
+	if (counts && counts->fresh[table] < limit) {
 		if (fetching_atomics) {
-			slot = __sync_fetch_and_add(&f->next[table], 1) + 1;
+			slot = __sync_fetch_and_add(&counts->fresh[table], 1) + 1;
 			if (slot <= limit)
 				return slot;
 		} else {
 			for (i = 1; i <= CLAIM_ATTEMPTS; i++) {
 				/* who has claimed those before may not have said so yet */
-				slot = f->next[table] + i;
+				slot = counts->fresh[table] + i;
 				if (slot > limit)
 					break;
 				if (claim_here(0, CLAIM_FRESH + table, slot)) {
-					if (f->next[table] < slot)
-						f->next[table] = slot;
+					if (counts->fresh[table] < slot)
+						counts->fresh[table] = slot;
 					return slot;
 				}
 			}
@@ -76,6 +76,16 @@ static __always_inline void free_slot(void *free, u32 slot)
 
 	if (err)
 		count_map_error(err);
+}
+
+/* MORE slots of a table are taken than before; of one where nothing else tells how many. */
+static __always_inline void count_taken(u32 table, s32 more)
+{
+	u32 zero = 0;
+	struct slot_counts *counts = bpf_map_lookup_elem(&slot_counts, &zero);
+
+	if (counts)
+		__sync_fetch_and_add(&counts->taken[table], more);
 }
 
 #endif

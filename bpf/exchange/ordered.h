@@ -48,14 +48,6 @@ static __always_inline bool has_room(struct conn *c, u32 number)
 	return number - c->settled < (is_in_pipeline(c->pipeline, number) ? PIPELINE : EXCHANGES);
 }
 
-static __always_inline void count_pipelines(s32 more)
-{
-	u32 zero = 0, *taken = bpf_map_lookup_elem(&pipelines_taken, &zero);
-
-	if (taken)
-		__sync_fetch_and_add(taken, more);
-}
-
 /*
  * Request NUMBER finds no slot in its connection: it and those behind it go to a pipeline. The
  * other side may be writing its half to the old place: then the two do not meet, and the exchange
@@ -82,7 +74,7 @@ __noinline int take_pipeline(u32 slot, u32 number)
 			p->exchanges[i].answer = number - 1;
 		}
 		ordered(&c->settled);
-		count_pipelines(1);
+		count_taken(TABLE_PIPELINES, 1);
 	}
 	c->pipeline = (u64)taken << 32 | number;
 	return true;
@@ -95,7 +87,7 @@ static __always_inline void give_back_pipeline(struct conn *c)
 	if (!slot)
 		return;
 	c->pipeline = 0;
-	count_pipelines(-1);
+	count_taken(TABLE_PIPELINES, -1);
 	free_slot(&pipeline_free, slot);
 }
 

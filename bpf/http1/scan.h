@@ -19,9 +19,6 @@
 #define SCAN_AHEAD 16 /* and so many behind, to tell names apart */
 #define SCAN_CHUNKS 64
 
-#define REQUEST 0
-#define RESPONSE 1
-
 static __always_inline struct http1_side *http1_of(struct conn *c, u32 is_response)
 {
 	return &c->http1[is_response & 1];

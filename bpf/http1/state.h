@@ -237,8 +237,8 @@ __noinline int lose_responses(u32 slot, u32 position, u32 reason)
 	return 0;
 }
 
-/* Starts the clock of the request whose first byte has the sequence number SEQ. */
-static __always_inline void start_clock(struct conn *c, u32 seq, u64 now)
+/* Starts the clock of the request whose first byte has number SEQ; HERE: see find_arrival(). */
+static __always_inline void start_clock_at_depth(struct conn *c, u32 seq, u64 now, bool here)
 {
 	u64 arrived;
 
@@ -251,11 +251,16 @@ static __always_inline void start_clock(struct conn *c, u32 seq, u64 now)
 		c->request_time = now;
 		return;
 	}
-	arrived = arrival_of(c, seq);
+	arrived = find_arrival(c, seq, here);
 	if (!arrived && c->early && !c->requests) /* in the SYN: no tap fires */
 		arrived = c->opened_at;
 	c->request_time = arrived;
 	c->request_queue = now > arrived ? now - arrived : 0;
+}
+
+static __always_inline void start_clock(struct conn *c, u32 seq, u64 now)
+{
+	start_clock_at_depth(c, seq, now, false);
 }
 
 /*

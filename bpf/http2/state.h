@@ -108,7 +108,7 @@ __noinline int http2_begins(u32 slot, u32 whole)
 	for (i = 0; i < HTTP2_PLACES; i++)
 		http2_clear(&h->streams[i]);
 	c->http2 = http2;
-	http2_count_taken(HTTP2_TAKEN_CONNECTIONS, 1);
+	count_taken(TABLE_HTTP2, 1);
 	return 0;
 }
 
@@ -150,8 +150,8 @@ __noinline int http2_gives_back(u32 slot)
 	}
 	if (failed)
 		count_map_error(failed);
-	http2_count_taken(HTTP2_TAKEN_PAGES, -pages);
-	http2_count_taken(HTTP2_TAKEN_CONNECTIONS, -1);
+	count_taken(TABLE_STREAMS, -pages);
+	count_taken(TABLE_HTTP2, -1);
 	free_slot(&http2_free, c->http2);
 	c->http2 = 0;
 	return 0;
@@ -172,7 +172,7 @@ __noinline int http2_starts_clock(u32 slot, u32 seq, u64 now)
 	h = c ? http2_of(c) : NULL;
 	if (!h)
 		return 0;
-	start_clock(c, seq, now);
+	start_clock_at_depth(c, seq, now, true);
 	h->request_seq = seq;
 	h->request_time = c->request_time;
 	h->request_queue = c->request_queue;

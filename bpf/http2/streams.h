@@ -60,12 +60,6 @@ static __always_inline void http2_clear(struct http2_stream *x)
 /* No id of a request is as high. */
 #define HTTP2_NEVER 0x80000000
 
-/* Indexes of http2_taken. */
-enum {
-	HTTP2_TAKEN_CONNECTIONS,
-	HTTP2_TAKEN_PAGES,
-};
-
 /*
  * In which of a connection's PAGES, and the connection itself, stream ID is looked for as number I.
  */
@@ -129,14 +123,6 @@ static __always_inline u32 http2_find(struct conn *c, struct http2_conn *h, u32 
 	return h->pages ? http2_look_for(c->http2, id, id) : 0;
 }
 
-static __always_inline void http2_count_taken(u32 what, s32 more)
-{
-	u32 *taken = bpf_map_lookup_elem(&http2_taken, &what);
-
-	if (taken)
-		__sync_fetch_and_add(taken, more);
-}
-
 /* Makes a page the one behind PAGES; true to one caller only. */
 static __always_inline bool http2_claim_page(u32 slot, struct http2_conn *h, u32 pages, u32 page)
 {
@@ -174,7 +160,7 @@ __noinline int http2_add_page(u32 conn_slot)
 		http2_clear(&p->streams[i]);
 	ordered(&h->spare);
 	if (http2_claim_page(conn_slot, h, pages, slot))
-		http2_count_taken(HTTP2_TAKEN_PAGES, 1);
+		count_taken(TABLE_STREAMS, 1);
 	else
 		free_slot(&http2_streams_free, slot);
 	ordered(&h->spare);

@@ -89,7 +89,8 @@ static inline void forget_counts(void)
 	static u32 most;
 	u32 i, zero = 0, *made;
 
-	made = &((struct fresh_slots *)bpf_map_lookup_elem(&fresh, &zero))->next[TABLE_SERIES];
+	made = &((struct slot_counts *)bpf_map_lookup_elem(&slot_counts, &zero))
+			->fresh[TABLE_SERIES];
 	if (most < *made)
 		most = *made;
 	/* a connection whose end was missed may have counted in one that it knew from before */
@@ -114,11 +115,13 @@ static inline void forget_all(void)
 	host_clear(HOST_MAP(&conn_index));
 	host_clear_queue(&conn_free);
 	host_clear(HOST_MAP(&claims));
+	host_clear_queue(&backlog_free);
 	host_clear_queue(&http2_free);
 	host_clear_queue(&http2_streams_free);
-	bpf_map_lookup_elem(&fresh, &zero)->next[TABLE_CONNECTIONS] = max_connections - 1;
-	bpf_map_lookup_elem(&fresh, &zero)->next[TABLE_HTTP2] = 0;
-	bpf_map_lookup_elem(&fresh, &zero)->next[TABLE_STREAMS] = 0;
+	bpf_map_lookup_elem(&slot_counts, &zero)->fresh[TABLE_CONNECTIONS] = max_connections - 1;
+	bpf_map_lookup_elem(&slot_counts, &zero)->fresh[TABLE_BACKLOGS] = 0;
+	bpf_map_lookup_elem(&slot_counts, &zero)->fresh[TABLE_HTTP2] = 0;
+	bpf_map_lookup_elem(&slot_counts, &zero)->fresh[TABLE_STREAMS] = 0;
 }
 
 /* The first sequence numbers: both wrap within the first messages. */

@@ -111,8 +111,8 @@ static void forget(void)
 	for (i = 0; i < HOST_HASH_ENTRIES; i++)
 		*bpf_map_lookup_elem(&series, &i) = none;
 	memset(bpf_map_lookup_elem(&counters, &zero), 0, sizeof(struct cpu_counters));
-	bpf_map_lookup_elem(&fresh, &zero)->next[TABLE_SERIES] = 0;
-	bpf_map_lookup_elem(&fresh, &zero)->next[TABLE_CONNECTIONS] = 0;
+	bpf_map_lookup_elem(&slot_counts, &zero)->fresh[TABLE_SERIES] = 0;
+	bpf_map_lookup_elem(&slot_counts, &zero)->fresh[TABLE_CONNECTIONS] = 0;
 	for (i = 0; i < 2; i++)
 		bpf_map_lookup_elem(&workloads, &i)->series = 0;
 }

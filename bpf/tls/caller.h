@@ -213,7 +213,7 @@ __noinline int tls_records(u32 slot, u64 address, u32 length)
 		}
 	}
 	if (c->tls_data && !had_data)
-		c->tls_arrived = arrival_of(c, data) ?: TLS_ARRIVAL_MISSED;
+		c->tls_arrived = find_arrival(c, data, true) ?: TLS_ARRIVAL_MISSED;
 	return 0;
 }
 

@@ -13,6 +13,15 @@ import (
 	"github.com/cilium/ebpf"
 )
 
+type bpfBacklog struct {
+	_     structs.HostLayout
+	Time  [64]uint64
+	Seq   [64]uint32
+	Page  [16]uint32
+	Head  uint32
+	First uint32
+}
+
 type bpfBufferFault uint32
 
 const (
@@ -83,7 +92,7 @@ type bpfConn struct {
 		Head     uint32
 		TailSeen uint32
 		End      uint32
-		Any      uint32
+		Backlog  uint32
 	}
 	RxPos         uint32
 	TxPos         uint32
@@ -159,7 +168,8 @@ type bpfConn struct {
 	TlsFlush      uint64
 	TlsCorked     uint8
 	Http2Passed   uint8
-	Spare         [6]uint8
+	Spare         [2]uint8
+	BacklogTail   uint32
 }
 
 type bpfConnClass uint32
@@ -207,7 +217,7 @@ type bpfCpuCounters struct {
 	_          structs.HostLayout
 	Lost       [27]uint64
 	LostBytes  [2][4]uint64
-	Overflows  [10]uint64
+	Overflows  [11]uint64
 	TlsCallers uint64
 	Runs       [12]struct {
 		_       structs.HostLayout
@@ -251,11 +261,6 @@ type bpfExchange struct {
 	Status    uint16
 	Operation uint8
 	Pad       uint8
-}
-
-type bpfFreshSlots struct {
-	_    structs.HostLayout
-	Next [10]uint32
 }
 
 type bpfHistogram struct {
@@ -560,6 +565,12 @@ type bpfSeriesKey struct {
 	Pad       [3]uint8
 }
 
+type bpfSlotCounts struct {
+	_     structs.HostLayout
+	Fresh [11]uint32
+	Taken [11]uint32
+}
+
 type bpfTable uint32
 
 const (
@@ -570,10 +581,11 @@ const (
 	bpfTableTABLE_COVERAGE    bpfTable = 4
 	bpfTableTABLE_LISTENERS   bpfTable = 5
 	bpfTableTABLE_PIPELINES   bpfTable = 6
-	bpfTableTABLE_HTTP2       bpfTable = 7
-	bpfTableTABLE_STREAMS     bpfTable = 8
-	bpfTableTABLE_TLS_CALLERS bpfTable = 9
-	bpfTableTABLE_COUNT       bpfTable = 10
+	bpfTableTABLE_BACKLOGS    bpfTable = 7
+	bpfTableTABLE_HTTP2       bpfTable = 8
+	bpfTableTABLE_STREAMS     bpfTable = 9
+	bpfTableTABLE_TLS_CALLERS bpfTable = 10
+	bpfTableTABLE_COUNT       bpfTable = 11
 )
 
 type bpfTlsCall struct {
@@ -681,6 +693,8 @@ type bpfWorkloadKey struct {
 //
 // Used for safe lookups in a Collection or CollectionSpec.
 const (
+	bpfMapBacklogFree           = "backlog_free"
+	bpfMapBacklogs              = "backlogs"
 	bpfMapCensuses              = "censuses"
 	bpfMapClaims                = "claims"
 	bpfMapConnFree              = "conn_free"
@@ -692,24 +706,22 @@ const (
 	bpfMapEdgeFree              = "edge_free"
 	bpfMapEdgeIndex             = "edge_index"
 	bpfMapEdges                 = "edges"
-	bpfMapFresh                 = "fresh"
 	bpfMapHeads                 = "heads"
 	bpfMapHttp2Conns            = "http2_conns"
 	bpfMapHttp2Free             = "http2_free"
 	bpfMapHttp2Streams          = "http2_streams"
 	bpfMapHttp2StreamsFree      = "http2_streams_free"
-	bpfMapHttp2Taken            = "http2_taken"
 	bpfMapListeners             = "listeners"
 	bpfMapNothing               = "nothing"
 	bpfMapPendingCalls          = "pending_calls"
 	bpfMapPipelineFree          = "pipeline_free"
 	bpfMapPipelines             = "pipelines"
-	bpfMapPipelinesTaken        = "pipelines_taken"
 	bpfMapQueueOthers           = "queue_others"
 	bpfMapQueueSeries           = "queue_series"
 	bpfMapSeries                = "series"
 	bpfMapSeriesFree            = "series_free"
 	bpfMapSeriesIndex           = "series_index"
+	bpfMapSlotCounts            = "slot_counts"
 	bpfMapTlsAsked              = "tls_asked"
 	bpfMapTlsCalls              = "tls_calls"
 	bpfMapTlsHellos             = "tls_hellos"
@@ -893,6 +905,8 @@ type bpfProgramSpecs struct {
 //
 // It can be passed ebpf.CollectionSpec.Assign.
 type bpfMapSpecs struct {
+	BacklogFree      *ebpf.MapSpec `ebpf:"backlog_free"`
+	Backlogs         *ebpf.MapSpec `ebpf:"backlogs"`
 	Censuses         *ebpf.MapSpec `ebpf:"censuses"`
 	Claims           *ebpf.MapSpec `ebpf:"claims"`
 	ConnFree         *ebpf.MapSpec `ebpf:"conn_free"`
@@ -904,24 +918,22 @@ type bpfMapSpecs struct {
 	EdgeFree         *ebpf.MapSpec `ebpf:"edge_free"`
 	EdgeIndex        *ebpf.MapSpec `ebpf:"edge_index"`
 	Edges            *ebpf.MapSpec `ebpf:"edges"`
-	Fresh            *ebpf.MapSpec `ebpf:"fresh"`
 	Heads            *ebpf.MapSpec `ebpf:"heads"`
 	Http2Conns       *ebpf.MapSpec `ebpf:"http2_conns"`
 	Http2Free        *ebpf.MapSpec `ebpf:"http2_free"`
 	Http2Streams     *ebpf.MapSpec `ebpf:"http2_streams"`
 	Http2StreamsFree *ebpf.MapSpec `ebpf:"http2_streams_free"`
-	Http2Taken       *ebpf.MapSpec `ebpf:"http2_taken"`
 	Listeners        *ebpf.MapSpec `ebpf:"listeners"`
 	Nothing          *ebpf.MapSpec `ebpf:"nothing"`
 	PendingCalls     *ebpf.MapSpec `ebpf:"pending_calls"`
 	PipelineFree     *ebpf.MapSpec `ebpf:"pipeline_free"`
 	Pipelines        *ebpf.MapSpec `ebpf:"pipelines"`
-	PipelinesTaken   *ebpf.MapSpec `ebpf:"pipelines_taken"`
 	QueueOthers      *ebpf.MapSpec `ebpf:"queue_others"`
 	QueueSeries      *ebpf.MapSpec `ebpf:"queue_series"`
 	Series           *ebpf.MapSpec `ebpf:"series"`
 	SeriesFree       *ebpf.MapSpec `ebpf:"series_free"`
 	SeriesIndex      *ebpf.MapSpec `ebpf:"series_index"`
+	SlotCounts       *ebpf.MapSpec `ebpf:"slot_counts"`
 	TlsAsked         *ebpf.MapSpec `ebpf:"tls_asked"`
 	TlsCalls         *ebpf.MapSpec `ebpf:"tls_calls"`
 	TlsHellos        *ebpf.MapSpec `ebpf:"tls_hellos"`
@@ -993,6 +1005,8 @@ func (o *bpfObjects) Close() error {
 //
 // It can be passed to loadBpfObjects or ebpf.CollectionSpec.LoadAndAssign.
 type bpfMaps struct {
+	BacklogFree      *ebpf.Map `ebpf:"backlog_free"`
+	Backlogs         *ebpf.Map `ebpf:"backlogs"`
 	Censuses         *ebpf.Map `ebpf:"censuses"`
 	Claims           *ebpf.Map `ebpf:"claims"`
 	ConnFree         *ebpf.Map `ebpf:"conn_free"`
@@ -1004,24 +1018,22 @@ type bpfMaps struct {
 	EdgeFree         *ebpf.Map `ebpf:"edge_free"`
 	EdgeIndex        *ebpf.Map `ebpf:"edge_index"`
 	Edges            *ebpf.Map `ebpf:"edges"`
-	Fresh            *ebpf.Map `ebpf:"fresh"`
 	Heads            *ebpf.Map `ebpf:"heads"`
 	Http2Conns       *ebpf.Map `ebpf:"http2_conns"`
 	Http2Free        *ebpf.Map `ebpf:"http2_free"`
 	Http2Streams     *ebpf.Map `ebpf:"http2_streams"`
 	Http2StreamsFree *ebpf.Map `ebpf:"http2_streams_free"`
-	Http2Taken       *ebpf.Map `ebpf:"http2_taken"`
 	Listeners        *ebpf.Map `ebpf:"listeners"`
 	Nothing          *ebpf.Map `ebpf:"nothing"`
 	PendingCalls     *ebpf.Map `ebpf:"pending_calls"`
 	PipelineFree     *ebpf.Map `ebpf:"pipeline_free"`
 	Pipelines        *ebpf.Map `ebpf:"pipelines"`
-	PipelinesTaken   *ebpf.Map `ebpf:"pipelines_taken"`
 	QueueOthers      *ebpf.Map `ebpf:"queue_others"`
 	QueueSeries      *ebpf.Map `ebpf:"queue_series"`
 	Series           *ebpf.Map `ebpf:"series"`
 	SeriesFree       *ebpf.Map `ebpf:"series_free"`
 	SeriesIndex      *ebpf.Map `ebpf:"series_index"`
+	SlotCounts       *ebpf.Map `ebpf:"slot_counts"`
 	TlsAsked         *ebpf.Map `ebpf:"tls_asked"`
 	TlsCalls         *ebpf.Map `ebpf:"tls_calls"`
 	TlsHellos        *ebpf.Map `ebpf:"tls_hellos"`
@@ -1036,6 +1048,8 @@ type bpfMaps struct {
 
 func (m *bpfMaps) Close() error {
 	return _BpfClose(
+		m.BacklogFree,
+		m.Backlogs,
 		m.Censuses,
 		m.Claims,
 		m.ConnFree,
@@ -1047,24 +1061,22 @@ func (m *bpfMaps) Close() error {
 		m.EdgeFree,
 		m.EdgeIndex,
 		m.Edges,
-		m.Fresh,
 		m.Heads,
 		m.Http2Conns,
 		m.Http2Free,
 		m.Http2Streams,
 		m.Http2StreamsFree,
-		m.Http2Taken,
 		m.Listeners,
 		m.Nothing,
 		m.PendingCalls,
 		m.PipelineFree,
 		m.Pipelines,
-		m.PipelinesTaken,
 		m.QueueOthers,
 		m.QueueSeries,
 		m.Series,
 		m.SeriesFree,
 		m.SeriesIndex,
+		m.SlotCounts,
 		m.TlsAsked,
 		m.TlsCalls,
 		m.TlsHellos,

@@ -140,6 +140,7 @@ func claims(t *testing.T) []claim {
 	functions, tracepoints := kernel.TLSPrograms()
 	steps, times := defined(t, "bpf/dispatch/drain.h", "DRAIN_STEPS"), defined(t, "bpf/dispatch/drain.h", "DRAIN_TIMES")
 	streams := defined(t, "bpf/types.h", "HTTP2_PLACES")
+	runs := defined(t, "bpf/types.h", "BACKLOG")
 	peek := defined(t, "bpf/proto/http1.h", "HTTP1_PREFIX")
 	head := defined(t, "bpf/proto/http1_head.h", "HEAD_BYTES")
 	seconds := func(name string) int {
@@ -210,6 +211,14 @@ func claims(t *testing.T) []claim {
 		{
 			threatModel, `connections with more than (\d+) requests open at a time \| none \| Yes: ([\d,]+)\. `,
 			[]any{defined(t, "bpf/types.h", "EXCHANGES"), entries("pipeline_free")},
+		},
+		{
+			threatModel, `\| times of bytes that wait unread \| (\d+) by one connection, beyond (\d) \| Yes: of ([\d,]+) times (\d+)\. `,
+			[]any{runs * (defined(t, "bpf/types.h", "BACKLOG_PAGES") - 1), defined(t, "bpf/types.h", "STAMPS") - 1, entries("backlog_free"), runs},
+		},
+		{
+			"docs/how-it-works.md", `room for the times of (\w+) such runs of bytes\. One of which more is unread takes room for up to (\d+) more, in pages of (\d+) of which all connections share ([\d,]+),`,
+			[]any{number(defined(t, "bpf/types.h", "STAMPS") - 1), runs * (defined(t, "bpf/types.h", "BACKLOG_PAGES") - 1), runs, entries("backlog_free")},
 		},
 		{threatModel, `\| connections with HTTP/2 \| none \| Yes: ([\d,]+)\. `, []any{entries("http2_free")}},
 		{
@@ -558,7 +567,8 @@ var rows = map[string][]string{
 	"connections": {"conns", "conn_index", "conn_free", "conn_hints"},
 	"listeners":   {"listeners"},
 	"connections with more than 8 requests open at a time": {"pipelines", "pipeline_free"},
-	"connections with HTTP/2":                              {"http2_conns", "http2_free", "http2_taken"},
+	"times of bytes that wait unread":                      {"backlogs", "backlog_free"},
+	"connections with HTTP/2":                              {"http2_conns", "http2_free"},
 	"open streams of HTTP/2, beyond 64 per connection":     {"http2_streams", "http2_streams_free"},
 	"waits of requests of other protocols than HTTP/1":     {"queue_others"},
 	"classes and reasons of connections":                   {"coverage"},

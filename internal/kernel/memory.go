@@ -75,7 +75,7 @@ type arrays struct {
 	queue     array[bpfHistogram]
 	series    array[bpfHistogram]
 	edges     array[bpfEdge]
-	fresh     array[bpfFreshSlots]
+	slots     array[bpfSlotCounts]
 }
 
 func arraysOf(o *bpfMaps) arrays {
@@ -85,14 +85,14 @@ func arraysOf(o *bpfMaps) arrays {
 		queue:     array[bpfHistogram]{o.QueueSeries},
 		series:    array[bpfHistogram]{o.Series},
 		edges:     array[bpfEdge]{o.Edges},
-		fresh:     array[bpfFreshSlots]{o.Fresh},
+		slots:     array[bpfSlotCounts]{o.SlotCounts},
 	}
 }
 
 // lastUsed returns the highest slot of a table that was ever handed out, 0 if none.
 func (a *arrays) lastUsed(table bpfTable, limit int) (int, error) {
-	f, err := a.fresh.read(0)
-	return min(int(f.Next[table]), limit), err
+	counts, err := a.slots.read(0)
+	return min(int(counts.Fresh[table]), limit), err
 }
 
 // walk calls f for all entries of a hash map. The map may change meanwhile: an entry that is

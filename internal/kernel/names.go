@@ -22,7 +22,7 @@ var (
 		"retransmit_synack", "reset_received", "reset_sent", "sweep", "tls_call", "tls_return",
 	}
 	tableNames = [bpfTableTABLE_COUNT]string{
-		"connections", "workloads", "http_series", "edges", "coverage", "listeners", "pipelines", "http2_connections", "http2_streams",
+		"connections", "workloads", "http_series", "edges", "coverage", "listeners", "pipelines", "arrivals", "http2_connections", "http2_streams",
 		"tls_callers",
 	}
 )

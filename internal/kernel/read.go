@@ -408,16 +408,11 @@ func (k *Kernel) readTables(s *Snapshot) error {
 	if err := walk(o.ConnIndex, func(uint64, uint32) { connections++ }); err != nil {
 		return err
 	}
-	var pipelines, http2, pages uint32
-	for _, taken := range []struct {
-		of    *ebpf.Map
-		at    uint32
-		count *uint32
-	}{{o.PipelinesTaken, 0, &pipelines}, {o.Http2Taken, 0, &http2}, {o.Http2Taken, 1, &pages}} {
-		if err := taken.of.Lookup(taken.at, taken.count); err != nil {
-			return fmt.Errorf("read element %d of %s: %w", taken.at, taken.of, err)
-		}
+	counts, err := k.arrays.slots.read(0)
+	if err != nil {
+		return err
 	}
+	taken := func(table bpfTable) int { return int(counts.Taken[table]) }
 	for i, t := range []struct {
 		used, limit int
 		maps        []*ebpf.Map
@@ -428,9 +423,10 @@ func (k *Kernel) readTables(s *Snapshot) error {
 		{len(s.Edges), k.options.MaxPeers, []*ebpf.Map{o.EdgeIndex, o.Edges, o.EdgeFree}},
 		{len(s.Coverage), int(o.Coverage.MaxEntries()), []*ebpf.Map{o.Coverage}},
 		{len(s.Listeners), int(o.Listeners.MaxEntries()), []*ebpf.Map{o.Listeners}},
-		{int(pipelines), int(o.PipelineFree.MaxEntries()), []*ebpf.Map{o.Pipelines, o.PipelineFree}},
-		{int(http2), k.options.MaxHTTP2Connections, []*ebpf.Map{o.Http2Conns, o.Http2Free}},
-		{int(pages) * streamsPerPage, k.options.streamPages() * streamsPerPage, []*ebpf.Map{o.Http2Streams, o.Http2StreamsFree}},
+		{taken(bpfTableTABLE_PIPELINES), int(o.PipelineFree.MaxEntries()), []*ebpf.Map{o.Pipelines, o.PipelineFree}},
+		{taken(bpfTableTABLE_BACKLOGS), int(o.BacklogFree.MaxEntries()), []*ebpf.Map{o.Backlogs, o.BacklogFree}},
+		{taken(bpfTableTABLE_HTTP2), k.options.MaxHTTP2Connections, []*ebpf.Map{o.Http2Conns, o.Http2Free}},
+		{taken(bpfTableTABLE_STREAMS) * streamsPerPage, k.options.streamPages() * streamsPerPage, []*ebpf.Map{o.Http2Streams, o.Http2StreamsFree}},
 		{k.tls.count(), int(o.TlsCalls.MaxEntries()), []*ebpf.Map{o.TlsCalls, o.TlsShaking, o.TlsSessions, o.TlsHellos, o.TlsProcesses, o.TlsLibraries}},
 	} {
 		if i == len(s.Tables) {

@@ -203,7 +203,7 @@ type Listener struct {
 
 // Table is the use of one bounded map.
 type Table struct {
-	Name        string // connections, workloads, http_series (those of all protocols), edges, coverage, listeners, pipelines, http2_connections, http2_streams
+	Name        string // connections, workloads, http_series (those of all protocols), edges, coverage, listeners, pipelines, arrivals, http2_connections, http2_streams
 	Used        int
 	Limit       int
 	Overflowed  uint64 // times that something found no room and went to an overflow or was lost

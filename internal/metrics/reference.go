@@ -190,7 +190,7 @@ When an address becomes another pod's, what was counted until then stays with th
 // reasons say what the values of the label are, by metric.
 var reasons = []struct{ metric, reason, meaning string }{
 	{"fathom_lost_total", "connections_full", "A connection found the table of connections full. Nothing on it is measured."},
-	{"fathom_lost_total", "no_arrival", "The time at which an exchange's request arrived was not seen."},
+	{"fathom_lost_total", "no_arrival", "The time at which an exchange's request arrived is not known: it was not seen, or there was no room for it, as more than the server had read for too long."},
 	{"fathom_lost_total", "gap", "Bytes passed without a tap seeing them, so that the status of an exchange, or its end, is not known. Where several were open, all that follow are lost, too: until the connection has rested for `--settle-after`, or to its end if its client pipelines. Of HTTP/2: the streams that were open."},
 	{"fathom_lost_total", "invalid", "Something passed that breaks the rules of HTTP/2 (RFC 9113, RFC 7541), behind which nobody can follow that direction of the connection. Of a server: the streams that were open."},
 	{"fathom_lost_total", "pipelined", "More exchanges were open on a connection than it has room for (64; 8 where 1,024 other connections have that many): those beyond. With more than 64 all of them, and what follows on that connection is lost as `gap`. Of HTTP/2: streams beyond 64 that find no room in the table of streams."},

@@ -1,8 +1,12 @@
 package integration
 
 import (
+	"fmt"
+	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/fathomhq/fathom/internal/kernel"
 )
@@ -146,6 +150,77 @@ func TestBounds(t *testing.T) {
 				}
 				if queued -= queued0; queued < end.queue || queued > most {
 					t.Errorf("%s: queued for %v, want between %v and %v", end.name, queued, end.queue, most)
+				}
+			}
+		})
+	}
+}
+
+// TestUnread sends many requests, each in a segment of its own, to a server that reads none of them for a while: each has its own
+// arrival, whatever the protocol. Bounds follow from when the calls of both ends were made.
+func TestUnread(t *testing.T) {
+	const requests, pause = 50, 4 * time.Millisecond
+	f := share(t, 5*time.Second)
+	frame := func(id int, block string) string { // HEADERS, with END_HEADERS and END_STREAM
+		return fmt.Sprintf("\x00\x00%c\x01\x05\x00\x00\x00%c%s", len(block), id, block)
+	}
+	const settings = "\x00\x00\x00\x04\x00\x00\x00\x00\x00"
+	for _, c := range []struct {
+		name            string
+		first, greeting string // what the ends send before
+		request, answer func(int) string
+	}{
+		{"http 1", "", "", func(int) string { return get }, func(int) string { return ok }},
+		{"http 1, behind another", get, ok, func(int) string { return get }, func(int) string { return ok }},
+		{"http 2", http2Preface + settings, settings, func(i int) string { return frame(2*i+1, "\x82\x84\x86\x01\x01a") }, func(i int) string { return frame(2*i+1, "\x88") }},
+		{"redis", "", "", func(int) string { return "*1\r\n$4\r\nPING\r\n" }, func(int) string { return "+PONG\r\n" }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			p := newPair(t, f)
+			conn, s := p.connect()
+			conn.set(Opt{unix.IPPROTO_TCP, unix.TCP_NODELAY, 1})
+			if c.first != "" {
+				p.exchange(conn, s, c.first, c.greeting)
+			}
+			f.rest()
+			before := f.snapshot()
+			var all, answers strings.Builder
+			var least, most time.Duration // by which all arrivals are before a time that is `since` then
+			began := time.Now()
+			for i := range requests {
+				most -= time.Since(began)
+				conn.send(c.request(i))
+				least -= time.Since(began)
+				all.WriteString(c.request(i))
+				answers.WriteString(c.answer(i))
+				time.Sleep(pause)
+			}
+			queueLeast := least + requests*time.Since(began)
+			s.expect(all.String())
+			queueMost := most + requests*time.Since(began)
+			serverLeast := least + requests*time.Since(began)
+			s.send(answers.String())
+			serverMost := most + requests*time.Since(began)
+			conn.expect(answers.String())
+			clientMost := most + requests*time.Since(began)
+			p.client.stop()
+			p.server.stop()
+			for _, end := range []struct {
+				name                               string
+				least, most, queueLeast, queueMost time.Duration
+			}{{"server", serverLeast, serverMost, queueLeast, queueMost}, {"client", serverLeast, clientMost, 0, 0}} {
+				sum0, queued0, n0, _ := durations(before, end.name)
+				var sum, queued time.Duration
+				var n uint64
+				f.until(func(s *kernel.Snapshot) bool {
+					sum, queued, n, _ = durations(s, end.name)
+					return n-n0 >= requests
+				})
+				if sum -= sum0; n-n0 != requests || sum < end.least || sum > end.most {
+					t.Errorf("%s: %d exchanges took %v, want %d, and between %v and %v", end.name, n-n0, sum, requests, end.least, end.most)
+				}
+				if queued -= queued0; queued < end.queueLeast || queued > end.queueMost {
+					t.Errorf("%s: queued for %v, want between %v and %v", end.name, queued, end.queueLeast, end.queueMost)
 				}
 			}
 		})

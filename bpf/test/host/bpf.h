@@ -36,7 +36,7 @@ struct host_map {
 	u8 *keys, *values, *taken;
 };
 
-#define HOST_MAPS 32
+#define HOST_MAPS 40
 static struct host_map host_maps[HOST_MAPS];
 
 #define HOST_HASH_ENTRIES 64 /* of a hash; more would be slow here */
