@@ -37,7 +37,7 @@ func (a *Agent) check() *problem {
 		between("sweep-interval", a.SweepInterval, 100*time.Millisecond, time.Minute),
 		between("grace-period", a.GracePeriod, time.Second, 24*time.Hour),
 		// The upper limits keep a typing error from taking the host's memory: the largest
-		// connection table has some 500 MB.
+		// connection table has some 1.5 GB.
 		between("max-connections", a.MaxConnections, 64, 2<<20),
 		between("max-workloads", a.MaxWorkloads, 4, 64<<10),
 		between("max-series", a.MaxSeries, 4, 256<<10),

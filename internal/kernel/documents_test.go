@@ -231,7 +231,7 @@ func claims(t *testing.T) []claim {
 		{threatModel, `of HTTP/2 up to (\d+) headers of frames, fields or strings`, []any{defined(t, "bpf/http2/step.h", "HTTP2_LOOKS")}},
 		{threatModel, "in search of (\\w+): `:method`, `:status`, `content-type` and `grpc-status`", []any{number(sought(t))}},
 		{
-			threatModel, `the last (\d+) bytes that were looked at, up to (\d+) bytes of the header of a frame, and up to (\d+) of the name or value of a field`,
+			threatModel, `the last (\d+) bytes that were looked at, for as long as a call is looked at, up to (\d+) bytes of the header of a frame, and up to (\d+) of the name or value of a field`,
 			[]any{
 				defined(t, "bpf/bytes/ahead.h", "WINDOW"), defined(t, "bpf/http2/step.h", "HTTP2_FRAME_HEAD"),
 				value(t, "bpf/proto/http2_hpack.h", `s->text.want = look \? \(length < (\d+) \?`),

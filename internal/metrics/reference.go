@@ -145,7 +145,7 @@ const intro = `# Metrics
 
 Every metric that Fathom exports, with what it measures. Beside these, the agent exports the usual ` + "`go_*` and `process_*`" + `
 metrics about itself, and ` + "`fathom_history_*`" + ` about [what it keeps](api.md#how-much-it-keeps) for the page and ` + "`fathom top`" + `; with ` + "`--tls` `fathom_tls_*`" + ` about
-[what it probes](running.md#https).
+[what it probes](running.md#https); in Kubernetes ` + "`fathom_kubernetes_*` and `fathom_peers_*`" + ` about [its sources](kubernetes.md#when-something-is-wrong).
 
 - **Histograms** carry classic buckets (bounds set by ` + "`--buckets`" + `; databases have
   [bounds of their own](how-it-works.md#other-protocols-than-http)) and, where Prometheus scrapes protobuf, native
@@ -208,7 +208,7 @@ var reasons = []struct{ metric, reason, meaning string }{
 	{"fathom_lost_bytes_total", "unreadable", "The head of a message was looked for in them, and they could not be read, lie behind more messages in one buffer than are followed, or are as likely the body that `Expect` had asked about as an unusual request."},
 	{"fathom_connections_total", "(empty)", "Nothing special."},
 	{"fathom_connections_total", "joined", "The connection is older than the agent."},
-	{"fathom_connections_total", "upgraded", "It spoke HTTP/1 until `101`, or 2xx to `CONNECT` and then something unknown."},
+	{"fathom_connections_total", "upgraded", "It spoke HTTP/1 until `101`, or 2xx to `CONNECT` and then something unknown. Always 0 here: it was counted when it began."},
 	{"fathom_connections_total", "server_first", "The server spoke first."},
 	{"fathom_connections_total", "table_full", "HTTP/2, and more connections than `--max-http2-connections` carried it at the same time: nothing of it is counted."},
 	{"fathom_connections_total", "untapped", "Bytes passed that no tap saw."},

@@ -4,7 +4,7 @@ package protocol
 // (https://grpc.github.io/grpc/core/md_doc_statuscodes.html).
 var GRPC = &Protocol{
 	Name: "grpc", Title: "gRPC", Family: RPC, System: "grpc", Carrier: HTTP2,
-	Recognised:  "a request of HTTP/2 whose `content-type` is `application/grpc`, alone or with a codec; where that is not known, a `grpc-status`",
+	Recognised:  "a request of HTTP/2 whose `content-type` is `application/grpc`, alone, with a codec or with parameters; where that is not known, a `grpc-status`",
 	Matched:     "by the stream's number",
 	Ended:       "as in HTTP/2",
 	Statuses:    enumerated("grpc_status", without("GRPC_")),
