@@ -215,10 +215,11 @@ __noinline int backlog_take(u32 slot)
 }
 
 /*
- * Notes a run in a connection's backlog, which it may have to take first. False if there is none,
+ * Notes a run that begins with the number BEGIN in a connection's backlog, which it may have to
+ * take first. False if there is none,
  * or it is given back now, since all is read: there is room in the connection again.
  */
-__noinline int backlog_add(u32 slot, u64 now)
+__noinline int backlog_add(u32 slot, u32 begin, u64 now)
 {
 	struct conn *c = conn_of(slot);
 	struct backlog *b, *page;
@@ -248,7 +249,7 @@ __noinline int backlog_add(u32 slot, u64 now)
 	if (!page)
 		return false;
 	page->time[head % BACKLOG] = now;
-	page->seq[head % BACKLOG] = c->arrivals.end;
+	page->seq[head % BACKLOG] = begin;
 	ordered(&c->settled);
 	b->head = head + 1;
 	return true;
@@ -264,22 +265,22 @@ static __always_inline bool is_in_body(struct conn *c)
 static __always_inline void arrivals_add(struct conn *c, u32 end, u64 now)
 {
 	struct arrivals *a = &c->arrivals;
-	u32 head = a->head, used;
+	u32 head = a->head, begin = a->end, used;
 
+	a->end = end; /* whoever finds the run has to find that it is not read */
+	ordered(&a->backlog);
 	if (head - a->tail_seen >= STAMPS - 1)
 		a->tail_seen = c->arrivals_tail;
 	used = head - a->tail_seen;
-	if ((a->backlog || (used >= STAMPS - 1 && !is_in_body(c))) && backlog_add(c->slot, now)) {
-		a->end = end;
+	if ((a->backlog || (used >= STAMPS - 1 && !is_in_body(c))) &&
+	    backlog_add(c->slot, begin, now))
 		return;
-	}
 	if (used < STAMPS) {
 		a->time[head & (STAMPS - 1)] = used == STAMPS - 1 ? 0 : now;
-		a->seq[head & (STAMPS - 1)] = a->end;
+		a->seq[head & (STAMPS - 1)] = begin;
 		ordered(&a->backlog);
 		a->head = head + 1;
 	}
-	a->end = end;
 }
 
 #endif

@@ -196,6 +196,14 @@ static __always_inline void data_written(struct sock *sk, int length, enum sourc
 	count_run(PROG_WRITTEN, began);
 }
 
+/* Whether anybody will ask when bytes arrived: TLS may be read yet. */
+static __always_inline bool needs_arrivals(struct conn *c)
+{
+	if (c->role == ROLE_CLIENT || c->upgraded)
+		return false;
+	return c->class <= LAST_CLASS_READ || (c->class == CLASS_TLS && c->tls);
+}
+
 static __always_inline void data_arrived(struct sock *sk)
 {
 	struct tcp_sock *tp = cast(struct tcp_sock, sk);
@@ -216,10 +224,10 @@ static __always_inline void data_arrived(struct sock *sk)
 			return;
 		c->arrivals.end = load(tp, copied_seq);
 	}
-	if (c->role == ROLE_CLIENT || c->upgraded)
+	if (!needs_arrivals(c)) {
+		backlog_give_back(c); /* of when that was not known */
 		return;
-	if (c->class > LAST_CLASS_READ && !(c->class == CLASS_TLS && c->tls)) /* may be read yet */
-		return;
+	}
 	end = load(tp, rcv_nxt);
 	began = run_begins(end);
 	if (end != c->arrivals.end)

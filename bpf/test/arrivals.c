@@ -4,12 +4,12 @@
  * pieces at random, some far behind, and end; there are fewer backlogs than would be needed. A time
  * is the right one or it is not known, and it is known wherever there was room for it.
  */
-#include "host/engine.h"
+#include "end.h"
 
 #define CONNECTIONS 2000
 #define BYTES 8192 /* of a connection's last, the times of which are remembered */
 
-static struct end {
+static struct receiver {
 	u32 slot, read, arrived;
 	u64 times[BYTES]; /* of each byte, by its number */
 	bool known[BYTES];
@@ -35,7 +35,7 @@ static void check(bool ok, const char *what)
 		printf("%s\n", what);
 }
 
-static void begin(struct end *e, u32 slot)
+static void begin(struct receiver *e, u32 slot)
 {
 	struct conn *c = conn_of(slot);
 
@@ -51,7 +51,7 @@ static void begin(struct end *e, u32 slot)
 }
 
 /* The runs that are unread, as the oracle sees them. */
-static u32 unread_runs(const struct end *e)
+static u32 unread_runs(const struct receiver *e)
 {
 	u32 at, n = 0;
 
@@ -60,7 +60,7 @@ static u32 unread_runs(const struct end *e)
 	return n;
 }
 
-static void arrive(struct end *e, bool sure)
+static void arrive(struct receiver *e, bool sure)
 {
 	u32 length = 1 + random_below(8), i;
 
@@ -75,7 +75,7 @@ static void arrive(struct end *e, bool sure)
 	arrivals_add(conn_of(e->slot), e->arrived, host_now);
 }
 
-static void read_some(struct end *e, u32 most)
+static void read_some(struct receiver *e, u32 most)
 {
 	u32 unread = e->arrived - e->read, length, at;
 	struct conn *c = conn_of(e->slot);
@@ -108,6 +108,31 @@ static u32 taken(void)
 	return counts->taken[TABLE_BACKLOGS];
 }
 
+/* Bytes arrive in runs that nobody reads, on the connection that end.h has. */
+static void arrive_unread(u32 runs)
+{
+	for (; runs; runs--) {
+		host_now += 1000;
+		end.tcp.tcp_clock_cache = host_now;
+		end.tcp.rcv_nxt += 10;
+		data_arrived(the_socket());
+	}
+}
+
+/* A connection that turns out to carry what is not read gives back what it has taken. */
+static void test_no_use(void)
+{
+	forget_all();
+	open_end(ROLE_SERVER, 1);
+	attached = true;
+	arrive_unread(200);
+	check(taken(), "no backlog was taken");
+	conn_of(max_connections)->class = CLASS_OTHER;
+	arrive_unread(1);
+	check(!taken(), "a connection that needs no arrivals keeps its backlog");
+	forget_all();
+}
+
 int main(void)
 {
 	u32 i, round, n, most = 0;
@@ -134,7 +159,7 @@ int main(void)
 	for (i = 0; i < CONNECTIONS; i++)
 		begin(&ends[i], 1 + i);
 	for (round = 0; round < 1000000; round++) {
-		struct end *e = &ends[random_below(CONNECTIONS)];
+		struct receiver *e = &ends[random_below(CONNECTIONS)];
 
 		c = conn_of(e->slot);
 		if (random_below(10) < 6) {
@@ -158,6 +183,7 @@ int main(void)
 		check(!c->arrivals.backlog, "a backlog of which all is read is kept");
 	}
 	check(!taken(), "a backlog is not given back");
+	test_no_use();
 	printf("arrivals: %llu times not known\n%llu %llu\n", unknown, passed, failed);
 	return failed != 0;
 }
