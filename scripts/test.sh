@@ -17,19 +17,26 @@ go build -o bin/blind ./test/blind
 section() { printf '\n== %s\n' "$*"; }
 
 # failed_tests OUTPUT prints an expression for -run for each test that failed there, with the names of its rows, if only those
-# failed.
+# failed: what a test says itself is indented by four spaces, what its rows say by more.
 failed_tests() {
-	sed -nE 's/^ *--- FAIL: ([^ ]+) .*/\1/p' "$1" | awk -F/ '
+	sed -nE -e 's/^ *--- FAIL: ([^ ]+) .*/\1/p' -e 's/^ {4}[^ ]+\.go:[0-9]+: .*/itself/p' "$1" | awk -F/ '
 		function quoted(name) { gsub(/[][\\.^$*+?(){}|]/, "\\\\&", name); return name }
+		$0 == "itself" { whole[last] = 1; next }
+		{ last = $1 }
 		!($1 in rows) { order[++n] = $1; rows[$1] = "" }
 		NF > 1 && !seen[$1, $2]++ { rows[$1] = rows[$1] (rows[$1] == "" ? "" : "|") quoted($2) }
-		END { for (i = 1; i <= n; i++) print "^" quoted(order[i]) "$" (rows[order[i]] == "" ? "" : "/^(" rows[order[i]] ")$") }'
+		END {
+			for (i = 1; i <= n; i++) {
+				test = order[i]
+				print "^" quoted(test) "$" (whole[test] || rows[test] == "" ? "" : "/^(" rows[test] ")$")
+			}
+		}'
 }
 
 # live ARGUMENTS... is go test for what must not lose anything on this machine. Where the kernel does not run programs in every
 # task, what they miss is lost by no fault of ours: a row of a test that failed there may do so twice. Tasks are watched meanwhile.
 live() {
-	local watch watcher failed again out=build/test.out
+	local watch watcher failed test again out=build/test.out
 	exec {watch}> >("${as_sudo[@]}" bin/blind)
 	watcher=$!
 	if go test "${as_root[@]}" "${only[@]}" "$@" {watch}>&- | tee "$out"; then
