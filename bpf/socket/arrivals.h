@@ -216,8 +216,8 @@ __noinline int backlog_take(u32 slot)
 
 /*
  * Notes a run that begins with the number BEGIN in a connection's backlog, which it may have to
- * take first. False if there is none,
- * or it is given back now, since all is read: there is room in the connection again.
+ * take first. False if there is none, or it is given back now, since all is read: there is room in
+ * the connection again.
  */
 __noinline int backlog_add(u32 slot, u32 begin, u64 now)
 {
