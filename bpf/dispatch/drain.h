@@ -45,7 +45,8 @@ __noinline u64 next_step(u32 slot, u64 address, u64 length, u32 seq)
 
 	if (!c || c->upgraded || (c->deep && is_response))
 		return EVENT(EVENT_NONE, 0, 0, n);
-	if (c->switching)
+	if (c->switching && (is_response || c->switching == HTTP2_SWITCHING ||
+			     !http1_is_within(http1_of(c, REQUEST))))
 		return http2_switch_step(slot, address, n, is_response);
 	if (c->class == CLASS_UNKNOWN && !is_response)
 		return recognise(slot, address, n);

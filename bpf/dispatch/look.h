@@ -47,6 +47,8 @@ __noinline int server_spoke_first(u32 slot, u32 direction)
 		return true;
 	if (c->class != CLASS_UNKNOWN || http1_of(c, REQUEST)->have || c->asked || c->greets)
 		return false;
+	if (direction == WRITE && c->ktls_tx) /* tickets (RFC 8446, section 4.6.1) */
+		return true;
 	if (direction == READ) {
 		if (write_pending(c))
 			return false; /* the hook of the request's write is late */

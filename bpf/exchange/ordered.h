@@ -242,8 +242,7 @@ __noinline int lose_until(u32 slot, u32 end, u32 reason)
  */
 static __always_inline u32 position_of_request(struct conn *c)
 {
-	if (c->role == ROLE_CLIENT && !c->tls && c->rx_known &&
-	    (open_exchanges(c) <= 0 || c->pipelines))
+	if (c->role == ROLE_CLIENT && !c->tls && c->rx_known)
 		return c->rx_pos;
 	return response_position(c);
 }

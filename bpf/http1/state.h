@@ -470,8 +470,11 @@ static __always_inline void http1_response_ends(struct conn *c, bool over, u32 e
 		settle_one(c->slot, number, 0);
 	else
 		settle_over(c);
-	if (s->answers == HTTP1_ANSWERS_TUNNEL)
-		upgrade(c, status);
+	if (s->answers != HTTP1_ANSWERS_TUNNEL)
+		return;
+	if (open_exchanges(c) < 0) /* nobody will look at what its request's hook brings */
+		lose_until(c->slot, c->responses, LOST_GAP);
+	upgrade(c, status);
 }
 
 /*
@@ -489,7 +492,9 @@ __noinline int http1_is_held(u32 slot, u32 end, u64 now)
 	touch_response(c, c->settled, end, now);
 	ordered(&c->settled);
 	c->answering = 0;
-	http1_distrust(http1_of(c, REQUEST));
+	/* its body comes first (RFC 7540, section 3.2), for which a server may not wait */
+	if (!http1_is_within(http1_of(c, REQUEST)))
+		http1_distrust(http1_of(c, REQUEST));
 	c->switching = HTTP2_SWITCHED;
 	return true;
 }

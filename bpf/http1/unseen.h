@@ -36,10 +36,13 @@ static __always_inline void lose_unseen_request(struct conn *c, u32 reason)
  * is lost.
  */
 static __always_inline void requests_unseen(struct conn *c, struct http1_side *s, u32 length,
-					    u32 reason)
+					    u32 reason, bool again)
 {
+	s32 open = open_exchanges(c);
+
 	c->owed = OWED_NONE;
-	if (s->phase == HTTP1_UNKNOWN && open_exchanges(c) < 0) {
+	if ((s->phase == HTTP1_UNKNOWN && open < 0) ||
+	    (s->phase == HTTP1_START && open < 0 && (open < -1 || again || read_pending(c)))) {
 		/* what a client has read answers a request that is in these bytes, or the next */
 		lose_until(c->slot, c->responses, reason);
 		c->answering = 0;
@@ -114,9 +117,11 @@ __noinline u32 http1_unseen(u32 slot, u64 direction_and_length, u32 end, u32 rea
 	struct conn *c = conn_of(slot);
 	u32 length = direction_and_length, n;
 	struct http1_side *s;
+	bool again;
 
 	if (!c)
 		return 0;
+	again = c->unseen;
 	c->unseen = 1;
 	if (c->deep && is_response)
 		return 0;
@@ -144,7 +149,7 @@ __noinline u32 http1_unseen(u32 slot, u64 direction_and_length, u32 end, u32 rea
 	if (is_response)
 		responses_unseen(c, s, reason, end, now);
 	else
-		requests_unseen(c, s, length, reason);
+		requests_unseen(c, s, length, reason, again);
 	return length;
 }
 

@@ -23,6 +23,8 @@ __noinline int http2_sweep_stream(u32 slot, u32 index)
 	if (!x)
 		return 0;
 	id = x->owner;
+	if (id && x->asked.id != id && id <= h->highest) /* its request's hook will not come */
+		return http2_settle_stream(slot, index, id, HTTP2_CLOSED, 0);
 	if (!id || x->asked.id != id)
 		return 0;
 	if (id <= h->lost_until) {

@@ -33,6 +33,11 @@ __noinline u32 http2_unseen(u32 slot, u64 direction_and_length, u32 reason, u64 
 		http2_apply(slot, direction_and_length & IS_RESPONSE, event, now);
 	} else if (event_kind(event) == HTTP2_END && is_response) { /* nobody knows when */
 		place = http2_find(c, h, d->side.stream);
+		if (c->role == ROLE_CLIENT &&
+		    write_pending(c)) { /* its request's hook may be late */
+			http2_lose_sent(c, h);
+			h->lost_reason = reason;
+		}
 		if (place)
 			http2_settle_stream(slot, place - 1, d->side.stream, HTTP2_LOST + reason,
 					    0);

@@ -39,11 +39,13 @@ __noinline int http2_switches(u32 slot)
 	struct conn *c = conn_of(slot);
 	struct http2_conn *h;
 	struct exchange *x;
-	u32 number;
+	u32 number, left = 0;
 	u64 start;
 
 	if (!c || !http2_claim_switch(c, HTTP2_SWITCHED))
 		return 0;
+	if (http1_of(c, REQUEST)->phase == HTTP1_BODY)
+		left = http1_of(c, REQUEST)->left;
 	number = c->responses - 1;
 	x = exchange_of(c, number);
 	start = x->start;
@@ -54,6 +56,7 @@ __noinline int http2_switches(u32 slot)
 	h = http2_of(c);
 	if (h && c->http2) {
 		h->highest = 1;
+		http2_direction(h, REQUEST)->side.skip = left;
 		h->streams[0].start = start;
 		h->streams[0].asked = asked;
 		h->streams[0].owner = 1;

@@ -429,6 +429,12 @@ static __always_inline bool http1_skip(struct http1_side *s, u64 n)
 	return true;
 }
 
+/* Whether a message has begun, and is known not to be over. */
+static __always_inline bool http1_is_within(const struct http1_side *s)
+{
+	return s->phase != HTTP1_START && s->phase < HTTP1_CLOSE;
+}
+
 /* Whether bytes of a known number come next, whatever they are. */
 static __always_inline bool http1_has_body(const struct http1_side *s)
 {

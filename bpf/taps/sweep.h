@@ -32,6 +32,8 @@ static __always_inline void sweep_answered(struct conn *c, struct tcp_sock *tp, 
 		return;
 	phase = http1_of(c, RESPONSE)->phase;
 	x = exchange_of(c, answered - 1);
+	if (c->switching && (s64)(now - x->last) <= (s64)settle_after_ns)
+		return; /* 101: what it switches to is not known yet */
 	if ((phase < HTTP1_CLOSE ||
 	     ((s64)(now - x->last) > (s64)settle_after_ns && !is_response_moving(c, tp))) &&
 	    conn_is_of(c, (struct sock *)tp))

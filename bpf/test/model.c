@@ -201,6 +201,28 @@ static void run_batches(void)
 	}
 }
 
+/* N sequences of usual exchanges, of which each message has a call, one after the other. */
+static void run_usual(u32 n, u32 exchanges, u32 left_out, u64 most)
+{
+	static const u8 usual_requests[] = {0, 1, 5}, usual_responses[] = {0, 1, 2};
+	static struct scenario sc;
+	struct choice c[4];
+	u32 i, j;
+
+	for (i = 0; i < n; i++) {
+		for (j = 0; j < exchanges; j++) {
+			c[j].request = usual_requests[random_below(COUNT(usual_requests))];
+			c[j].response = usual_responses[random_below(COUNT(usual_responses))];
+			if (requests[c[j].request].method == METHOD_HEAD)
+				c[j].response = 10;
+		}
+		build(&sc, random_below(2) ? ROLE_SERVER : ROLE_CLIENT, c, exchanges, 1, 0);
+		cut(&sc, &sc.out, true, NULL, 0);
+		cut(&sc, &sc.in, true, NULL, 0);
+		run_scenario(&sc, (struct search){.most = most, .left_out = left_out});
+	}
+}
+
 /* Cuts a stream at up to two places. */
 static void cut_somewhere(struct scenario *sc, struct stream *s, bool at_messages)
 {
@@ -269,6 +291,18 @@ static const struct {
 	 2,
 	 {{0, 0}, {5, 2}}},
 	{"a read and a write both late", "wrWRwrRW", ROLE_CLIENT, 2, {{0, 0}, {5, 2}}},
+	/* The second exchange was counted with the third one's status. */
+	{"two reads missed, and a write late",
+	 "wrR-WwrR-WwrRW",
+	 ROLE_CLIENT,
+	 3,
+	 {{5, 2}, {0, 0}, {5, 2}}},
+	/* The third exchange was counted as aborted. */
+	{"two reads missed, and a write",
+	 "wrR-WwrR-W-wrRW",
+	 ROLE_CLIENT,
+	 3,
+	 {{0, 0}, {0, 0}, {5, 1}}},
 	{"a read missed, and the write that answers it late",
 	 "rR-wrRWwW",
 	 ROLE_SERVER,
@@ -337,6 +371,9 @@ int main(void)
 	report("and pairs with hooks left out");
 	run_random(1500, 1, 20);
 	report("and sequences with hooks left out");
+	run_usual(200, 3, 2, 1000);
+	run_usual(100, 4, 2, 1000);
+	report("and usual sequences with two hooks left out");
 	printf("model: %llu runs, in %llu of which nobody could know which response is whose\n",
 	       figures.runs, figures.undecided);
 	printf("%llu %llu\n", figures.runs - figures.failures, figures.failures);

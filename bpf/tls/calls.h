@@ -188,8 +188,7 @@ static __always_inline struct tls_call *tls_call_on(struct tls_caller *who, u32 
 
 	if (!call)
 		return NULL;
-	if (call->handle != handle)
-		call->slot = 0;
+	call->slot = 0; /* it may be another session's by now, whose end another thread saw */
 	call->handle = handle;
 	call->library = library;
 	return call;
@@ -304,8 +303,11 @@ static __always_inline void tls_plain(struct conn *c, u32 direction, u64 buffer,
 {
 	struct passage p;
 
-	if (is_ktls(c, direction))
+	if (is_ktls(c, direction)) {
+		if (direction == WRITE)
+			c->plain_writing = 0;
 		return;
+	}
 	if (tls_is_new(c) || c->class == CLASS_TLS)
 		tls_first_plain(c->slot);
 	if (c->tls_arrived) {

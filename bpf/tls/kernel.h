@@ -52,6 +52,7 @@ static __always_inline u32 ktls_passes(struct conn *c, u32 direction, u32 length
 	if (direction == WRITE) {
 		seq = c->plain_written;
 		c->plain_written += length;
+		c->plain_writing = 0; /* of the call of a library that this is in */
 		return seq;
 	}
 	seq = c->plain_read;
