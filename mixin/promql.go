@@ -178,9 +178,10 @@ func (s scope) errorRatio(histogram, failed string) string {
 // queueRatio is the share of the time of requests that they waited before they were read.
 func (s scope) queueRatio() string { return s.queueRatioOf(protocol.HTTP) }
 
-// queueRatioOf is queueRatio of a family.
+// queueRatioOf is queueRatio of a family. What a request waited counts when it is read, and its duration when it ends: where few take
+// long, a window may have the one without the other.
 func (s scope) queueRatioOf(f *protocol.Family) string {
-	return ratio(s.total(f.Queue), s.total(f.Server))
+	return "clamp_max(" + ratio(s.total(f.Queue), s.total(f.Server)) + ", 1)"
 }
 
 // retransmitRatio is the share of TCP segments that were sent again.
