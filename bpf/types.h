@@ -711,14 +711,16 @@ struct conn {
 	u8 attempts;	   /* of recognising a connection whose beginning was not seen */
 	u8 pipelines;	   /* requests were seen to come before the response to the one before */
 	u8 redis_place[2]; /* enum redis_place, of each direction; without a role: redis_joins() */
-	/* when what was received since the last plaintext or send began to arrive */
+	/* when what a server reads next began to arrive, if it has been received */
 	u64 tls_arrived;
-	u64 tls_time;  /* the same of the plaintext that was read last */
-	u8 preamble;   /* enum preamble: before the protocol is known, what comes from the client */
-	u8 asked;      /* and what from the server: an answer to PREAMBLE_QUESTION */
-	u8 greets;     /* it has spoken first */
-	u8 tunnel;     /* the connection began anew behind CONNECT */
-	u32 tls_left;  /* of the record that a server receives, up to the first plaintext */
+	u64 tls_time; /* the same of the plaintext that was read last */
+	u8 preamble;  /* enum preamble: before the protocol is known, what comes from the client */
+	u8 asked;     /* and what from the server: an answer to PREAMBLE_QUESTION */
+	u8 greets;    /* it has spoken first */
+	u8 tunnel;    /* the connection began anew behind CONNECT */
+	u16 tls_left; /* bytes to come of the record that a server receives last */
+	/* of the record whose plaintext it reads next, or goes on to read, see tls/records.h */
+	u16 tls_record;
 	u8 unseen;     /* HTTP/1 passed that was not looked at */
 	u8 tls_used;   /* a session of a library is known to use it */
 	u8 tls_data;   /* a server has received records that may hold plaintext */
@@ -731,11 +733,11 @@ struct conn {
 	u32 switching; /* enum http2_switching: behind 101 */
 	/* of the buffer at which drain_iovecs() begins, or would go on */
 	u32 iov_skipped[2];
-	u32 tls_sending; /* bytes that a call of a library has sent so far */
-	u64 tls_flush;	 /* where what could not be flushed lies; 0: nothing */
-	u8 tls_corked;	 /* enum tls_cork */
-	u8 http2_passed; /* HTTP/2, without a role: exchanges may have */
-	u8 spare[2];
+	u32 tls_sending;  /* bytes that a call of a library has sent so far */
+	u64 tls_flush;	  /* where what could not be flushed lies; 0: nothing */
+	u8 tls_corked;	  /* enum tls_cork */
+	u8 http2_passed;  /* HTTP/2, without a role: exchanges may have */
+	u16 tls_queue;	  /* records behind that one: the slot of a page of `backlogs`; 0: none */
 	u32 backlog_tail; /* the next run there to be used, by the consumer */
 };
 

@@ -73,8 +73,8 @@ for parser in "${parsers[@]}"; do
 	begin_tests "$parser"
 	end_tests "$parser"
 done
-models=(arrivals switching tls_calls model model_redis model_http2 model_http2_old)
-for model in "${models[@]:0:6}"; do
+models=(arrivals switching tls_calls tls_records model model_redis model_http2 model_http2_old)
+for model in "${models[@]:0:7}"; do
 	compile_engine -fsanitize=address,undefined "bpf/test/$model.c" -o "$build/$model"
 	begin_tests "$model"
 done

@@ -67,7 +67,7 @@ __noinline u64 recognise(u32 slot, u64 address, u32 length)
 			if (s->have <= TLS_RECORD_HEAD) /* as OpenSSL reads: the rest is next */
 				return EVENT(fresh ? EVENT_PIECE : EVENT_NONE, 0, 0, length);
 			tls_hello(slot, s->word[0], address, (u64)have << 32 | length);
-			tls_records(slot, address, length);
+			tls_first_records(slot, address, length);
 		}
 		return EVENT(class == CLASS_UNKNOWN ? EVENT_NONE : EVENT_OTHER, class, 0, length);
 	}

@@ -53,6 +53,7 @@ __noinline int conn_add(u64 sk, u32 role, u32 flags)
 		return 0;
 	give_back_pipeline(c);
 	backlog_give_back(c);
+	tls_queue_give_back(c);
 	http2_give_back(c);
 	__builtin_memset(c, 0, sizeof(*c));
 	c->slot = slot;
@@ -84,6 +85,7 @@ static __always_inline void conn_release(struct conn *c)
 	c->sk = 0;
 	give_back_pipeline(c);
 	backlog_give_back(c);
+	tls_queue_give_back(c);
 	http2_give_back(c);
 	/* nothing of the payload is kept */
 	__builtin_memset(c->http1, 0, sizeof(c->http1));

@@ -58,27 +58,31 @@ static __always_inline struct conn *rejoin_for_data(struct conn *c, struct sock 
 	return join_for_data(sk, direction, length);
 }
 
-/* Finds out whether a server has received whole records, as long as that matters. */
+/* Follows the records that a server receives. */
 static __always_inline void tls_follow(struct conn *c, struct sock *sk, const struct passage *p)
 {
 	struct user_buffer b;
 	struct user_iovec first;
 
-	if (c->role != ROLE_SERVER || !tls_is_new(c) || c->tls_left == TLS_LEFT_UNKNOWN)
+	if (c->role == ROLE_CLIENT || c->upgraded)
 		return;
-	if (find_user_buffer(sk, READ, p->source, p->hint, p->length, &b)) {
-		c->tls_left = TLS_LEFT_UNKNOWN;
+	if (!(c->tls_left & TLS_LEFT_CUT) && c->tls_left >= p->length) {
+		c->tls_left -= p->length;
 		return;
 	}
+	if (find_user_buffer(sk, READ, p->source, p->hint, p->length, &b))
+		goto unknown;
 	if (b.iovs) {
 		if (read_iovec(&first, b.address, p->source != FROM_REGISTERS) ||
-		    first.length < p->length) {
-			c->tls_left = TLS_LEFT_UNKNOWN;
-			return;
-		}
+		    first.length < p->length)
+			goto unknown;
 		b.address = first.base;
 	}
 	tls_records(p->slot, b.address, p->length);
+	return;
+unknown:
+	c->tls_left = TLS_LEFT_UNKNOWN;
+	tls_record_begins(p->slot, p->seq, TLS_RECORDS_AT_ONCE);
 }
 
 static __always_inline void data_read(struct sock *sk, int length, int flags, enum source source,

@@ -5,36 +5,13 @@
 
 #include "../base/counters.h"
 #include "../bytes/syscalls.h"
-#include "../socket/arrivals.h"
+#include "records.h"
 
-/* In place of a time. */
-#define TLS_ARRIVAL_MISSED 1
-/*
- * In a time: what arrived then is over if anything is received from now on. It may have been the
- * end of a handshake, or what was answered.
- */
-#define TLS_ARRIVAL_OLD (1ULL << 63)
-
-/*
- * Another: if more has to be received for the next plaintext, it is not known whether that began
- * with what was received before.
- */
-#define TLS_ARRIVAL_UNSURE (1ULL << 62)
-
-/* A record's head (RFC 8446, section 5.1), and where in one with a ClientHello the random is. */
-#define TLS_RECORD_HEAD 5
+/* Where in a record with a ClientHello the random is. */
 #define TLS_RANDOM_AT 11
 
-/* A record's type, and a handshake message's. */
-#define TLS_HANDSHAKE 22
-#define TLS_APPLICATION_DATA 23
+/* A handshake message's type. */
 #define TLS_CLIENT_HELLO 1
-
-/* How many records of one receive are followed. */
-#define TLS_RECORDS 16
-
-/* Where in a record is not known. */
-#define TLS_LEFT_UNKNOWN (~0U)
 
 static __always_inline u32 current_process(void)
 {
@@ -111,12 +88,6 @@ static __always_inline struct tls_caller calling_kernel(void)
 	return caller_of(calling_process());
 }
 
-/* Whether a connection has passed no plaintext yet: what was received may be of the handshake. */
-static __always_inline bool tls_is_new(struct conn *c)
-{
-	return !(c->plain_read | c->plain_written);
-}
-
 static __always_inline struct tls_call *tls_call_of(struct tls_caller *who)
 {
 	struct tls_call *call = bpf_map_lookup_elem(&tls_calls, who);
@@ -177,47 +148,6 @@ static __always_inline void tls_note_received(struct tls_caller *who, struct con
 }
 
 /*
- * Follows the records of what a server has received last, LENGTH bytes at ADDRESS, so that it is
- * known whether more of one is to come, and when the first came that is not of a handshake (RFC
- * 8446, section 5.1): up to TLS 1.2 that carries the request, and may have been received together
- * with the end of the handshake, long after that came.
- */
-__noinline int tls_records(u32 slot, u64 address, u32 length)
-{
-	struct conn *c = conn_of(slot);
-	u32 left, seq, i, data = 0;
-	u8 head[TLS_RECORD_HEAD];
-	bool had_data;
-
-	if (!c)
-		return 0;
-	seq = c->rx_pos - length;
-	left = c->tls_left;
-	had_data = c->tls_data;
-	c->tls_left = TLS_LEFT_UNKNOWN;
-	for (i = 0; i < TLS_RECORDS && left != TLS_LEFT_UNKNOWN; i++) {
-		if (left >= length) {
-			c->tls_left = left - length;
-			break;
-		}
-		address += left;
-		length -= left;
-		seq += left;
-		if (length < sizeof(head) ||
-		    bpf_probe_read_user(head, sizeof(head), (void *)address) || head[1] != 3)
-			break;
-		left = sizeof(head) + (head[3] << 8 | head[4]);
-		if (head[0] == TLS_APPLICATION_DATA && !c->tls_data) {
-			c->tls_data = 1;
-			data = seq;
-		}
-	}
-	if (c->tls_data && !had_data)
-		c->tls_arrived = find_arrival(c, data, true) ?: TLS_ARRIVAL_MISSED;
-	return 0;
-}
-
-/*
  * The first bytes that a connection's client sends are those of a ClientHello: PREFIX, the first
  * 16, of which HAVE were not at ADDRESS but before. Its random bytes name the connection (RFC 8446,
  * section 4.1.2), if all of them are among the LENGTH bytes that are there.
@@ -231,7 +161,9 @@ __noinline int tls_hello(u32 slot, u64 prefix, u64 address, u64 have_and_length)
 
 	if (!c || c->tls || have > TLS_RECORD_HEAD) /* what is within TLS is not on the wire */
 		return 0;
-	c->tls_left = TLS_RECORD_HEAD + (prefix >> 16 & 0xff00) + (prefix >> 32 & 0xff) - have;
+	c->tls_left = at_most(TLS_RECORD_HEAD + (prefix >> 16 & 0xff00) + (prefix >> 32 & 0xff) -
+				      have,
+			      TLS_LEFT_UNKNOWN);
 	if ((u8)prefix != TLS_HANDSHAKE || (u8)(prefix >> 40) != TLS_CLIENT_HELLO ||
 	    length < TLS_RANDOM_AT - have + sizeof(key.bytes) ||
 	    bpf_probe_read_user(key.bytes, sizeof(key.bytes),

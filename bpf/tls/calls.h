@@ -37,18 +37,26 @@ __noinline int tls_received(u32 slot, u32 seq)
 	struct tls_process *p = calling_process();
 	struct tls_caller who = caller_of(p);
 	struct conn *c = conn_of(slot);
+	struct tls_call *call;
 
 	if (!c)
 		return 0;
 	if (c->role != ROLE_CLIENT) {
-		/* A handshake may end in the call that waits for the request. */
-		if (tls_is_new(c) && (!(c->tls_left | c->tls_data) ||
-				      tls_is_reading(bpf_map_lookup_elem(&tls_calls, &who))))
-			tls_arrival_ends(c);
-		if (c->tls_arrived & TLS_ARRIVAL_UNSURE)
-			c->tls_arrived = TLS_ARRIVAL_MISSED;
-		else if (!c->tls_arrived || c->tls_arrived & TLS_ARRIVAL_OLD)
-			c->tls_arrived = arrival_of(c, seq) ?: TLS_ARRIVAL_MISSED;
+		call = bpf_map_lookup_elem(&tls_calls, &who);
+		if (!tls_is_new(c)) {
+			if (tls_is_reading(call) && call->slot == slot)
+				tls_reads_more(slot);
+		} else {
+			/* A handshake may end in the call that waits for the request. */
+			if (tls_is_reading(call))
+				tls_reads_more(slot);
+			if (!(c->tls_left | c->tls_data) || tls_is_reading(call))
+				tls_arrival_ends(c);
+			if (c->tls_arrived & TLS_ARRIVAL_UNSURE)
+				c->tls_arrived = TLS_ARRIVAL_MISSED;
+			else if (!c->tls_arrived || c->tls_arrived & TLS_ARRIVAL_OLD)
+				c->tls_arrived = arrival_of(c, seq) ?: TLS_ARRIVAL_MISSED;
+		}
 	}
 	tls_note_received(&who, c);
 	if (!p || p->opaque == OPAQUE_NOT_YET) {
@@ -96,7 +104,7 @@ __noinline int tls_sent(u32 slot, u32 length, u64 now)
 	 * Tickets are sent behind the client's Finished (RFC 8446, section 4.6.1), with which a
 	 * request may have come.
 	 */
-	if (c->tls_arrived)
+	if (c->tls_arrived && tls_is_new(c))
 		c->tls_arrived |= TLS_ARRIVAL_OLD;
 	call = bpf_map_lookup_elem(&tls_calls, &who);
 	if (!call || tls_is_left_over(&who, call, c)) /* what shakes hands is another one */
@@ -310,12 +318,6 @@ static __always_inline void tls_plain(struct conn *c, u32 direction, u64 buffer,
 	}
 	if (tls_is_new(c) || c->class == CLASS_TLS)
 		tls_first_plain(c->slot);
-	if (c->tls_arrived) {
-		c->tls_time = c->tls_arrived & ~(TLS_ARRIVAL_OLD | TLS_ARRIVAL_UNSURE);
-		if (c->tls_time == TLS_ARRIVAL_MISSED)
-			c->tls_time = 0;
-		c->tls_arrived = 0;
-	}
 	p.now = now;
 	p.slot = c->slot;
 	p.length = length;
@@ -361,6 +363,7 @@ static __always_inline void tls_call_moved(struct tls_call *call, u32 function, 
 	}
 	if (function == TLS_WRITE && c->tls_corked)
 		c->tls_corked = TLS_CORK_FLUSHES;
+	tls_plain_passes(c->slot, moved, moved < call->length, function == TLS_WRITE);
 	at = function == TLS_WRITE ? tls_written_at(c, call) : bpf_ktime_get_ns();
 	tls_plain(c, function == TLS_WRITE ? WRITE : READ, call->buffer, moved, at,
 		  function == TLS_WRITE && call->fed);
@@ -383,6 +386,10 @@ static __always_inline void tls_call_ends(struct tls_caller *who, s64 result)
 	moved = tls_moved(call, result);
 	if (moved > 0 && moved <= 0x7fffffff) {
 		tls_call_moved(call, function, moved);
+	} else if (function == TLS_READ) {
+		c = tls_session_conn(call);
+		if (c && c->role != ROLE_CLIENT)
+			tls_reads_more(c->slot);
 	} else if (function == TLS_WRITE) {
 		/* Nothing was sent of this session, or nothing but the handshake. */
 		c = tls_session_conn(call);

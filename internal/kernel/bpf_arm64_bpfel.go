@@ -156,7 +156,8 @@ type bpfConn struct {
 	Asked         uint8
 	Greets        uint8
 	Tunnel        uint8
-	TlsLeft       uint32
+	TlsLeft       uint16
+	TlsRecord     uint16
 	Unseen        uint8
 	TlsUsed       uint8
 	TlsData       uint8
@@ -168,7 +169,7 @@ type bpfConn struct {
 	TlsFlush      uint64
 	TlsCorked     uint8
 	Http2Passed   uint8
-	Spare         [2]uint8
+	TlsQueue      uint16
 	BacklogTail   uint32
 }
 

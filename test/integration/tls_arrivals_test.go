@@ -5,11 +5,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"strings"
 	"syscall"
@@ -63,6 +65,88 @@ func (b *tlsBench) arrive(how, addr string, connections int) {
 	b.f.mustMatch(b.T, before, bothEnds(counts), exchangesAndLost)
 	if served = b.f.served() - served; served > waited {
 		b.Errorf("the server took %v, and its client waited %v", served, waited)
+	}
+}
+
+// TestTLSUnread sends requests one by one, each in a record of its own, to a server that is stopped meanwhile. Its library may receive
+// several at once then, and read them one after the other: each has its own arrival. Bounds follow from when the client's calls were
+// made.
+func TestTLSUnread(t *testing.T) {
+	const requests, pause = 50, 4 * time.Millisecond
+	b := newTLSBench(t, 10)
+	for _, s := range []struct {
+		name  string
+		serve func(*tlsBench) string
+	}{
+		{"go", serveGoPeer}, {"nginx", serveNginxPeer}, {"node", serveNodePeer}, {"haproxy", serveHAProxyPeer}, {"apache", serveApachePeer},
+		{"python asyncio", servePythonAsyncio}, {"python threads", servePythonPeer},
+	} {
+		t.Run(s.name, func(t *testing.T) {
+			b := b.in(t)
+			addr := s.serve(b)
+			all := dialTLS(t, addr, 1)
+			shake(t, all)
+			askEach(t, all)
+			b.f.rest()
+			before, served := b.f.count(), b.f.served()
+			stopped := listening(t, addr)
+			signal(t, stopped, unix.SIGSTOP)
+			var least, most time.Duration // by which all arrivals are before a time that is `since` then
+			began := time.Now()
+			for range requests {
+				most -= time.Since(began)
+				if _, err := all[0].Write([]byte(getOK)); err != nil {
+					t.Error(err)
+				}
+				least -= time.Since(began)
+				time.Sleep(pause)
+			}
+			least += requests * time.Since(began)
+			signal(t, stopped, unix.SIGCONT)
+			answers := bufio.NewReader(all[0])
+			for range requests {
+				r, err := http.ReadResponse(answers, nil)
+				if err != nil {
+					t.Fatal(err)
+				}
+				_, _ = io.Copy(io.Discard, r.Body)
+				_ = r.Body.Close()
+			}
+			most += requests * time.Since(began)
+			b.f.mustMatch(t, before, tally{"server GET 200": requests}, exchangesAndLost)
+			if served = b.f.served() - served; served < least || served > most {
+				t.Errorf("the requests took %v, want between %v and %v", served, least, most)
+			}
+		})
+	}
+}
+
+// listening returns the processes that listen at an address of this host, by ss(8).
+func listening(t *testing.T, addr string) (processes []int) {
+	t.Helper()
+	out, err := exec.Command("ss", "-Htlnp", "sport", "=", ":"+port(addr)).Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, found := range regexp.MustCompile(`pid=(\d+)`).FindAllSubmatch(out, -1) {
+		pid, err := strconv.Atoi(string(found[1]))
+		if err != nil {
+			t.Fatal(err)
+		}
+		processes = append(processes, pid)
+	}
+	if len(processes) == 0 {
+		t.Fatalf("nobody listens at %s: %s", addr, out)
+	}
+	return processes
+}
+
+func signal(t *testing.T, processes []int, s syscall.Signal) {
+	t.Helper()
+	for _, pid := range processes {
+		if err := unix.Kill(pid, s); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 
@@ -163,11 +247,13 @@ func shake(t *testing.T, all []*tls.Conn) {
 	}
 }
 
+const getOK = "GET /200 HTTP/1.1\r\nHost: x\r\n\r\n"
+
 // askEach makes a request on each connection.
 func askEach(t *testing.T, all []*tls.Conn) {
 	t.Helper()
 	for _, c := range all {
-		if _, err := c.Write([]byte("GET /200 HTTP/1.1\r\nHost: x\r\n\r\n")); err != nil {
+		if _, err := c.Write([]byte(getOK)); err != nil {
 			t.Fatal(err)
 		}
 		r, err := http.ReadResponse(bufio.NewReader(c), nil)
