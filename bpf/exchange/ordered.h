@@ -237,8 +237,8 @@ __noinline int lose_until(u32 slot, u32 end, u32 reason)
 
 /*
  * Where the response direction is when a request begins: what comes behind that may answer it. At a
- * client whose hook is late, what was read already may be its own response, unless an earlier one
- * is open for which it may be.
+ * client that is where the hooks are: what was read without them, or by one that is still to run,
+ * may be its own response, as its own hook may be late.
  */
 static __always_inline u32 position_of_request(struct conn *c)
 {

@@ -32,8 +32,9 @@ static __always_inline void lose_unseen_request(struct conn *c, u32 reason)
 }
 
 /*
- * Requests: where a message should begin, one did. Within a head or between chunks only the place
- * is lost.
+ * Requests: where a message should begin, one did, or, of a client that has read more than one
+ * response meanwhile or of which bytes went unseen before (AGAIN), several may have. Within a head
+ * or between chunks only the place is lost.
  */
 static __always_inline void requests_unseen(struct conn *c, struct http1_side *s, u32 length,
 					    u32 reason, bool again)

@@ -23,10 +23,13 @@ __noinline int http2_sweep_stream(u32 slot, u32 index)
 	if (!x)
 		return 0;
 	id = x->owner;
-	if (id && x->asked.id != id && id <= h->highest) /* its request's hook will not come */
-		return http2_settle_stream(slot, index, id, HTTP2_CLOSED, 0);
-	if (!id || x->asked.id != id)
+	if (!id)
 		return 0;
+	if (x->asked.id != id) {
+		if (id <= h->highest) /* its request's hook will not come */
+			return http2_settle_stream(slot, index, id, HTTP2_CLOSED, 0);
+		return 0;
+	}
 	if (id <= h->lost_until) {
 		how = HTTP2_LOST + h->lost_reason;
 	} else if (h->goaway_at && id > h->goaway) {

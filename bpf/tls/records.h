@@ -72,7 +72,10 @@ static __always_inline bool tls_is_new(struct conn *c)
 	return !(c->plain_read | c->plain_written);
 }
 
-/* Where the time is of the record that waits; a connection that is new uses tls_arrived. */
+/*
+ * Where the time is of the record that waits, 0 if none does. Up to the first plaintext tls_arrived
+ * says when what may be of a handshake arrived, and nobody has asked for tls_time yet.
+ */
 static __always_inline u64 *tls_waiting(struct conn *c)
 {
 	return tls_is_new(c) ? &c->tls_time : &c->tls_arrived;

@@ -84,12 +84,13 @@ var jobs = []job{
 		limit: 30 * time.Minute,
 	},
 	{
-		// Where perf is what all depends on.
+		// What is known of a kernel, on the newest one.
 		pkg: "./internal/kernel", in: once, not: except("7.3"), short: true,
 		run:   "^TestFacts$",
 		limit: 5 * time.Minute,
 	},
 	{
+		// Where perf is what all depends on.
 		pkg: "./cmd/fathom", in: once, not: except("7.3"),
 		run:   "^TestNotPermitted$",
 		limit: 30 * time.Minute,
