@@ -128,34 +128,43 @@ static inline void forget_all(void)
 #define FIRST_READ 0xfffffe00u
 #define FIRST_WRITTEN 0xffffff40u
 
-/* Opens the connection, from a port of the peer of its own for each. */
-static inline void open_end(u8 role, u16 port)
+/* Opens a connection on a socket that is zero, with what both ends' ports are. */
+static inline void open_socket(struct tcp_sock *tp, u8 role, u32 ports)
 {
-	struct tcp_sock *tp = &end.tcp;
-	struct sock *sk = the_socket();
+	struct sock *sk = (struct sock *)tp;
+	u8 first = role == ROLE_CLIENT ? TCP_SYN_SENT : TCP_SYN_RECV;
 
-	memset(&end, 0, sizeof(end));
 	sk->__sk_common.skc_family = AF_INET;
 	sk->sk_protocol = IPPROTO_TCP;
 	sk->sk_type = SOCK_STREAM;
-	sk->__sk_common.skc_portpair = 80 << 16 | port;
+	sk->__sk_common.skc_portpair = ports;
 	sk->__sk_common.skc_refcnt.refs.counter = 1;
 	sk->sk_cgrp_data.cgroup = &host_cgroup;
 	sk->sk_socket = &end.socket;
-	end.socket.sk = sk;
-	end.socket.file = &end.file;
 	tp->copied_seq = tp->rcv_nxt = FIRST_READ;
 	tp->write_seq = tp->snd_nxt = tp->snd_una = FIRST_WRITTEN;
 	tp->tcp_clock_cache = host_now;
-	if (role == ROLE_CLIENT) {
-		sk->__sk_common.skc_state = TCP_SYN_SENT;
-		state_changed(sk, TCP_CLOSE, TCP_SYN_SENT);
-	} else {
-		sk->__sk_common.skc_state = TCP_SYN_RECV;
-		state_changed(sk, TCP_LISTEN, TCP_SYN_RECV);
-	}
+	sk->__sk_common.skc_state = first;
+	state_changed(sk, role == ROLE_CLIENT ? TCP_CLOSE : TCP_LISTEN, first);
 	sk->__sk_common.skc_state = TCP_ESTABLISHED;
-	state_changed(sk, role == ROLE_CLIENT ? TCP_SYN_SENT : TCP_SYN_RECV, TCP_ESTABLISHED);
+	state_changed(sk, first, TCP_ESTABLISHED);
+}
+
+/* Opens the connection, from a port of the peer of its own for each. */
+static inline void open_end(u8 role, u16 port)
+{
+	memset(&end, 0, sizeof(end));
+	end.socket.sk = the_socket();
+	end.socket.file = &end.file;
+	open_socket(&end.tcp, role, 80 << 16 | port);
+}
+
+/* Has the engine read what is at BYTES, and nothing else. */
+static inline void memory_is(const void *bytes, u32 length)
+{
+	host_memory[0].at = bytes;
+	host_memory[0].size = length;
+	host_regions = 1;
 }
 
 static inline void close_end(void)

@@ -12,14 +12,6 @@
 static u8 plain[4096], cipher[4096];
 static u32 passed, failed;
 
-/* Has the engine read what is at BYTES, and nothing else. */
-static void memory_is(const void *bytes, u32 length)
-{
-	host_memory[0].at = bytes;
-	host_memory[0].size = length;
-	host_regions = 1;
-}
-
 static void arrives(struct tcp_sock *tp, u32 length)
 {
 	tp->tcp_clock_cache = host_now;
@@ -147,26 +139,6 @@ static void run_kernel_tls(const char *name, bool tickets, bool probes)
 	counted(name, 3, 0);
 }
 
-/* Opens a connection of a server on a socket of its own. */
-static void open_other(struct tcp_sock *tp, u16 port)
-{
-	struct sock *sk = (struct sock *)tp;
-
-	sk->__sk_common.skc_family = AF_INET;
-	sk->sk_protocol = IPPROTO_TCP;
-	sk->sk_type = SOCK_STREAM;
-	sk->__sk_common.skc_portpair = 443 << 16 | port;
-	sk->__sk_common.skc_refcnt.refs.counter = 1;
-	sk->sk_cgrp_data.cgroup = &host_cgroup;
-	sk->sk_socket = &end.socket;
-	tp->copied_seq = tp->rcv_nxt = FIRST_READ;
-	tp->write_seq = tp->snd_nxt = tp->snd_una = FIRST_WRITTEN;
-	sk->__sk_common.skc_state = TCP_SYN_RECV;
-	state_changed(sk, TCP_LISTEN, TCP_SYN_RECV);
-	sk->__sk_common.skc_state = TCP_ESTABLISHED;
-	state_changed(sk, TCP_SYN_RECV, TCP_ESTABLISHED);
-}
-
 /* A request and its response in a session whose library neither receives nor sends by itself. */
 static void exchange(struct tcp_sock *tp, const char *response)
 {
@@ -194,12 +166,12 @@ static void run_reused_handle(void)
 	host_clear(HOST_MAP(&tls_sessions));
 	host_clear(HOST_MAP(&tls_calls));
 	bpf_map_lookup_elem(&slot_counts, &zero)->fresh[TABLE_CONNECTIONS] = max_connections - 2;
-	open_other(&first, 1);
+	open_socket(&first, ROLE_SERVER, 443 << 16 | 1);
 	bind_session(&first);
 	exchange(&first, RESPONSE_OK);
 	bpf_map_delete_elem(&tls_sessions, &key);
 	host_now += 60000 * MS;
-	open_other(&next, 2);
+	open_socket(&next, ROLE_SERVER, 443 << 16 | 2);
 	bind_session(&next);
 	exchange(&next, RESPONSE_NONE);
 	counted("a session at the address of another", 1, 1);

@@ -44,13 +44,6 @@ enum way {
 	WAYS,
 };
 
-static void memory_is(const void *bytes, u32 length)
-{
-	host_memory[0].at = bytes;
-	host_memory[0].size = length;
-	host_regions = 1;
-}
-
 /* Adds a record to what is sent. */
 static void add_record(u32 plain_length, u32 extra, bool ours)
 {
